@@ -1,0 +1,2 @@
+//! The `aisix` executable.
+fn main() {}

@@ -1,0 +1,2 @@
+//! aisix-core
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! aisix-hooks
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! aisix-providers
+#![forbid(unsafe_code)]

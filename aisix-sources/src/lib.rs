@@ -1,0 +1,2 @@
+//! aisix-sources
+#![forbid(unsafe_code)]

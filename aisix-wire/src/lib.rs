@@ -1,0 +1,2 @@
+//! aisix-wire
+#![forbid(unsafe_code)]
