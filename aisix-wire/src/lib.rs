@@ -1,2 +1,33 @@
-//! aisix-wire
+//! The wire formats of LLM APIs as pure functions over bytes: no I/O, no async runtime.
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`envelope`] | validates a JSON document in one pass and finds its top-level members |
+//! | [`splice`] | edits members of a document, leaving every other byte as it came |
+//! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
+//! | [`usage`] | token counts in disjoint buckets |
+//! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
+//! | [`error`] | writes errors for callers, reads refusals of upstreams |
+//! | [`models`] | writes model listings |
+//! | [`operation`] | the table of endpoints and what a request to each must look like |
+//!
+//! Everything here is bounded and total: no input makes it panic, recurse or grow without limit.
 #![forbid(unsafe_code)]
+
+pub mod dialect;
+pub mod envelope;
+pub mod error;
+pub mod models;
+pub mod openai;
+pub mod operation;
+pub mod splice;
+pub mod sse;
+pub mod usage;
+
+pub use dialect::Dialect;
+pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
+pub use error::{ErrorBody, Refusal, read_error, write_error, write_error_event};
+pub use models::{ModelInfo, write_model, write_models};
+pub use operation::{Form, Invalid, OPERATIONS, Operation};
+pub use splice::{Edits, json_string};
+pub use usage::Usage;

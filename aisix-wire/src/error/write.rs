@@ -1,0 +1,97 @@
+//! Writing errors in the caller's dialect.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::{Dialect, sse};
+
+/// An error as a caller is told it.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorBody<'a> {
+    /// The HTTP status; decides the type that Anthropic callers see.
+    pub status: u16,
+    /// What went wrong, in words.
+    pub message: &'a str,
+    /// The type that OpenAI callers see.
+    pub kind: &'a str,
+    /// A finer distinction, for OpenAI callers.
+    pub code: Option<&'a str>,
+    /// The member of the request that is to blame, for OpenAI callers.
+    pub param: Option<&'a str>,
+}
+
+/// Writes an error body; what is absent is left out.
+pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
+    match dialect {
+        Dialect::OpenAi => json(&OpenAi {
+            error: OpenAiError {
+                message: body.message,
+                kind: body.kind,
+                param: body.param,
+                code: body.code,
+            },
+        }),
+        Dialect::Anthropic => json(&Anthropic {
+            kind: "error",
+            error: AnthropicError {
+                kind: anthropic_kind(body.status),
+                message: body.message,
+            },
+        }),
+    }
+}
+
+/// Writes the event named `error` that ends a broken stream.
+pub fn write_error_event(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
+    sse::encode(Some("error"), &write_error(dialect, body))
+}
+
+#[derive(Serialize)]
+struct OpenAi<'a> {
+    error: OpenAiError<'a>,
+}
+
+#[derive(Serialize)]
+struct OpenAiError<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Anthropic<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicError<'a>,
+}
+
+#[derive(Serialize)]
+struct AnthropicError<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: &'a str,
+}
+
+fn anthropic_kind(status: u16) -> &'static str {
+    match status {
+        400 | 422 => "invalid_request_error",
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        408 => "timeout_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 => "overloaded_error",
+        _ => "api_error",
+    }
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value)
+        .expect("strings always serialise")
+        .into()
+}

@@ -1,0 +1,9 @@
+//! What OpenAI-dialect providers answer.
+
+mod meter;
+mod response;
+mod usage;
+
+pub use self::meter::{Mark, Meter};
+pub use self::response::{ResponseError, ResponseFacts, read_response};
+pub use self::usage::usage;

@@ -1,0 +1,86 @@
+//! A whole answer.
+
+use std::fmt;
+
+use crate::error::{error_member, refusal};
+use crate::{Envelope, Kind, Refusal, ScanErrorKind, Usage, elements, openai};
+
+/// What the gateway wants to know of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseFacts {
+    /// The tokens, if the answer tells.
+    pub usage: Option<Usage>,
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// The model that answered, in the provider's words.
+    pub model: Option<String>,
+    /// Why the first choice ended, in the provider's words.
+    pub finish_reason: Option<String>,
+}
+
+/// Why an answer with a good status is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// It is not a JSON object, or is cut short.
+    NotJson,
+    /// There is nothing but white space.
+    Empty,
+    /// It is an error in the guise of an answer.
+    InBand(Refusal),
+}
+
+/// Reads an answer to a chat completion, completion or embedding; white space before it is skipped.
+///
+/// # Errors
+/// See [`ResponseError`].
+pub fn read_response(body: &[u8]) -> Result<ResponseFacts, ResponseError> {
+    let envelope = Envelope::scan(body, &[]).map_err(|error| {
+        let blank = error.kind == ScanErrorKind::Syntax && error.at == body.len();
+        match blank && body.iter().all(u8::is_ascii_whitespace) {
+            true => ResponseError::Empty,
+            false => ResponseError::NotJson,
+        }
+    })?;
+    if let Some(error) = error_member(body, &envelope) {
+        return Err(ResponseError::InBand(refusal(body, error)));
+    }
+    let text = |name| {
+        envelope
+            .member(body, name)?
+            .as_str(body)
+            .map(|text| text.into_owned())
+    };
+    Ok(ResponseFacts {
+        usage: envelope
+            .member(body, "usage")
+            .and_then(|usage| openai::usage(usage.raw(body))),
+        id: text("id"),
+        model: text("model"),
+        finish_reason: finish_reason(body, &envelope),
+    })
+}
+
+fn finish_reason(body: &[u8], envelope: &Envelope) -> Option<String> {
+    let choices = envelope
+        .member(body, "choices")
+        .filter(|choices| choices.kind == Kind::Array)?;
+    let (first, _) = elements(body, choices.value.clone()).next()?;
+    let choice = Envelope::scan_at(body, first).ok()?;
+    let reason = choice.member(body, "finish_reason")?.as_str(body)?;
+    Some(reason.into_owned())
+}
+
+// === impl ResponseError ===
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ResponseError::NotJson => "the upstream's answer is not a JSON object",
+            ResponseError::Empty => "the upstream's answer is empty",
+            ResponseError::InBand(_) => "the upstream's answer is an error",
+        })
+    }
+}
+
+impl std::error::Error for ResponseError {}

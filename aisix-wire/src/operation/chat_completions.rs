@@ -1,0 +1,68 @@
+//! `POST /v1/chat/completions`
+
+use super::rules::{self, Invalid};
+use super::{Form, Operation};
+use crate::{Dialect, Envelope, Kind, elements};
+
+/// How many tools a request may offer.
+const MAX_TOOLS: usize = 4096;
+
+/// OpenAI chat completions.
+pub static CHAT_COMPLETIONS: Operation = Operation {
+    name: "chat.completions",
+    path: "/v1/chat/completions",
+    form: Form::Chat,
+    dialect: Dialect::OpenAi,
+    streams: true,
+    may_retry: true,
+    prompt: &["messages", "tools", "functions"],
+    output_limit: &["max_completion_tokens", "max_tokens"],
+    reads: &[
+        "model",
+        "messages",
+        "tools",
+        "functions",
+        "stream",
+        "stream_options",
+        "max_completion_tokens",
+        "max_tokens",
+    ],
+    rules: check,
+};
+
+fn check(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
+    messages(bytes, e)?;
+    rules::stream(bytes, e)?;
+    let Some(tools) = rules::optional(bytes, e, "tools") else {
+        return Ok(());
+    };
+    match tools.kind {
+        Kind::Array if tools.len > MAX_TOOLS => Err(Invalid::new(
+            "tools",
+            format!(
+                "\"tools\" has {} entries, at most {MAX_TOOLS} are accepted",
+                tools.len
+            ),
+        )),
+        Kind::Array => Ok(()),
+        _ => Err(Invalid::wrong_type("tools", "an array")),
+    }
+}
+
+fn messages(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
+    let messages = rules::required(bytes, e, "messages")?;
+    if messages.kind != Kind::Array {
+        return Err(Invalid::wrong_type("messages", "an array"));
+    }
+    if messages.len == 0 {
+        return Err(Invalid::empty("messages"));
+    }
+    let wrong = elements(bytes, messages.value.clone()).position(|(_, kind)| kind != Kind::Object);
+    match wrong {
+        Some(index) => Err(Invalid::wrong_type(
+            format!("messages[{index}]"),
+            "an object",
+        )),
+        None => Ok(()),
+    }
+}
