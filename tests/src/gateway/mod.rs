@@ -1,0 +1,212 @@
+//! The real binary `aisix`, started on a configuration of the test's.
+//!
+//! The harness relies on two things besides the public contract: the log goes to stdout as JSON lines,
+//! and each listener, once bound, is told in one of them:
+//! `{"message":"listening","listener":"proxy","addr":"127.0.0.1:41234"}` (`proxy`, `metrics`), with
+//! any other members beside these.
+
+mod log;
+mod setup;
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Output, Stdio},
+};
+
+use rustix::process::{Pid, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+pub use rustix::process::Signal;
+
+use self::log::Log;
+pub use self::setup::{KEY, Setup};
+use crate::{client::Client, within};
+
+/// A running gateway. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    stdout: Log,
+    stderr: Log,
+    directory: TempDir,
+    proxy: SocketAddr,
+    metrics: SocketAddr,
+}
+
+/// The path of the binary: `AISIX_BIN`, else `aisix` in the profile's folder where this test was built.
+///
+/// Panics with what to do when there is none.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let beside = || {
+        let test = env::current_exe().expect("a running test has a path");
+        test.ancestors()
+            .nth(2)
+            .expect("target/<profile>/deps/<test>")
+            .join("aisix")
+    };
+    let binary = env::var_os("AISIX_BIN").map_or_else(beside, PathBuf::from);
+    let path = binary.display();
+    assert!(
+        binary.is_file(),
+        "no gateway at {path}: run `cargo build -p aisix-bin`, or set AISIX_BIN"
+    );
+    binary
+}
+
+/// A command that runs the binary with no environment but `PATH`.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Command::new(binary());
+    command
+        .env_clear()
+        .envs(env::var_os("PATH").map(|path| ("PATH", path)));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs the binary with these arguments to its end, as for `validate`.
+pub async fn run(arguments: &[&str]) -> Output {
+    within("the command to end", command().args(arguments).output())
+        .await
+        .expect("the binary starts")
+}
+
+impl Gateway {
+    /// Starts the binary and waits until it is ready. Panics with what it printed when it is not.
+    pub async fn start(setup: Setup) -> Self {
+        Self::try_start(setup)
+            .await
+            .unwrap_or_else(|printed| panic!("the gateway did not start:\n{printed}"))
+    }
+
+    /// Starts the binary; the error is all that it printed when it ended instead of listening.
+    pub async fn try_start(mut setup: Setup) -> Result<Self, String> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let resources = directory.path().join("resources.yaml");
+        let config = directory.path().join("config.yaml");
+        setup.config["resources_file"] = resources.display().to_string().into();
+        // Every JSON document is YAML.
+        fs::write(&resources, format!("{:#}\n", setup.resources))
+            .expect("the directory is writable");
+        fs::write(&config, format!("{:#}\n", setup.config)).expect("the directory is writable");
+        let mut command = command();
+        command
+            .arg("--config")
+            .arg(&config)
+            .envs(setup.env)
+            .current_dir(directory.path());
+        let mut child = command.spawn().expect("the binary starts");
+        let stdout = Log::of(child.stdout.take().expect("piped"));
+        let stderr = Log::of(child.stderr.take().expect("piped"));
+        let (Some(proxy), Some(metrics)) = (
+            listening(&stdout, "proxy").await,
+            listening(&stdout, "metrics").await,
+        ) else {
+            within("the end of stderr", stderr.ended()).await;
+            return Err(format!("{}\n{}", stdout.text(), stderr.text()));
+        };
+        let gateway = Self {
+            child,
+            stdout,
+            stderr,
+            directory,
+            proxy,
+            metrics,
+        };
+        let ready = Client::anonymous(proxy).get("/readyz").await;
+        assert_eq!(
+            ready.status,
+            200,
+            "a gateway that listens is ready\n{}",
+            gateway.printed()
+        );
+        Ok(gateway)
+    }
+
+    /// The address of the proxy listener.
+    #[must_use]
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    /// The base URL that an OpenAI SDK is given.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.proxy)
+    }
+
+    /// The text of the metrics listener now.
+    pub async fn metrics(&self) -> String {
+        Client::anonymous(self.metrics)
+            .get("/metrics")
+            .await
+            .text()
+            .await
+    }
+
+    /// Waits for a JSON line of the log that `wanted` accepts. Panics when the process ends without it.
+    pub async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let line = within(&format!("{what} in the log"), self.stdout.find(wanted)).await;
+        line.unwrap_or_else(|| panic!("{what} is not in the log:\n{}", self.printed()))
+    }
+
+    /// The access log's line of the request with this id.
+    pub async fn access_log(&self, request_id: &str) -> Value {
+        let of_request = |line: &Value| {
+            line["message"] == "proxy request completed" && line["request_id"] == request_id
+        };
+        self.logged("the access log line", of_request).await
+    }
+
+    /// Every JSON line of the log so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<Value> {
+        self.stdout.json()
+    }
+
+    /// Everything printed so far, to show or to search for secrets.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        format!("{}\n{}", self.stdout.text(), self.stderr.text())
+    }
+
+    /// Replaces the resources file, in one step. The gateway notices by itself, or by `Signal::HUP`.
+    pub fn write_resources(&self, setup: &Setup) {
+        let new = self.directory.path().join("resources.new");
+        fs::write(&new, format!("{:#}\n", setup.resources)).expect("the directory is writable");
+        fs::rename(new, self.directory.path().join("resources.yaml")).expect("same directory");
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self
+            .child
+            .id()
+            .and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        kill_process(pid.expect("the process has not been waited for"), signal)
+            .expect("the process is ours");
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn exited(&mut self) -> ExitStatus {
+        within("the gateway to exit", self.child.wait())
+            .await
+            .expect("the process is ours")
+    }
+}
+
+async fn listening(log: &Log, listener: &str) -> Option<SocketAddr> {
+    let told = |line: &Value| line["message"] == "listening" && line["listener"] == listener;
+    let line = within(&format!("the {listener} listener"), log.find(told)).await?;
+    let addr = line["addr"].as_str().and_then(|addr| addr.parse().ok());
+    Some(addr.unwrap_or_else(|| panic!("no address in {line}")))
+}
