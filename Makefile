@@ -1,0 +1,65 @@
+# The two commands of the README, and their parts. Each first makes sure of the Debian packages it needs
+# (as root it installs them, otherwise it stops with their list).
+#
+#   make quickstart   build the gateway and start it, with a mock provider and a fresh key
+#   make test         everything that CI checks
+#   make check        the fast part of it: format, lint, dependencies, unit tests
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ALL := --workspace --lib --bins --tests --examples
+
+# cargo-nextest where it is installed; it would take longer to build than it saves.
+ifneq ($(shell cargo nextest --version 2>/dev/null),)
+run-tests := cargo nextest run
+else
+run-tests := cargo test --no-fail-fast
+endif
+
+.PHONY: help quickstart test check fmt lint deps sdk package doc build all-tests unit-tests
+.NOTPARALLEL:
+
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+quickstart: packages-run
+	cargo run --profile quickstart -p aisix-bin --bin aisix -- quickstart
+
+test: packages-test fmt lint deps sdk package doc all-tests
+
+check: packages-check fmt lint deps unit-tests
+
+packages-%:
+	@.ci/packages $*
+
+fmt:
+	cargo fmt --all -- --check
+
+lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+deps:
+	.ci/deps-check
+
+sdk:
+	.ci/sdk
+
+# Builds each library from the very files that its package would hold.
+package:
+	cargo package --workspace --exclude aisix-bin --exclude aisix-tests --exclude aisix-load --allow-dirty --quiet
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo test --workspace --doc --quiet
+
+# The journeys start the binary, which no test of another package builds by itself.
+build:
+	cargo build $(ALL)
+
+all-tests: build sdk
+	$(run-tests) $(ALL)
+
+unit-tests:
+	$(run-tests) --workspace --lib --bins
