@@ -28,6 +28,8 @@ pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
 pub use error::{ErrorBody, Refusal, read_error, write_error, write_error_event};
 pub use models::{ModelInfo, write_model, write_models};
-pub use operation::{Form, Invalid, OPERATIONS, Operation};
+pub use operation::{
+    CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, OPERATIONS, Operation,
+};
 pub use splice::{Edits, json_string};
 pub use usage::Usage;

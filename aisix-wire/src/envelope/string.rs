@@ -10,12 +10,26 @@ pub(super) struct Closed {
     pub(super) escaped: bool,
 }
 
+/// Whether a control character occurs anywhere, even where JSON allows it as white space.
+///
+/// Most documents are written without a line end: then their strings need no look at each byte.
+pub(super) fn has_control(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let any = |block: &[u8]| block.iter().fold(false, |any, byte| any | (*byte < 0x20));
+    blocks.iter().any(|block| any(block)) || any(rest)
+}
+
 /// Finds the quote that closes the string whose text starts at `at`.
+///
+/// Control characters are refused when `CONTROL` says that there may be some.
 #[inline]
-pub(super) fn string(bytes: &[u8], mut at: usize) -> Result<Closed, ScanError> {
+pub(super) fn string<const CONTROL: bool>(
+    bytes: &[u8],
+    mut at: usize,
+) -> Result<Closed, ScanError> {
     let mut escaped = false;
     loop {
-        at += plain(bytes.get(at..).unwrap_or_default());
+        at += plain::<CONTROL>(bytes.get(at..).unwrap_or_default());
         match bytes.get(at) {
             Some(b'"') => return Ok(Closed { quote: at, escaped }),
             Some(b'\\') => {
@@ -27,13 +41,12 @@ pub(super) fn string(bytes: &[u8], mut at: usize) -> Result<Closed, ScanError> {
     }
 }
 
-/// Counts the bytes before the first quote, backslash or control character.
+/// Counts the bytes before the first quote or backslash, or control character if `CONTROL`.
 ///
-/// The first words go one by one, since most strings are short; then blocks, in a loop that the compiler
-/// turns into vector instructions.
+/// The first words go one by one, since most strings are short; what follows goes in vectors.
 #[inline]
-fn plain(bytes: &[u8]) -> usize {
-    const SHORT: usize = 4;
+fn plain<const CONTROL: bool>(bytes: &[u8]) -> usize {
+    const SHORT: usize = 2;
     let (words, _) = bytes.as_chunks::<8>();
     let mut at = 0;
     for word in words.iter().take(SHORT) {
@@ -43,10 +56,15 @@ fn plain(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    at + plain_long(&bytes[at..])
+    let rest = &bytes[at..];
+    if CONTROL {
+        at + plain_blocks(rest)
+    } else {
+        at + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+    }
 }
 
-fn plain_long(bytes: &[u8]) -> usize {
+fn plain_blocks(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<64>();
     let clean = blocks
         .iter()

@@ -1,6 +1,8 @@
 //! Errors: what callers are told, and what upstreams said.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use self::read::{Refusal, read_error};

@@ -1,5 +1,7 @@
 //! What passes in a stream.
 
+use smallvec::SmallVec;
+
 use crate::error::{error_member, refusal};
 use crate::{Envelope, Kind, Member, Refusal, Span, Usage, elements, openai};
 
@@ -118,14 +120,12 @@ impl Meter {
         if let Some(text) = choice.member(data, "text") {
             content |= self.value(data, text);
         }
-        if let Some(delta) = choice.member(data, "delta").filter(|delta| delta.len > 0) {
-            if let Ok(delta) = Envelope::scan_at(data, delta.value.clone()) {
-                for member in delta.members() {
-                    if is_content(data, member) {
-                        content |= self.value(data, member);
-                    }
-                }
-            }
+        let delta = choice
+            .member(data, "delta")
+            .filter(|delta| delta.kind == Kind::Object);
+        let delta = delta.and_then(|delta| Envelope::scan_at(data, delta.value.clone()).ok());
+        for member in delta.iter().flat_map(Envelope::members) {
+            content |= is_content(data, member) && self.value(data, member);
         }
         content
     }
@@ -145,7 +145,7 @@ impl Meter {
     /// Counts the strings of a tool call, of audio or of content parts: of ever deeper values, those that
     /// are content, at most [`NESTING`] deep.
     fn nested(&mut self, data: &[u8], member: &Member) {
-        let mut open: smallvec::SmallVec<[(Span, Kind, u8); 8]> = smallvec::SmallVec::new();
+        let mut open: SmallVec<[(Span, Kind, u8); 8]> = SmallVec::new();
         open.push((member.value.clone(), member.kind, 0));
         while let Some((span, kind, depth)) = open.pop() {
             match kind {

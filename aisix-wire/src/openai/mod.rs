@@ -2,6 +2,8 @@
 
 mod meter;
 mod response;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 pub use self::meter::{Mark, Meter};

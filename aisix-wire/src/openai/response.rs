@@ -1,5 +1,6 @@
 //! A whole answer.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::{error_member, refusal};
@@ -49,7 +50,7 @@ pub fn read_response(body: &[u8]) -> Result<ResponseFacts, ResponseError> {
         envelope
             .member(body, name)?
             .as_str(body)
-            .map(|text| text.into_owned())
+            .map(Cow::into_owned)
     };
     Ok(ResponseFacts {
         usage: envelope

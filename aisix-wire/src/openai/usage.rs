@@ -36,9 +36,7 @@ impl Counts<'_> {
             self.count("completion_tokens"),
             self.count("total_tokens"),
         );
-        if prompt.or(completion).or(total).is_none() {
-            return None;
-        }
+        prompt.or(completion).or(total)?;
         let completion = completion.unwrap_or(0);
         let prompt = prompt.unwrap_or(total.unwrap_or(0).saturating_sub(completion));
 

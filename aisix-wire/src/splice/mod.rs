@@ -101,7 +101,7 @@ impl Edits {
 
     /// Replaces the bytes of a span that the caller found in this very document; an empty span inserts.
     ///
-    /// Ignored when the span is not inside of the object, or when another edit already changes it.
+    /// Ignored when the span is not inside of the object, or overlaps another edit.
     pub fn replace(&mut self, span: Span, value: impl Into<Bytes>) {
         self.replaced.push((span, value.into()));
     }
@@ -121,11 +121,7 @@ impl Edits {
         let mut patches = Patches::default();
         plan.write(&mut patches);
         let object = envelope.object();
-        for (span, value) in &self.replaced {
-            if object.start < span.start && span.start <= span.end && span.end < object.end {
-                patches.try_replace(bytes, span.clone(), value.clone());
-            }
-        }
+        patches.replace_free(bytes, object.start + 1..object.end - 1, &self.replaced);
         patches.apply(bytes)
     }
 }

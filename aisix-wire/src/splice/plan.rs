@@ -77,15 +77,12 @@ impl<'a> Plan<'a> {
         if from == to || !self.is_absent_or_null(to) {
             return;
         }
-        if let Some(index) = self.added.iter().position(|added| added.0 == from) {
+        if self.added.iter().any(|added| added.0 == from) {
             self.remove(to);
-            // Removing `to` may have moved it, but not past the front.
-            let index = (0..=index)
-                .rev()
-                .find(|i| self.added.get(*i).is_some_and(|a| a.0 == from));
-            if let Some(index) = index {
-                self.added[index].0 = to;
-            }
+            self.added
+                .iter_mut()
+                .filter(|added| added.0 == from)
+                .for_each(|added| added.0 = to);
             return;
         }
         let found = self.find(from);
