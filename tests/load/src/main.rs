@@ -1,2 +1,118 @@
-//! Load.
-fn main() {}
+//! Measures a running `aisix` beside three baselines: what a call costs in CPU, latency and memory.
+//!
+//! # Run it
+//!
+//! ```text
+//! apt-get install nginx-light                       # the nginx baseline; setpriv and taskset are in util-linux
+//! cargo build --release -p aisix-bin                # the subject as it ships (needs 2 cores and a quiet machine)
+//! cargo build --release -p aisix-load
+//! target/release/aisix-load run                     # about 5 minutes; Markdown on stdout, JSON in target/
+//! target/release/aisix-load soak                    # 200 000 calls, then a burst of large bodies
+//! ```
+//!
+//! While developing, `--profile bench` builds both faster (and into the same `target/release`), and
+//! `run --rounds 1 --scale 0.2` takes half a minute. `--enforce` turns a missed aim, a voided window or a
+//! skipped subject into exit code 1. `run --help` lists the rest.
+//!
+//! # What stands where
+//!
+//! The subject runs alone on core 0; the mock upstream and the load generator share core 1. All
+//! subjects live for the whole run and only the one under measurement gets load; a round visits every
+//! subject once per scenario, so that a noisy minute hits all of them. Everything is on loopback, on
+//! free ports, and dies with this process.
+//!
+//! | Subject | What it is |
+//! |---|---|
+//! | `direct` | the load generator straight to the mock upstream: what "added" is relative to |
+//! | `nginx` | one worker, `proxy_buffering off`, keep-alive upstream, no access log |
+//! | `bare` | `aisix-load proxy`: hyper's server and hyper-util's client, nothing else; the floor |
+//! | `aisix` | one worker, authentication, one rate limit, access log to a file and metrics on |
+//!
+//! # What each figure means
+//!
+//! - *CPU*: user and system time of all threads of the subject over a window of calls at a fixed
+//!   concurrency (8), divided by the number of calls; from `/proc/<pid>/task/*/schedstat`, or `stat` where
+//!   the kernel has no schedstat. *× bare* divides it by the bare proxy's.
+//! - *p50, p99*: latency from the first byte written to the last byte read, at concurrency 1. *Added*
+//!   subtracts the `direct` figure of the same percentile.
+//! - *first*: time to the first byte of the body, for streams the time to the first token; p50 at concurrency 1.
+//! - *RSS*: `VmRSS` before the first call, the peak (`VmHWM`) over the run, and `VmRSS` ten seconds after it.
+//!
+//! Every figure is the median over the rounds. A call that fails, has another status than 200 or an
+//! incomplete body voids its whole window: it is listed, and the figure comes from the others.
+//!
+//! Added latency holds two wake-ups across cores, which `direct` does not need: read it beside `bare`
+//! and `nginx`, which pay them too. A paced stream lasts as long as its pace says, so only its CPU and
+//! its first token tell subjects apart. With other work on the machine p99 is that work's.
+//!
+//! `soak` prints the RSS of one subject at each point. It counts as grown when it holds over 1 MiB more
+//! after all small calls than after a tenth of them, and as not recovered when it is over 8 MiB above
+//! idle ten seconds after the burst.
+
+mod bench;
+mod client;
+mod crew;
+mod process;
+mod prompt;
+mod proxy;
+mod report;
+mod rig;
+mod scenario;
+mod serve;
+mod soak;
+mod stats;
+mod subject;
+mod upstream;
+mod window;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Load scenarios of AISIX beside their baselines.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the mock upstream on a free port and print its address
+    Upstream,
+    /// Serve the bare proxy, which forwards everything to one address and does nothing else
+    Proxy(proxy::Options),
+    /// Measure all subjects in all scenarios and print the table
+    Run(bench::Options),
+    /// Watch the memory of one subject over many calls and a burst of large bodies
+    Soak(soak::Options),
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(run(arguments.command))
+}
+
+/// Runs one command until it ends or the process is told to stop; either way its children are dropped, which kills them.
+async fn run(command: Command) -> Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let work = async {
+        match command {
+            Command::Upstream => upstream::run().await,
+            Command::Proxy(options) => proxy::run(options).await,
+            Command::Run(options) => bench::run(options).await,
+            Command::Soak(options) => soak::run(options).await,
+        }
+    };
+    tokio::select! {
+        ended = work => ended,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
+    }
+}

@@ -1,0 +1,67 @@
+//! The rig: this process and the mock upstream on one core, the subjects on the other.
+
+use crate::process::{self, Process};
+use crate::subject::{Kind, Site, Subject};
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// Where programs are, and which core is whose.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The gateway's program [default: `aisix` beside this program]
+    #[arg(long)]
+    aisix: Option<PathBuf>,
+    /// The nginx program
+    #[arg(long, default_value = "/usr/sbin/nginx")]
+    nginx: PathBuf,
+    /// The core of the subject
+    #[arg(long, default_value_t = 0)]
+    subject_core: usize,
+    /// The core of the load generator and the mock upstream
+    #[arg(long, default_value_t = 1)]
+    load_core: usize,
+}
+
+/// The running rig; dropping it ends the upstream and removes its files.
+pub(crate) struct Rig {
+    options: Options,
+    aisix: PathBuf,
+    folder: TempDir,
+    upstream: SocketAddr,
+    _process: Process,
+}
+
+impl Rig {
+    /// Pins this process and starts the mock upstream beside it.
+    pub(crate) async fn start(options: Options) -> Result<Self> {
+        process::pin_self(options.load_core).await?;
+        let program = std::env::current_exe()?;
+        let mut command = process::pinned(options.load_core, &program);
+        command.arg("upstream");
+        let (process, upstream) = Process::announced(command)
+            .await
+            .context("the mock upstream did not start")?;
+        let beside = program.with_file_name("aisix");
+        Ok(Self {
+            aisix: options.aisix.clone().unwrap_or(beside),
+            options,
+            folder: tempfile::tempdir()?,
+            upstream,
+            _process: process,
+        })
+    }
+
+    /// Starts one subject.
+    pub(crate) async fn subject(&self, kind: Kind) -> Result<Subject> {
+        let site = Site {
+            core: self.options.subject_core,
+            upstream: self.upstream,
+            folder: self.folder.path(),
+            nginx: &self.options.nginx,
+            aisix: &self.aisix,
+        };
+        Subject::start(kind, &site).await
+    }
+}

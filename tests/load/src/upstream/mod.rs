@@ -1,0 +1,40 @@
+//! The mock upstream: answers chat completions in OpenAI's dialect as cheaply as hyper allows.
+//!
+//! The model's name is the script: `stream-<chunks>-<milliseconds>` streams that many chunks, that far
+//! apart (`0`: as fast as they can be written); any other name gets one small JSON reply with usage. A
+//! stream is followed by a usage chunk if the call asks for it with `stream_options.include_usage`.
+
+mod ask;
+mod reply;
+
+use crate::serve;
+use ask::Ask;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use reply::Reply;
+use std::process::ExitCode;
+
+/// Serves the mock upstream on a free port, which it prints.
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
+    let (listener, address) = serve::bind().await?;
+    serve::announce(address)?;
+    serve::serve(listener, service_fn(answer)).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the whole call, as a real upstream would, and answers by its model's name.
+async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Error> {
+    let is_chat = request.uri().path().ends_with("/chat/completions");
+    if request.method() != Method::POST || !is_chat {
+        return Ok(reply::not_found());
+    }
+    let body: Bytes = request.into_body().collect().await?.to_bytes();
+    Ok(match Ask::read(&body) {
+        Some(Ask::Chat) => reply::chat(),
+        Some(Ask::Stream(stream)) => reply::stream(stream),
+        None => reply::bad_request(),
+    })
+}
