@@ -12,7 +12,7 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = ["1 KB", "100 KB", "100 KB of one text", "100 KB not ASCII", "100 KB of numbers"])]
+#[divan::bench(args = ["1 KB", "100 KB", "100 KB of code", "100 KB of one text", "100 KB not ASCII", "100 KB of numbers"])]
 fn scan(bencher: Bencher<'_, '_>, which: &str) {
     let body = body(which);
     bencher
@@ -100,11 +100,10 @@ const USAGE: &[u8] = br#"{"id":"chatcmpl-1","object":"chat.completion.chunk","cr
 
 const TOOL_CALL: &[u8] = br#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1760000000,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"city\":"}}]},"logprobs":null,"finish_reason":null}]}"#;
 
-/// Bodies as agents send them: prose with line ends and quotes, code, tools.
+/// Bodies as clients send them. The prose has an escape for every 80 bytes, the code for every 16.
 fn body(which: &str) -> Bytes {
-    const PROSE: &str = "Look at the failing test first, then at the \\\"limit\\\" module: the window is clock-aligned, so a call \
-        that starts just before the minute and ends after it settles into the window it was taken from.\\n\\n\
-        ```rust\\nfn settle(&mut self, usage: Option<Usage>) {\\n    self.window.add(usage.total());\\n}\\n```\\n";
+    const PROSE: &str = r#"Look at the failing test first, then at the \"limit\" module: the window is clock-aligned, so a call that starts just before the minute and ends after it settles into the window it was taken from. That is what the test expects, and what the counters show in production; what they do not show is who asked.\n\n"#;
+    const CODE: &str = r#"```rust\nfn settle(&mut self, usage: Option<Usage>) {\n    self.window.add(usage.total());\n    info!(\"settled\");\n}\n```\n"#;
     let mut messages = String::new();
     let target = if which == "1 KB" { 1 << 10 } else { 100 << 10 };
     match which {
@@ -126,9 +125,14 @@ fn body(which: &str) -> Bytes {
                 r#"{{"role":"system","content":"You are terse."}}"#
             );
             let mut turn = 0;
-            while messages.len() + 600 < target {
+            while messages.len() + 300 < target {
                 let role = ["user", "assistant"][turn % 2];
-                let text = PROSE.repeat(1 + turn % 5);
+                let text = if which == "100 KB of code" {
+                    CODE
+                } else {
+                    PROSE
+                };
+                let text = text.repeat(1 + turn % 5);
                 let _ = write!(messages, r#",{{"role":"{role}","content":"{text}"}}"#);
                 turn += 1;
             }
