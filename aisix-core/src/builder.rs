@@ -1,0 +1,161 @@
+//! Putting a gateway together.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    auth::{AuthLayer, Authenticator, Keys},
+    config::Config,
+    edge::{Drain, Edge, EdgeLayer, Settings},
+    gateway::Gateway,
+    hook::{Hook, HookLayer},
+    ingest::IngestLayer,
+    limit::{LimitLayer, LimitStore, Memory},
+    models::AdmitLayer,
+    observe::{ObserveLayer, Observer},
+    pipeline::{Stages, pipeline},
+    upstream::{Transport, Upstream},
+};
+
+/// Puts a [`Gateway`] together. Only a [`Transport`] is required; everything else has a default.
+///
+/// Several gateways of one process, such as one for each worker, share a [`Config`], a limit store, a
+/// [`Drain`] and observers by passing clones.
+pub struct GatewayBuilder {
+    config: Config,
+    settings: Settings,
+    drain: Drain,
+    authenticator: Arc<dyn Authenticator>,
+    limits: Arc<dyn LimitStore>,
+    hooks: Vec<Arc<dyn Hook>>,
+    observers: Vec<Arc<dyn Observer>>,
+    transport: Option<Arc<dyn Transport>>,
+}
+
+/// Why a gateway could not be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No transport was given.
+    NoTransport,
+}
+
+// === impl GatewayBuilder ===
+
+impl GatewayBuilder {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            settings: Settings::default(),
+            drain: Drain::new(),
+            authenticator: Arc::new(Keys),
+            limits: Arc::new(Memory::new()),
+            hooks: Vec::new(),
+            observers: Vec::new(),
+            transport: None,
+        }
+    }
+
+    /// The way to upstreams. Required.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Who callers are. Default: the configured API keys, [`Keys`].
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.authenticator = Arc::new(authenticator);
+        self
+    }
+
+    /// Where limits are counted. Default: in memory, for this gateway alone.
+    #[must_use]
+    pub fn limits(mut self, limits: impl LimitStore) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+
+    /// Adds a hook inside of those that were added before.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn observe(self, observer: impl Observer) -> Self {
+        self.observe_shared(Arc::new(observer))
+    }
+
+    /// Adds an observer that others hold too.
+    #[must_use]
+    pub fn observe_shared(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Body limit, client address and request id.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// A switch for the probes that is shared with others.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Builds the gateway. Spawns nothing and does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// When there is no transport.
+    pub fn build(self) -> Result<Gateway, BuildError> {
+        let transport = self.transport.ok_or(BuildError::NoTransport)?;
+        let edge = Arc::new(Edge {
+            settings: self.settings,
+            drain: self.drain.clone(),
+        });
+        let stages = Stages {
+            observe: ObserveLayer::new(edge.clone(), self.observers.into()),
+            edge: EdgeLayer::new(edge.clone(), self.config.clone()),
+            auth: AuthLayer::new(self.authenticator),
+            ingest: IngestLayer::new(edge),
+            admit: AdmitLayer::new(transport),
+            limit: LimitLayer::new(self.limits),
+            hooks: HookLayer::new(self.hooks),
+            upstream: Upstream::new(self.config.upstream()),
+        };
+        Ok(Gateway {
+            pipeline: pipeline(stages),
+            drain: self.drain,
+        })
+    }
+}
+
+impl fmt::Debug for GatewayBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayBuilder")
+            .field("config", &self.config)
+            .field("hooks", &self.hooks.len())
+            .field("observers", &self.observers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl BuildError ===
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTransport => f.write_str("a gateway needs a transport"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,132 @@
+//! The facts of a request, one struct for each stage.
+//!
+//! Each stage adds facts by changing the type, so that a later stage never finds one missing:
+//! [`Arrival`] → [`Authenticated`] → [`Inbound`] → [`Call`] → [`Attempt`].
+
+mod caller;
+mod payload;
+mod trail;
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use aisix_wire::Operation;
+use bytes::Bytes;
+use http::request::Parts;
+
+pub use self::{
+    caller::{Caller, CallerBuilder},
+    payload::Payload,
+    trail::{AttemptRecord, Trail},
+};
+use crate::{
+    body::Body,
+    config::Snapshot,
+    edge::Route,
+    models::{Model, Target},
+    upstream::Transport,
+};
+
+/// A request that has come in: its configuration is pinned and its route looked up.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The request's head.
+    pub head: Parts,
+    /// The request's body, not yet read.
+    pub body: Body,
+    /// Where it goes.
+    pub route: Route,
+    /// The configuration that serves this request from its beginning to its end.
+    pub config: Arc<Snapshot>,
+    /// What observers read.
+    pub trail: Trail,
+}
+
+/// An [`Arrival`] whose caller is known.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// The request.
+    pub arrival: Arrival,
+    /// Who sent it.
+    pub caller: Arc<Caller>,
+}
+
+/// A model operation with its body read and its envelope scanned.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The request's head.
+    pub head: Arc<Parts>,
+    /// The row of the endpoint.
+    pub operation: &'static Operation,
+    /// The body.
+    pub payload: Payload,
+    /// Who sent it.
+    pub caller: Arc<Caller>,
+    /// The configuration that serves this request.
+    pub config: Arc<Snapshot>,
+    /// What observers read.
+    pub trail: Trail,
+}
+
+/// An [`Inbound`] whose model exists and is allowed to its caller.
+#[derive(Clone)]
+pub struct Call {
+    /// The request.
+    pub inbound: Inbound,
+    /// The model, as configured.
+    pub model: Arc<Model>,
+    /// The model as the caller named it.
+    pub requested_model: Arc<str>,
+    /// The way to the upstream; it belongs to the worker that took the request.
+    pub(crate) transport: Arc<dyn Transport>,
+    /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
+    pub(crate) attempted: Arc<AtomicBool>,
+}
+
+/// One try of a [`Call`] at one target.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// What is tried.
+    pub call: Arc<Call>,
+    /// Where it is tried.
+    pub target: Arc<Target>,
+    /// The model's name at the upstream.
+    pub upstream_model: Arc<str>,
+    /// Counts from 1.
+    pub number: u32,
+}
+
+// === impl Call ===
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("inbound", &self.inbound)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// The client's bytes.
+    pub fn bytes(&self) -> &Bytes {
+        self.inbound.payload.bytes()
+    }
+
+    /// The record that observers read; hooks may add marks.
+    pub fn trail(&self) -> &Trail {
+        &self.inbound.trail
+    }
+
+    /// Who sent the call.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.inbound.caller
+    }
+
+    /// Whether the caller asked for a stream.
+    pub fn streams(&self) -> bool {
+        self.inbound.operation.streams && self.inbound.payload.flag("stream")
+    }
+}

@@ -1,0 +1,224 @@
+//! What observers read about a request.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use aisix_wire::Operation;
+use http::{HeaderValue, Method, StatusCode, Uri};
+use parking_lot::Mutex;
+
+use super::Caller;
+use crate::{
+    error::ErrorKind,
+    models::{Model, Target},
+    observe::Observers,
+};
+
+/// Attempts that are kept; later ones are counted only.
+const MAX_ATTEMPTS: usize = 16;
+/// Marks that are kept; later ones are dropped.
+const MAX_MARKS: usize = 32;
+
+/// The record of one request: facts set once, attempts, and marks that hooks add.
+///
+/// A cheap clone. Observers read it; nobody decides by it.
+#[derive(Clone)]
+pub struct Trail(Arc<Record>);
+
+struct Record {
+    started: Instant,
+    request_id: HeaderValue,
+    method: Method,
+    uri: Uri,
+    user_agent: Option<HeaderValue>,
+    client: Option<IpAddr>,
+    observers: Observers,
+    route: OnceLock<&'static str>,
+    operation: OnceLock<&'static Operation>,
+    caller: OnceLock<Arc<Caller>>,
+    model: OnceLock<Arc<Model>>,
+    streams: OnceLock<bool>,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Default)]
+struct Rest {
+    attempts: Vec<AttemptRecord>,
+    attempt_count: u32,
+    marks: Vec<(&'static str, String)>,
+}
+
+/// One attempt, as it ended or stands.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// Where it went.
+    pub target: Arc<Target>,
+    /// The model's name at the upstream.
+    pub upstream_model: Arc<str>,
+    /// From the attempt's start to the upstream's head, or to the failure.
+    pub latency: Duration,
+    /// The upstream's status, if it gave one.
+    pub status: Option<StatusCode>,
+    /// The upstream's own request id.
+    pub upstream_request_id: Option<HeaderValue>,
+    /// Why it failed.
+    pub error: Option<ErrorKind>,
+}
+
+// === impl Trail ===
+
+impl Trail {
+    pub(crate) fn new(
+        request_id: HeaderValue,
+        method: Method,
+        uri: Uri,
+        client: Option<IpAddr>,
+        user_agent: Option<HeaderValue>,
+        observers: Observers,
+    ) -> Self {
+        Self(Arc::new(Record {
+            started: Instant::now(),
+            request_id,
+            method,
+            uri,
+            user_agent,
+            client,
+            observers,
+            route: OnceLock::new(),
+            operation: OnceLock::new(),
+            caller: OnceLock::new(),
+            model: OnceLock::new(),
+            streams: OnceLock::new(),
+            rest: Mutex::default(),
+        }))
+    }
+
+    /// When the request came in.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// The request's id: the client's, if it sent an acceptable one.
+    pub fn request_id(&self) -> &HeaderValue {
+        &self.0.request_id
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The request's path, without the query, which may hold credentials.
+    pub fn path(&self) -> &str {
+        self.0.uri.path()
+    }
+
+    /// The client's address, by the trusted proxies' word where there are any.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.0.client
+    }
+
+    /// The client's `User-Agent`.
+    pub fn user_agent(&self) -> Option<&HeaderValue> {
+        self.0.user_agent.as_ref()
+    }
+
+    /// The template of the route, such as `/v1/models/{id}`; `None` for an unknown path.
+    pub fn route(&self) -> Option<&'static str> {
+        self.0.route.get().copied()
+    }
+
+    /// The endpoint, once looked up.
+    pub fn operation(&self) -> Option<&'static Operation> {
+        self.0.operation.get().copied()
+    }
+
+    /// The caller, once authenticated.
+    pub fn caller(&self) -> Option<&Arc<Caller>> {
+        self.0.caller.get()
+    }
+
+    /// The model, once resolved; configured names only.
+    pub fn model(&self) -> Option<&Arc<Model>> {
+        self.0.model.get()
+    }
+
+    /// Whether the caller asked for a stream, once the body was read.
+    pub fn streams(&self) -> bool {
+        self.0.streams.get().copied().unwrap_or_default()
+    }
+
+    /// The last attempt.
+    pub fn last_attempt(&self) -> Option<AttemptRecord> {
+        self.0.rest.lock().attempts.last().cloned()
+    }
+
+    /// The attempts, the first sixteen of them.
+    pub fn attempts(&self) -> Vec<AttemptRecord> {
+        self.0.rest.lock().attempts.clone()
+    }
+
+    /// How many attempts were made.
+    pub fn attempt_count(&self) -> u32 {
+        self.0.rest.lock().attempt_count
+    }
+
+    /// Adds a mark, for the access log. Keeps the first 32.
+    pub fn mark(&self, name: &'static str, value: impl Into<String>) {
+        let mut rest = self.0.rest.lock();
+        if rest.marks.len() < MAX_MARKS {
+            rest.marks.push((name, value.into()));
+        }
+    }
+
+    /// The marks that hooks added.
+    pub fn marks(&self) -> Vec<(&'static str, String)> {
+        self.0.rest.lock().marks.clone()
+    }
+
+    pub(crate) fn set_route(&self, template: &'static str) {
+        let _ = self.0.route.set(template);
+    }
+
+    pub(crate) fn set_operation(&self, operation: &'static Operation) {
+        let _ = self.0.operation.set(operation);
+    }
+
+    pub(crate) fn set_caller(&self, caller: Arc<Caller>) {
+        let _ = self.0.caller.set(caller);
+    }
+
+    pub(crate) fn set_model(&self, model: Arc<Model>) {
+        let _ = self.0.model.set(model);
+    }
+
+    pub(crate) fn set_streams(&self, streams: bool) {
+        let _ = self.0.streams.set(streams);
+    }
+
+    /// Records an attempt and tells the observers.
+    pub(crate) fn push_attempt(&self, attempt: AttemptRecord) {
+        for observer in self.0.observers.iter() {
+            observer.attempt_ended(self, &attempt);
+        }
+        let mut rest = self.0.rest.lock();
+        rest.attempt_count += 1;
+        if rest.attempts.len() < MAX_ATTEMPTS {
+            rest.attempts.push(attempt);
+        }
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trail")
+            .field("request_id", &self.0.request_id)
+            .field("method", &self.0.method)
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+//! What a source of configuration tells.
+
+use std::{fmt, sync::Arc};
+
+use super::resource::Kind;
+
+/// The name of a resource: its kind, and an id that is unique within the kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The kind.
+    pub kind: Kind,
+    /// The id; usually a UUID, but any text will do.
+    pub id: Arc<str>,
+}
+
+/// A resource as its source holds it: not yet validated, and with secrets in it.
+#[derive(Clone)]
+pub struct Entry {
+    /// The name.
+    pub key: Key,
+    /// The document.
+    pub value: serde_json::Value,
+    /// A number that grows with each change at the source.
+    pub revision: u64,
+}
+
+/// A change of the configuration.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// These are all the resources there are; whatever else was known is gone.
+    Reset(Vec<Entry>),
+    /// This resource is new or has changed.
+    Put(Entry),
+    /// This resource is gone.
+    Delete(Key),
+}
+
+// === impl Key ===
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.id)
+    }
+}
+
+// === impl Entry ===
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Entry, Key, Kind};
+
+    #[test]
+    fn debug_does_not_print_the_document() {
+        let entry = Entry {
+            key: Key {
+                kind: Kind::ProviderKey,
+                id: "1".into(),
+            },
+            value: serde_json::json!({"api_key": "sk-hidden"}),
+            revision: 7,
+        };
+        let shown = format!("{:?}", Change::Reset(vec![entry]));
+        assert!(!shown.contains("sk-hidden"), "{shown}");
+        assert!(shown.contains("revision: 7"), "{shown}");
+    }
+}

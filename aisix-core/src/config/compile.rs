@@ -1,0 +1,161 @@
+//! From resources to what requests use.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    States,
+    resource::{self, ApiKey, ProviderKey},
+};
+use crate::{
+    call::Caller,
+    error::ErrorKind,
+    limit::{Limit, Scope},
+    models::{Deadlines, Missing, Model, Target, UpstreamKey},
+    upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
+};
+
+/// The name at the upstream; empty for a wildcard that passes on what its `*` stands for.
+fn model_name(model: &resource::Model) -> &str {
+    model.model_name.as_deref().unwrap_or_default()
+}
+
+/// What compiling needs besides the resources.
+pub(super) struct Compiler {
+    pub(super) providers: Registry,
+    pub(super) settings: Settings,
+    pub(super) states: States,
+}
+
+// === impl Compiler ===
+
+impl Compiler {
+    /// Compiles a model with its provider key, if that exists.
+    pub(super) fn model(
+        &self,
+        id: &Arc<str>,
+        model: &resource::Model,
+        key: Option<(&Arc<str>, &ProviderKey)>,
+    ) -> Arc<Model> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let name: Arc<str> = model.display_name.as_str().into();
+        Arc::new(Model {
+            id: id.clone(),
+            glob: name.contains('*').then(|| name.as_ref().into()),
+            limit: Limit::new(Scope::Model, format!("model:{name}"), &model.rate_limit)
+                .map(Arc::new),
+            allowed_cidrs: model.allowed_cidrs.clone(),
+            target: Arc::new(self.target(model, key)),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            name,
+        })
+    }
+
+    fn target(&self, model: &resource::Model, key: Option<(&Arc<str>, &ProviderKey)>) -> Target {
+        let provider = match key {
+            Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
+            _ => model.provider.as_str(),
+        };
+        Target {
+            provider: model.provider.as_str().into(),
+            model_name: model_name(model).into(),
+            key: Arc::new(UpstreamKey {
+                id: key.map_or("", |(id, _)| id).into(),
+                name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
+            }),
+            endpoint: self.endpoint(model, provider, key),
+            shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
+            deadlines: self.deadlines(model),
+            retries: self.settings.retries,
+            tls: key.and_then(|(id, key)| self.tls(id, key)),
+        }
+    }
+
+    fn endpoint(
+        &self,
+        model: &resource::Model,
+        provider: &str,
+        key: Option<(&Arc<str>, &ProviderKey)>,
+    ) -> Result<Arc<dyn Endpoint>, Missing> {
+        let missing = |kind, message: String| Missing { kind, message };
+        let Some((id, key)) = key else {
+            let message = format!("model {:?} has no provider key", model.display_name);
+            return Err(missing(ErrorKind::InvalidRequest, message));
+        };
+        let adapter = key.adapter.map(resource::Adapter::as_str);
+        let chosen = self
+            .providers
+            .choose(adapter, provider, key.api_base.is_some())
+            .ok_or_else(|| {
+                let name = adapter.unwrap_or(provider);
+                let message = format!("no provider {name:?} can serve this model");
+                missing(ErrorKind::ProviderUnavailable, message)
+            })?;
+        let spec = Spec {
+            provider,
+            model_name: model_name(model),
+            api_base: key.api_base.as_deref(),
+            api_key: &key.api_key,
+            key_id: id,
+            states: &self.states,
+        };
+        chosen
+            .endpoint(&spec)
+            .map_err(|error| missing(error.kind(), error.message().to_owned()))
+    }
+
+    fn deadlines(&self, model: &resource::Model) -> Deadlines {
+        let settings = &self.settings;
+        let some = |millis: u64| (millis > 0).then(|| Duration::from_millis(millis));
+        // An explicit 0 stops the chain with no deadline at all.
+        let total = match model.timeout {
+            Some(millis) => some(millis),
+            None => settings.timeout,
+        };
+        let gap = match (model.stream_timeout.unwrap_or(0), model.timeout) {
+            (0, Some(millis)) => some(millis),
+            (0, None) => settings.stream_timeout.or(settings.timeout),
+            (millis, _) => some(millis),
+        };
+        Deadlines {
+            total,
+            head: settings.head_timeout,
+            first_token: settings.first_token_timeout,
+            gap,
+        }
+    }
+
+    /// The same settings of the same key stay the same `Arc`, so that connections are kept.
+    fn tls(&self, id: &str, key: &ProviderKey) -> Option<Arc<Tls>> {
+        if key.tls == Tls::default() {
+            return None;
+        }
+        let settings = BuildHasherDefault::<DefaultHasher>::default().hash_one(&key.tls);
+        let identity = format!("tls:{id}:{settings:x}");
+        Some(self.states.state(&identity, || key.tls.clone()))
+    }
+
+    /// Compiles an API key.
+    pub(super) fn caller(&self, id: &Arc<str>, key: &ApiKey) -> Arc<Caller> {
+        let mut builder = Caller::builder(id.clone())
+            .models(key.allowed_models.iter().cloned())
+            .disabled(key.disabled)
+            .expires_at(key.expires_at)
+            .member(
+                key.team_id.as_deref(),
+                key.user_id.as_deref(),
+                key.user_name.as_deref(),
+            );
+        if let Some(name) = key.display_name.as_deref() {
+            builder = builder.name(name);
+        }
+        builder = builder.rate_limit(&key.rate_limit);
+        Arc::new(builder.build())
+    }
+}

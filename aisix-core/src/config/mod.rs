@@ -1,0 +1,26 @@
+//! Configuration: a stream of changes folded into snapshots.
+//!
+//! A [`ConfigSource`] yields changes. [`Config`] validates each entry, compiles what it touches, and
+//! swaps one [`Snapshot`] for the next in a single atomic store. A request takes the snapshot it
+//! finds and keeps it to its end. What remembers (counters, caches, connections) lives outside of
+//! snapshots, in [`States`].
+
+mod change;
+mod compile;
+pub mod glob;
+pub mod resource;
+mod secret;
+mod snapshot;
+mod source;
+mod state;
+mod store;
+
+pub use self::{
+    change::{Change, Entry, Key},
+    resource::KeyHash,
+    secret::Secret,
+    snapshot::Snapshot,
+    source::{ConfigSource, SourceError},
+    state::States,
+    store::{Config, ConfigBuilder, Rejection, Report},
+};

@@ -1,0 +1,62 @@
+//! The kinds of resources.
+
+use std::{fmt, str::FromStr};
+
+/// A kind of resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A credential for an upstream, and how to talk to it.
+    ProviderKey,
+    /// A name for callers and what serves it.
+    Model,
+    /// A caller's credential and what it may do.
+    ApiKey,
+}
+
+/// The name of a kind is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownKind;
+
+// === impl Kind ===
+
+impl Kind {
+    /// All kinds, in the order in which they may refer to one another.
+    pub const ALL: [Self; 3] = [Self::ProviderKey, Self::Model, Self::ApiKey];
+
+    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProviderKey => "provider_keys",
+            Self::Model => "models",
+            Self::ApiKey => "api_keys",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or(UnknownKind)
+    }
+}
+
+// === impl UnknownKind ===
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown kind of resource")
+    }
+}
+
+impl std::error::Error for UnknownKind {}

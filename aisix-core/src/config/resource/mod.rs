@@ -1,0 +1,153 @@
+//! The kinds of resources: their types, schemas and validation.
+//!
+//! [`decode`] turns a document into a typed [`Resource`] or reports everything that is wrong with
+//! it. Schemas are made from the types, and texts are checked by the parsers that read them.
+
+mod api_key;
+mod cidrs;
+mod document;
+mod format;
+mod headers;
+mod key_hash;
+mod kind;
+mod model;
+mod provider_key;
+mod rate_limit;
+mod schema;
+mod suggest;
+mod template;
+mod tidy;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde_json::Value;
+
+pub use self::{
+    api_key::ApiKey,
+    cidrs::Cidrs,
+    headers::{Headers, is_reserved},
+    key_hash::KeyHash,
+    kind::{Kind, UnknownKind},
+    model::{Cost, Embedding, Model},
+    provider_key::{
+        Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
+        StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
+    },
+    rate_limit::RateLimit,
+    schema::json_schema,
+    suggest::nearest,
+    template::{Template, TemplateError, Variable},
+};
+
+/// A resource, decoded.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few provider keys, and all resources live in one map"
+)]
+pub enum Resource {
+    /// A credential for an upstream.
+    ProviderKey(ProviderKey),
+    /// A model.
+    Model(Model),
+    /// A caller's credential.
+    ApiKey(ApiKey),
+}
+
+/// What happens to fields that are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// They are errors: for documents that people write.
+    Strict,
+    /// They are left out and reported: for documents that machines deliver. Types, required fields,
+    /// ranges and enumerations are checked as ever. An element of a list or map that has the right
+    /// type but makes no sense, such as a malformed network, is left out too.
+    Lenient,
+}
+
+/// A decoded document.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The resource.
+    pub resource: Resource,
+    /// The fields that were left out, as paths with `[]` for any index; those that were known but
+    /// made no sense as `inapplicable:<path>`. At most 64, then `...truncated`. Always empty in
+    /// strict decoding.
+    pub unknown: Vec<String>,
+}
+
+/// Something that is wrong with a document.
+///
+/// Shown as a sentence: ``  `rate_limit.rpm` must be an integer, not a string  ``.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Invalid {
+    /// The way to the field, such as `rate_limit.rpm`; empty for the whole document.
+    pub path: String,
+    /// The rest of the sentence. Never repeats a value.
+    pub message: String,
+}
+
+/// Decodes a document, or reports everything that is wrong with it, ordered by path.
+///
+/// `null` is the same as absent.
+pub fn decode(
+    kind: Kind,
+    value: Value,
+    strictness: Strictness,
+) -> Result<Decoded, Vec<Invalid>> {
+    use validate::validated;
+    let (resource, unknown) = match kind {
+        Kind::ProviderKey => {
+            let (key, unknown) = validated(kind, value, strictness)?;
+            (Resource::ProviderKey(key), unknown)
+        }
+        Kind::Model => {
+            let (model, unknown) = validated(kind, value, strictness)?;
+            (Resource::Model(model), unknown)
+        }
+        Kind::ApiKey => {
+            let (key, unknown) = validated(kind, value, strictness)?;
+            (Resource::ApiKey(key), unknown)
+        }
+    };
+    Ok(Decoded { resource, unknown })
+}
+
+// === impl Resource ===
+
+impl Resource {
+    /// The resource's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::ProviderKey(_) => Kind::ProviderKey,
+            Self::Model(_) => Kind::Model,
+            Self::ApiKey(_) => Kind::ApiKey,
+        }
+    }
+}
+
+// === impl Invalid ===
+
+impl Invalid {
+    /// Something wrong with the field at `path`; the message is the rest of a sentence about it.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "`{path}` {}", self.message),
+        }
+    }
+}

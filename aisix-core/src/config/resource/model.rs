@@ -1,0 +1,99 @@
+//! Models as callers name them.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Invalid, cidrs::Cidrs, document::Document, rate_limit::RateLimit};
+use crate::config::glob::Glob;
+
+/// A name for callers and what serves it.
+///
+/// A `display_name` with one `*` is a pattern: it serves every name that it matches.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The name, unique among models.
+    #[schemars(length(min = 1))]
+    pub display_name: String,
+    /// The provider, such as `openai`.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9._-]*$"))]
+    pub provider: String,
+    /// The name at the provider. A `*` in it becomes what the `*` of the pattern stands for. Only a
+    /// pattern may leave it out: then it is what the `*` stands for.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub model_name: Option<String>,
+    /// The id of the provider key.
+    #[schemars(length(min = 1))]
+    pub provider_key_id: String,
+    /// The time for a whole answer, in milliseconds; not for streams. `0` is none. Default: the
+    /// gateway's own.
+    #[serde(default)]
+    pub timeout: Option<u64>,
+    /// The time between two pieces of a stream, in milliseconds. Default, and `0`: `timeout`, or
+    /// the gateway's own.
+    #[serde(default)]
+    pub stream_timeout: Option<u64>,
+    /// Limits of everything that uses this model.
+    #[serde(default)]
+    pub rate_limit: RateLimit,
+    /// Where clients may come from. Default: anywhere.
+    #[serde(default)]
+    pub allowed_cidrs: Cidrs,
+    /// What tokens cost.
+    #[serde(default)]
+    pub cost: Option<Cost>,
+    /// Set for a model that makes embeddings.
+    #[serde(default)]
+    pub embedding: Option<Embedding>,
+}
+
+/// What tokens cost.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// A thousand tokens of the prompt, in US dollars.
+    #[schemars(range(min = 0.0))]
+    pub input_per_1k: f64,
+    /// A thousand tokens of the completion, in US dollars.
+    #[schemars(range(min = 0.0))]
+    pub output_per_1k: f64,
+}
+
+/// What embeddings are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// How many numbers a vector has.
+    pub dimensions: NonZeroU32,
+    /// Whether vectors come with length one. Default: true.
+    #[serde(default = "yes")]
+    pub normalize: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+// === impl Model ===
+
+impl Document for Model {
+    const LATER: &'static [&'static str] = &[
+        "cooldown",
+        "background_model_check",
+        "auto_prompt_caching",
+        "retries",
+    ];
+    const SHAPES: &'static [&'static str] = &["routing", "ensemble", "semantic"];
+
+    fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
+        let name = document.get("display_name").and_then(Value::as_str);
+        let is_pattern = name.is_some_and(|name| Glob::new(name).is_wildcard());
+        if !is_pattern && !document.contains_key("model_name") {
+            errors.push(Invalid::new("model_name", "is required"));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Schemas and validators of our types.
+
+use std::sync::LazyLock;
+
+use jsonschema::{Draft, Validator};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde_json::{Map, Value, json};
+
+use super::{ApiKey, Kind, Model, ProviderKey, format::FORMATS};
+
+/// The schema of a kind, and what validates it.
+pub(super) struct Checker {
+    pub(super) schema: Value,
+    pub(super) validator: Validator,
+}
+
+/// The JSON Schema (draft 7) of a kind's documents, as strict validation means it.
+///
+/// `null` is the same as absent everywhere, which the schema does not say.
+pub fn json_schema(kind: Kind) -> &'static Value {
+    &checker(kind).schema
+}
+
+/// The checker of a kind, made once.
+pub(super) fn checker(kind: Kind) -> &'static Checker {
+    static PROVIDER_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ProviderKey>);
+    static MODEL: LazyLock<Checker> = LazyLock::new(Checker::of::<Model>);
+    static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
+    match kind {
+        Kind::ProviderKey => &PROVIDER_KEY,
+        Kind::Model => &MODEL,
+        Kind::ApiKey => &API_KEY,
+    }
+}
+
+// === impl Checker ===
+
+impl Checker {
+    fn of<T: JsonSchema>() -> Self {
+        let schema = SchemaSettings::draft07()
+            .with(|settings| settings.inline_subschemas = true)
+            .with_transform(RecursiveTransform(simplify))
+            .into_generator()
+            .into_root_schema_for::<T>()
+            .to_value();
+        let mut options = jsonschema::options()
+            .with_draft(Draft::Draft7)
+            .should_validate_formats(true);
+        for format in &FORMATS {
+            options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
+        }
+        // Our own rules report a missing or doubled credential in plainer words.
+        let mut rules = schema.clone();
+        if let Some(root) = rules.as_object_mut() {
+            root.remove("oneOf");
+        }
+        let validator = options
+            .build(&rules)
+            .expect("schemas are made from our own types");
+        Self { schema, validator }
+    }
+}
+
+/// Brings a schema into the form whose errors are plain: a nullable is its type (null is absent), an
+/// enumeration is a list, and integers have their bounds.
+fn simplify(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    for word in ["anyOf", "oneOf"] {
+        let Some(Value::Array(choices)) = object.get(word) else {
+            continue;
+        };
+        let choices: Vec<_> = choices
+            .iter()
+            .filter(|choice| choice["type"] != "null")
+            .cloned()
+            .collect();
+        if let [Value::Object(only)] = choices.as_slice() {
+            object.remove(word);
+            absorb(object, only.clone());
+        } else if let Some(names) = names(&choices) {
+            object.remove(word);
+            object.insert("type".to_owned(), "string".into());
+            object.insert("enum".to_owned(), names);
+        }
+    }
+    let type_name = match object.get("type") {
+        Some(Value::Array(types)) => types.iter().find(|name| *name != "null").cloned(),
+        _ => None,
+    };
+    object.extend(type_name.map(|name| ("type".to_owned(), name)));
+    if let Some(Value::Array(names)) = object.get_mut("enum") {
+        names.retain(|name| !name.is_null());
+    }
+    let max = match object.get("format").and_then(Value::as_str) {
+        Some("uint32") => json!(u32::MAX),
+        Some("uint64") => json!(u64::MAX),
+        _ => return,
+    };
+    object.insert("maximum".to_owned(), max);
+}
+
+/// Adds what is said further in, where nothing is said further out.
+fn absorb(object: &mut Map<String, Value>, inner: Map<String, Value>) {
+    for (name, value) in inner {
+        object.entry(name).or_insert(value);
+    }
+}
+
+/// The texts of choices that are constants or enumerations of texts.
+fn names(choices: &[Value]) -> Option<Value> {
+    let mut names = Vec::new();
+    for choice in choices {
+        match (choice.get("const"), choice.get("enum")) {
+            (Some(name), None) => names.push(name.clone()),
+            (None, Some(Value::Array(more))) => names.extend(more.iter().cloned()),
+            _ => return None,
+        }
+    }
+    Some(Value::Array(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `see` with every schema inside a schema.
+    fn walk(schema: &Value, see: &mut dyn FnMut(&Value)) {
+        see(schema);
+        match schema {
+            Value::Object(members) => members.values().for_each(|inner| walk(inner, see)),
+            Value::Array(items) => items.iter().for_each(|inner| walk(inner, see)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn schemas_have_neither_references_nor_nullable_choices() {
+        for kind in Kind::ALL {
+            walk(json_schema(kind), &mut |schema| {
+                assert!(schema.get("$ref").is_none(), "{kind}: {schema}");
+                assert!(schema.get("anyOf").is_none(), "{kind}: {schema}");
+                assert!(!schema["type"].is_array(), "{kind}: {schema}");
+            });
+        }
+    }
+
+    #[test]
+    fn every_object_of_fields_is_closed() {
+        for kind in Kind::ALL {
+            walk(json_schema(kind), &mut |schema| {
+                if schema["properties"].is_object() && schema["type"] == "object" {
+                    assert_eq!(schema["additionalProperties"], false, "{kind}: {schema}");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn every_format_of_ours_is_used() {
+        let mut used = std::collections::BTreeSet::new();
+        for kind in Kind::ALL {
+            walk(json_schema(kind), &mut |schema| {
+                used.extend(schema["format"].as_str().map(str::to_owned));
+            });
+        }
+        for format in &FORMATS {
+            assert!(used.contains(format.name), "{}", format.name);
+        }
+    }
+}

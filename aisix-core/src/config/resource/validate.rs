@@ -1,0 +1,219 @@
+//! From a document to a typed value, with every mistake reported.
+
+use jsonschema::{
+    ValidationError,
+    error::{TypeKind, ValidationErrorKind},
+    paths::{Location, LocationSegment},
+};
+use serde_json::Value;
+
+use super::{
+    Invalid, Kind, Strictness,
+    document::Document,
+    format, schema,
+    suggest,
+    tidy::{self, Unknown},
+};
+
+/// How many left-out fields of one document are reported.
+const MAX_UNKNOWN: usize = 64;
+
+const NOT_YET: &str = "is not supported yet";
+
+/// Validates and decodes; also gives the fields that were left out.
+pub(super) fn validated<T: Document>(
+    kind: Kind,
+    mut value: Value,
+    strictness: Strictness,
+) -> Result<(T, Vec<String>), Vec<Invalid>> {
+    let checker = schema::checker(kind);
+    let Value::Object(members) = &mut value else {
+        let message = format!("must be a mapping, not {}", type_name(&value));
+        return Err(vec![Invalid::new("", message)]);
+    };
+    let later = |name: &str| T::LATER.contains(&name) || T::SHAPES.contains(&name);
+    members.retain(|name, value| !(value.is_null() && later(name)));
+
+    let mut unknown = Vec::new();
+    tidy::tidy(&mut value, &checker.schema, "", &mut unknown);
+    let shapes: Vec<_> = unknown
+        .iter()
+        .filter(|field| T::SHAPES.contains(&field.path.as_str()))
+        .map(|field| Invalid::new(&field.path, NOT_YET))
+        .collect();
+    let is_other_shape = !shapes.is_empty();
+
+    let mut errors = Vec::new();
+    let mut left_out = Vec::new();
+    for error in checker.validator.iter_errors(&value) {
+        let (invalid, is_soft) = invalid(&error);
+        match strictness {
+            Strictness::Lenient if is_soft => {
+                left_out.push(format!("inapplicable:{}", without_indices(&invalid.path)));
+            }
+            _ => errors.push(invalid),
+        }
+    }
+    if let Value::Object(members) = &value {
+        T::rules(members, &mut errors);
+    }
+    if is_other_shape {
+        // What is required here is not required of the other shape.
+        errors.retain(|error| error.message != REQUIRED || error.path == "display_name");
+        errors.extend(shapes);
+    }
+    for field in unknown {
+        match strictness {
+            _ if T::SHAPES.contains(&field.path.as_str()) => {}
+            Strictness::Strict if later(&field.path) => {
+                errors.push(Invalid::new(field.path, NOT_YET));
+            }
+            Strictness::Strict => errors.push(stranger::<T>(field)),
+            Strictness::Lenient => left_out.push(field.path),
+        }
+    }
+    if !errors.is_empty() {
+        errors.sort();
+        errors.dedup();
+        return Err(errors);
+    }
+    // The message of a failed decoding might repeat a value, and the schema should have said it.
+    let decoded = serde_json::from_value(value)
+        .map_err(|_| vec![Invalid::new("", "cannot be read as this kind of resource")])?;
+    Ok((decoded, bounded(left_out)))
+}
+
+const REQUIRED: &str = "is required";
+
+/// Reports an unknown field, with what may have been meant.
+fn stranger<T: Document>(field: Unknown) -> Invalid {
+    let at_root = field.path == field.name;
+    let later = T::LATER.iter().chain(T::SHAPES).filter(|_| at_root);
+    let known = field.known.iter().map(String::as_str).chain(later.copied());
+    Invalid::new(field.path, suggest::unknown(&field.name, known))
+}
+
+fn bounded(mut paths: Vec<String>) -> Vec<String> {
+    paths.sort();
+    paths.dedup();
+    if paths.len() > MAX_UNKNOWN {
+        paths.truncate(MAX_UNKNOWN);
+        paths.push("...truncated".to_owned());
+    }
+    paths
+}
+
+/// Says what the validator found, and whether leaving the element out would do.
+fn invalid(error: &ValidationError<'_>) -> (Invalid, bool) {
+    use ValidationErrorKind as K;
+    let mut path = path(error.instance_path());
+    let mut is_soft = false;
+    let message = match error.kind() {
+        K::Required { property } => {
+            path = tidy::join(&path, property.as_str().unwrap_or_default());
+            REQUIRED.to_owned()
+        }
+        K::Type { kind } => {
+            let actual = type_name(error.instance());
+            format!("must be {}, not {actual}", expected(kind))
+        }
+        K::Enum { options } => format!("must be {}", one_of(options)),
+        K::Constant { expected_value } => format!("must be `{expected_value}`"),
+        K::Minimum { limit } => format!("must be at least {limit}"),
+        K::Maximum { limit } => format!("must be at most {limit}"),
+        K::MinLength { limit: 1 } => "must not be empty".to_owned(),
+        K::MinLength { limit } => format!("must have at least {limit} characters"),
+        K::MaxLength { limit } => format!("must have at most {limit} characters"),
+        K::Pattern { pattern } => format!("must match {pattern}"),
+        K::Format { format } => {
+            let format = format::named(format);
+            is_soft = format.is_some_and(|format| format.is_soft);
+            format
+                .zip(error.instance().as_str())
+                .and_then(|(format, text)| (format.check)(text).err())
+                .unwrap_or_else(|| "has the wrong form".to_owned())
+        }
+        K::PropertyNames { error: inner } => {
+            let (of_name, soft) = invalid(inner);
+            path = tidy::join(&path, inner.instance().as_str().unwrap_or_default());
+            is_soft = soft;
+            match inner.kind() {
+                K::MinLength { .. } => "has an empty name".to_owned(),
+                _ => of_name.message,
+            }
+        }
+        other => format!("breaks the rule `{}`", other.keyword()),
+    };
+    (Invalid::new(path, message), is_soft)
+}
+
+fn path(location: &Location) -> String {
+    location
+        .segments()
+        .fold(String::new(), |path, segment| match segment {
+            LocationSegment::Property(name) => tidy::join(&path, &name),
+            LocationSegment::Index(index) => format!("{path}[{index}]"),
+        })
+}
+
+fn without_indices(path: &str) -> String {
+    let mut plain = String::new();
+    for (number, piece) in path.split('[').enumerate() {
+        match piece.split_once(']') {
+            Some((_, rest)) if number > 0 => {
+                plain.push_str("[]");
+                plain.push_str(rest);
+            }
+            _ => plain.push_str(piece),
+        }
+    }
+    plain
+}
+
+fn one_of(options: &Value) -> String {
+    let names: Vec<_> = options
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| format!("`{}`", name.as_str().unwrap_or_default()))
+        .collect();
+    match names.as_slice() {
+        [] => "something else".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+fn expected(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(one) => article(&one.to_string()).to_owned(),
+        TypeKind::Multiple(several) => several
+            .iter()
+            .map(|one| article(&one.to_string()))
+            .collect::<Vec<_>>()
+            .join(" or "),
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    article(match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    })
+}
+
+fn article(name: &str) -> &'static str {
+    match name {
+        "null" => "null",
+        "boolean" => "true or false",
+        "number" => "a number",
+        "integer" => "a whole number",
+        "string" => "a string",
+        "array" => "a list",
+        _ => "a mapping",
+    }
+}

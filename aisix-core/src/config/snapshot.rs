@@ -1,0 +1,67 @@
+//! One state of the configuration, compiled.
+
+use std::{fmt, sync::Arc};
+
+use imbl::{HashMap, OrdMap};
+
+use super::KeyHash;
+use crate::{call::Caller, models::Model};
+
+/// One state of the configuration, compiled and never changed.
+///
+/// The maps are persistent: the next snapshot shares with this one whatever is the same.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    pub(super) loaded: bool,
+    pub(super) sequence: u64,
+    pub(super) models: HashMap<Arc<str>, Arc<Model>>,
+    /// By descending length of the literal part, then by name: the first match is the best.
+    pub(super) wildcards: OrdMap<(std::cmp::Reverse<usize>, Arc<str>), Arc<Model>>,
+    pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Whether any configuration was applied yet.
+    pub fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
+    /// Counts the snapshots, from 0 for the empty one.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The model of this name: the one that has it, else the wildcard with the longest literal part.
+    pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.models.get(name).or_else(|| {
+            self.wildcards
+                .values()
+                .find(|model| model.glob.as_ref().is_some_and(|glob| glob.matches(name)))
+        })
+    }
+
+    /// All models, by name.
+    pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        let mut models: Vec<_> = self.models.values().chain(self.wildcards.values()).collect();
+        models.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        models.into_iter()
+    }
+
+    /// The caller whose key has this hash.
+    pub fn caller(&self, hash: &KeyHash) -> Option<&Arc<Caller>> {
+        self.callers.get(hash)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("sequence", &self.sequence)
+            .field("models", &self.models.len())
+            .field("wildcards", &self.wildcards.len())
+            .field("callers", &self.callers.len())
+            .finish()
+    }
+}

@@ -1,0 +1,24 @@
+//! Where HTTP becomes a request of ours, and errors become HTTP.
+
+mod client;
+mod drain;
+mod layer;
+mod probe;
+mod request_id;
+mod respond;
+mod route;
+mod settings;
+
+pub(crate) use self::{
+    layer::{EdgeLayer, EdgeService, too_large},
+    respond::event,
+    settings::Edge,
+};
+pub use self::{
+    client::{ClientAddr, RealIp},
+    drain::Drain,
+    request_id::RequestId,
+    respond::{status, write},
+    route::Route,
+    settings::{MAX_BODY, Settings},
+};

@@ -1,0 +1,181 @@
+//! The counts of one limit.
+
+use super::{Limit, Rate, Standing};
+
+/// Counts under one key. Time is passed in as seconds since the epoch.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    windows: [Window; 6],
+    /// Tokens reserved by calls that are under way.
+    reserved: u64,
+    /// Calls that are under way.
+    open: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    start: u64,
+    used: u64,
+}
+
+/// What one call holds of a counter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    tokens: u64,
+    admitted: u64,
+}
+
+/// A rate without room, and the seconds until its window ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full(pub(super) Rate, pub(super) Option<u64>);
+
+fn slot(rate: Rate) -> Option<(usize, u64)> {
+    let index = match rate {
+        Rate::Rps => 0,
+        Rate::Rpm => 1,
+        Rate::Rph => 2,
+        Rate::Rpd => 3,
+        Rate::Tpm => 4,
+        Rate::Tpd => 5,
+        Rate::Concurrency => return None,
+    };
+    Some((index, rate.window()?))
+}
+
+fn left(now: u64, width: u64) -> u64 {
+    width - now % width
+}
+
+// === impl Window ===
+
+impl Window {
+    /// What is used in the window of `now`. A clock that steps back by less than a window does not
+    /// open a new one.
+    fn roll(&mut self, now: u64, width: u64) -> u64 {
+        let start = now - now % width;
+        if start > self.start || self.start - start > width {
+            *self = Self { start, used: 0 };
+        }
+        self.used
+    }
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// Whether `limit` has room for one more call of `tokens`. Counts nothing.
+    pub(super) fn check(&mut self, limit: &Limit, tokens: u64, now: u64) -> Result<(), Full> {
+        for &(rate, max) in limit.rates() {
+            let Some((index, width)) = slot(rate) else {
+                if self.open >= max {
+                    return Err(Full(rate, None));
+                }
+                continue;
+            };
+            let used = self.windows[index].roll(now, width);
+            let full = match rate {
+                // Alone, a call may cross the limit, so that one larger than the whole of it is
+                // served in a fresh window. Beside others it must fit.
+                Rate::Tpm | Rate::Tpd if self.open == 0 => used > max,
+                Rate::Tpm | Rate::Tpd => {
+                    used.saturating_add(self.reserved).saturating_add(tokens) > max
+                }
+                _ => used >= max,
+            };
+            if full {
+                return Err(Full(rate, Some(left(now, width))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts one more call. To be called after [`check`](Self::check), under the same lock.
+    pub(super) fn take(&mut self, limit: &Limit, tokens: u64, now: u64) -> Share {
+        let mut tokens = tokens;
+        for &(rate, max) in limit.rates() {
+            let Some((index, width)) = slot(rate) else {
+                continue;
+            };
+            let used = self.windows[index].roll(now, width);
+            match rate {
+                Rate::Tpm | Rate::Tpd => {
+                    tokens = tokens.min(max.saturating_sub(used).saturating_sub(self.reserved));
+                }
+                _ => self.windows[index].used += 1,
+            }
+        }
+        self.reserved += tokens;
+        self.open += 1;
+        Share {
+            tokens,
+            admitted: now,
+        }
+    }
+
+    /// Ends a call that used `tokens`. They count in the window that is open now.
+    pub(super) fn settle(&mut self, limit: &Limit, share: Share, tokens: u64, now: u64) {
+        self.close(share);
+        for &(rate, _) in limit.rates() {
+            if let (Rate::Tpm | Rate::Tpd, Some((index, width))) = (rate, slot(rate)) {
+                self.windows[index].roll(now, width);
+                self.windows[index].used = self.windows[index].used.saturating_add(tokens);
+            }
+        }
+    }
+
+    /// Gives a call's share back, as if it had never come.
+    pub(super) fn give_back(&mut self, limit: &Limit, share: Share) {
+        self.close(share);
+        for &(rate, _) in limit.rates() {
+            if let (Rate::Rps | Rate::Rpm | Rate::Rph | Rate::Rpd, Some((index, width))) =
+                (rate, slot(rate))
+            {
+                let window = &mut self.windows[index];
+                if window.start == share.admitted - share.admitted % width {
+                    window.used = window.used.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, share: Share) {
+        self.reserved = self.reserved.saturating_sub(share.tokens);
+        self.open = self.open.saturating_sub(1);
+    }
+
+    pub(super) fn standings(&mut self, limit: &Limit, now: u64) -> Vec<Standing> {
+        let standing = |&(rate, max): &(Rate, u64)| match slot(rate) {
+            None => Standing {
+                rate,
+                limit: max,
+                remaining: max.saturating_sub(self.open),
+                reset: 0,
+            },
+            Some((index, width)) => {
+                let used = self.windows[index].roll(now, width);
+                let reserved = match rate {
+                    Rate::Tpm | Rate::Tpd => self.reserved,
+                    _ => 0,
+                };
+                Standing {
+                    rate,
+                    limit: max,
+                    remaining: max.saturating_sub(used).saturating_sub(reserved),
+                    reset: left(now, width),
+                }
+            }
+        };
+        limit.rates().iter().map(standing).collect()
+    }
+
+    /// Whether nothing would be lost if the counter were forgotten.
+    pub(super) fn is_idle(&self, now: u64) -> bool {
+        const WIDTHS: [u64; 6] = [1, 60, 3_600, 86_400, 60, 86_400];
+        self.open == 0
+            && self
+                .windows
+                .iter()
+                .zip(WIDTHS)
+                .all(|(window, width)| window.used == 0 || window.start + width <= now)
+    }
+}

@@ -1,0 +1,12 @@
+//! Locks, exchanged for `shuttle`'s when interleavings are checked.
+
+#[cfg(not(feature = "shuttle"))]
+pub(super) use std::sync::{Mutex, MutexGuard, RwLock};
+
+#[cfg(feature = "shuttle")]
+pub(super) use shuttle::sync::{Mutex, MutexGuard, RwLock};
+
+/// Locks are never held across anything that panics, so a poisoned one is as good as new.
+pub(super) fn unpoison<T>(result: Result<T, std::sync::PoisonError<T>>) -> T {
+    result.unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,134 @@
+//! The stage: the model exists, its caller may use it, and somebody can serve it.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    task::{Context, Poll},
+};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    call::{Call, Inbound},
+    error::{Error, ErrorKind},
+    reply::Reply,
+    stage::{StageFuture, replace},
+    upstream::Transport,
+};
+
+/// The longest name that is repeated in a message, in characters.
+const MAX_QUOTED: usize = 128;
+
+/// Turns an [`Inbound`] into a [`Call`].
+#[derive(Clone)]
+pub(crate) struct AdmitLayer {
+    transport: Arc<dyn Transport>,
+}
+
+/// See [`AdmitLayer`].
+#[derive(Clone)]
+pub(crate) struct Admit<S> {
+    inner: S,
+    transport: Arc<dyn Transport>,
+}
+
+// === impl AdmitLayer ===
+
+impl AdmitLayer {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport }
+    }
+}
+
+impl<S> Layer<S> for AdmitLayer {
+    type Service = Admit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Admit {
+            inner,
+            transport: self.transport.clone(),
+        }
+    }
+}
+
+// === impl Admit ===
+
+impl<S> Service<Inbound> for Admit<S>
+where
+    S: Service<Call, Response = Reply, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = StageFuture<Reply, Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, inbound: Inbound) -> Self::Future {
+        let admitted = admit(inbound, &self.transport);
+        let mut inner = replace(&mut self.inner);
+        Box::pin(async move { inner.call(admitted?).await })
+    }
+}
+
+fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error> {
+    let requested: Arc<str> = inbound
+        .payload
+        .str("model")
+        .ok_or_else(|| Error::invalid("model", "missing required field \"model\""))?
+        .into();
+    let model = inbound
+        .config
+        .model(&requested)
+        .ok_or_else(|| not_found(&requested))?
+        .clone();
+    inbound.trail.set_model(model.clone());
+    if !inbound.caller.may_use(&requested) {
+        let name = quoted(&requested);
+        return Err(Error::new(
+            ErrorKind::Forbidden,
+            format!("this API key may not use model {name}"),
+        ));
+    }
+    if !model.admits(inbound.trail.client()) {
+        return Err(Error::new(
+            ErrorKind::Forbidden,
+            "this model may not be used from your address",
+        )
+        .with_code("ip_restricted"));
+    }
+    let endpoint = model.target().endpoint()?;
+    if endpoint.dialect(inbound.operation).is_none() {
+        return Err(Error::new(
+            ErrorKind::NotImplemented,
+            format!(
+                "the provider of model {} does not support {}",
+                quoted(&requested),
+                inbound.operation.path
+            ),
+        ));
+    }
+    Ok(Call {
+        inbound,
+        model,
+        requested_model: requested,
+        transport: transport.clone(),
+        attempted: Arc::new(AtomicBool::new(false)),
+    })
+}
+
+pub(super) fn not_found(name: &str) -> Error {
+    Error::new(
+        ErrorKind::ModelNotFound,
+        format!("model {} not found", quoted(name)),
+    )
+}
+
+fn quoted(name: &str) -> String {
+    match name.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &name[..end])),
+        None => format!("{name:?}"),
+    }
+}

@@ -1,0 +1,16 @@
+//! Models: what callers name, and where it is served.
+
+mod admit;
+mod list;
+mod model;
+mod target;
+
+pub(crate) use self::{
+    admit::{Admit, AdmitLayer},
+    list::{list, one},
+    target::Missing,
+};
+pub use self::{
+    model::Model,
+    target::{Deadlines, Target, UpstreamKey},
+};

@@ -1,0 +1,83 @@
+//! A model as callers name it.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use super::Target;
+use crate::{
+    config::{glob::Glob, resource::Cidrs},
+    limit::Limit,
+};
+
+/// A configured model: a name for callers and a target that serves it.
+pub struct Model {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// Set for a wildcard: the name's pattern.
+    pub(crate) glob: Option<Glob>,
+    pub(crate) limit: Option<Arc<Limit>>,
+    pub(crate) allowed_cidrs: Cidrs,
+    pub(crate) target: Arc<Target>,
+    pub(crate) serial: u64,
+}
+
+// === impl Model ===
+
+impl Model {
+    /// The resource's id.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// The configured name; for a wildcard, its pattern.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether the name is a pattern.
+    pub fn is_wildcard(&self) -> bool {
+        self.glob.is_some()
+    }
+
+    /// The model's own limits.
+    pub fn limit(&self) -> Option<&Arc<Limit>> {
+        self.limit.as_ref()
+    }
+
+    /// Where it is served.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// A number that no other compiled model of this process has, to find things by cheaply.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Whether a client at this address may use the model. An unknown address may not, if there are
+    /// any restrictions.
+    pub fn admits(&self, client: Option<IpAddr>) -> bool {
+        self.allowed_cidrs.admits(client)
+    }
+
+    /// The name at the upstream for a model that the caller called `requested`.
+    pub(crate) fn upstream_name(&self, requested: &str) -> Arc<str> {
+        let configured = &self.target.model_name;
+        let Some(captured) = self.glob.as_ref().and_then(|glob| glob.capture(requested)) else {
+            return configured.clone();
+        };
+        match configured.as_ref() {
+            "" => captured.into(),
+            name if name.contains('*') => name.replacen('*', captured, 1).into(),
+            _ => configured.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a model is served.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    error::{Error, ErrorKind},
+    upstream::{Endpoint, Shape, Tls},
+};
+
+/// One place that serves a model: a provider, a credential, and the model's name there.
+pub struct Target {
+    pub(crate) provider: Arc<str>,
+    pub(crate) model_name: Arc<str>,
+    pub(crate) key: Arc<UpstreamKey>,
+    pub(crate) endpoint: Result<Arc<dyn Endpoint>, Missing>,
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) retries: u32,
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
+/// The identity of the provider key that is used.
+#[derive(Debug)]
+pub struct UpstreamKey {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+}
+
+/// Why a target has no endpoint.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+}
+
+/// The deadlines of an attempt; `None` means none.
+///
+/// The time to connect belongs to the transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the request to its complete answer. Not for streams.
+    pub total: Option<Duration>,
+    /// To the upstream's head.
+    pub head: Option<Duration>,
+    /// To a stream's first content.
+    pub first_token: Option<Duration>,
+    /// Between two pieces of a stream, and before the first.
+    pub gap: Option<Duration>,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The provider's name, as configured.
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider
+    }
+
+    /// The model's name at the upstream, as configured.
+    pub fn model_name(&self) -> &Arc<str> {
+        &self.model_name
+    }
+
+    /// The provider key that is used.
+    pub fn key(&self) -> &UpstreamKey {
+        &self.key
+    }
+
+    /// The deadlines of an attempt.
+    pub fn deadlines(&self) -> Deadlines {
+        self.deadlines
+    }
+
+    pub(crate) fn endpoint(&self) -> Result<&Arc<dyn Endpoint>, Error> {
+        self.endpoint
+            .as_ref()
+            .map_err(|missing| Error::new(missing.kind, missing.message.clone()))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("provider", &self.provider)
+            .field("model_name", &self.model_name)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl UpstreamKey ===
+
+impl UpstreamKey {
+    /// The resource's id.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// The display name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}

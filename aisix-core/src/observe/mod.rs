@@ -1,0 +1,37 @@
+//! Watching requests. Observers see every ending once; they decide nothing.
+
+mod layer;
+
+use http::StatusCode;
+
+pub(crate) use self::layer::{Incoming, Observe, ObserveLayer, Observers};
+use crate::{
+    call::{AttemptRecord, Trail},
+    reply::Outcome,
+};
+
+/// Watches requests.
+///
+/// Called on the request's own task, `ended` maybe inside `Drop`: an observer hands over what it
+/// sees and never blocks or panics. Observers are called in the order in which they were added.
+pub trait Observer: Send + Sync + 'static {
+    /// A request has come in. Its id, method and path are known.
+    fn started(&self, _trail: &Trail) {}
+
+    /// An attempt at an upstream has its head, or has failed.
+    fn attempt_ended(&self, _trail: &Trail, _attempt: &AttemptRecord) {}
+
+    /// A request has ended. Called exactly once for each `started`.
+    fn ended(&self, trail: &Trail, outcome: &Outcome<'_>);
+}
+
+/// The status that is recorded for a client that left before it got one.
+pub const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The status to report: the one that was sent, or [`CLIENT_CLOSED_REQUEST`].
+pub fn reported_status(outcome: &Outcome<'_>) -> u16 {
+    outcome
+        .status
+        .as_ref()
+        .map_or(CLIENT_CLOSED_REQUEST, StatusCode::as_u16)
+}

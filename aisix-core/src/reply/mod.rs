@@ -1,0 +1,153 @@
+//! The answer to a call. It owns its end.
+
+mod events;
+mod outcome;
+mod progress;
+mod tail;
+
+use std::{fmt, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
+
+pub use self::{
+    events::EventStream,
+    outcome::{End, Outcome},
+};
+pub(crate) use self::{
+    progress::{Progress, SharedProgress},
+    tail::Tail,
+};
+use crate::{body::Body, error::Error};
+
+/// The answer to a call: a head, a body, and what happens when the body ends.
+///
+/// The end is reported exactly once, whichever comes first: the last byte was handed over, the body
+/// failed, or the reply was dropped, which means that the client left.
+pub struct Reply {
+    head: Parts,
+    body: Body,
+    tail: Tail,
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// A reply with a complete body.
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        head.status = status;
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self {
+            head,
+            body: Body::full(body),
+            tail: Tail::new(Progress::shared()),
+        }
+    }
+
+    /// A reply from another service's response.
+    pub fn from_response(response: http::Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            head,
+            body,
+            tail: Tail::new(Progress::shared()),
+        }
+    }
+
+    pub(crate) fn with_progress(head: Parts, body: Body, progress: SharedProgress) -> Self {
+        Self {
+            head,
+            body,
+            tail: Tail::new(progress),
+        }
+    }
+
+    /// An answer that is an error, already written in the caller's dialect.
+    pub(crate) fn refused(head: Parts, body: Bytes, error: Error) -> Self {
+        Self {
+            head,
+            body: Body::full(body),
+            tail: Tail::new(Progress::shared()).refused(error),
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The headers, to be changed.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.head.headers
+    }
+
+    /// Whether the body is a stream of events.
+    pub fn is_event_stream(&self) -> bool {
+        self.head
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("text/event-stream"))
+    }
+
+    /// The body, when it is complete already; `None` for streams.
+    pub fn body_bytes(&self) -> Option<&[u8]> {
+        self.body.as_bytes()
+    }
+
+    /// Replaces the body of a complete reply, or wraps a streamed one.
+    #[must_use]
+    pub fn map_body(mut self, change: impl FnOnce(Body) -> Body) -> Self {
+        self.body = change(self.body);
+        self.head.headers.remove(http::header::CONTENT_LENGTH);
+        self
+    }
+
+    /// Runs `callback` when the reply ends; see [`End`] for the endings.
+    ///
+    /// Callbacks run once, in the order in which they were added, on the thread that ends the body,
+    /// and maybe inside `Drop`: they must neither block nor panic.
+    pub fn on_end(&mut self, callback: impl FnOnce(&Outcome<'_>) + Send + 'static) {
+        self.tail.push(Box::new(callback));
+    }
+
+    /// Puts `change` between the events of a stream and the client.
+    ///
+    /// Replies that are no event stream are left alone. Only a reply on which this is called pays for
+    /// taking events apart; all others are passed through as bytes.
+    #[must_use]
+    pub fn map_events(mut self, change: impl FnOnce(EventStream) -> EventStream) -> Self {
+        if self.is_event_stream() {
+            self.body = events::map(self.body, change);
+            self.head.headers.remove(http::header::CONTENT_LENGTH);
+        }
+        self
+    }
+
+    /// The finished HTTP response. From here on, dropping it means that the client left.
+    pub fn into_response(self) -> http::Response<Body> {
+        let started = Instant::now();
+        self.into_response_since(started)
+    }
+
+    pub(crate) fn into_response_since(self, started: Instant) -> http::Response<Body> {
+        let body = self.tail.attach(self.body, self.head.status, started);
+        http::Response::from_parts(self.head, body)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.head.status)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! The stage: attempts, until one answers.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    call::{Attempt, Call},
+    error::{Error, Retry},
+    reply::Reply,
+    stage::{StageFuture, replace},
+    upstream::within,
+};
+
+/// The longest `Retry-After` that is waited for.
+const MAX_HINT: Duration = Duration::from_secs(5);
+
+/// Turns a [`Call`] into one [`Attempt`] or several.
+///
+/// A failed attempt is made again while nothing has reached the client, as often as the target
+/// allows, all within one deadline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouteLayer;
+
+/// See [`RouteLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Router<S> {
+    inner: S,
+}
+
+// === impl RouteLayer ===
+
+impl<S> Layer<S> for RouteLayer {
+    type Service = Router<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Router { inner }
+    }
+}
+
+// === impl Router ===
+
+impl<S> Service<Call> for Router<S>
+where
+    S: Service<Attempt, Response = Reply, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = StageFuture<Reply, Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let inner = replace(&mut self.inner);
+        let target = call.model.target().clone();
+        // A stream has no total deadline, only a longest gap.
+        let total = match call.streams() {
+            true => None,
+            false => target.deadlines.total,
+        };
+        let first = Attempt {
+            upstream_model: call.model.upstream_name(&call.requested_model),
+            call: Arc::new(call),
+            target,
+            number: 1,
+        };
+        Box::pin(async move { within(total, attempts(inner, first)).await? })
+    }
+}
+
+async fn attempts<S>(mut inner: S, mut attempt: Attempt) -> Result<Reply, Error>
+where
+    S: Service<Attempt, Response = Reply, Error = Error>,
+{
+    loop {
+        let error = match inner.call(attempt.clone()).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        let again = error.retry() == Retry::Again
+            && attempt.call.inbound.operation.may_retry
+            && attempt.number <= attempt.target.retries;
+        if !again {
+            return Err(error);
+        }
+        tokio::time::sleep(back_off(attempt.number, error.retry_after(), fastrand::f64())).await;
+        attempt.number += 1;
+    }
+}
+
+/// How long to wait before attempt `number + 1`. `jitter` is in 0..1.
+fn back_off(number: u32, hint: Option<Duration>, jitter: f64) -> Duration {
+    let base = match hint {
+        Some(hint) if !hint.is_zero() && hint <= MAX_HINT => hint,
+        _ => Duration::from_millis((250 << (number - 1).min(3)).min(2_000)),
+    };
+    base + Duration::from_millis(250).mul_f64(jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_up_to_two_seconds_and_heeds_short_hints() {
+        let millis = |number, hint| back_off(number, hint, 0.0).as_millis();
+        assert_eq!([1, 2, 3, 4, 5, 90].map(|n| millis(n, None)), [250, 500, 1000, 2000, 2000, 2000]);
+        assert_eq!(millis(1, Some(Duration::from_secs(3))), 3_000);
+        assert_eq!(millis(1, Some(Duration::from_secs(60))), 250);
+        assert_eq!(back_off(1, None, 1.0).as_millis(), 500);
+    }
+}

@@ -1,0 +1,136 @@
+//! Which headers cross the gateway.
+
+use std::sync::LazyLock;
+
+use aisix_wire::Dialect;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE},
+};
+
+use super::classify::relayed;
+use crate::{
+    call::Attempt,
+    config::resource::{Variable, is_reserved},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
+
+/// Adds to the upstream's request: the request's id, the caller's protocol headers when both speak
+/// the same dialect, what the provider key forwards, and what it adds when the caller did not.
+pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut HeaderMap) {
+    let inbound = &attempt.call.inbound;
+    let client = &inbound.head.headers;
+    if inbound.operation.dialect == dialect {
+        for name in protocol(dialect) {
+            for value in client.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+    let shape = &attempt.target.shape;
+    if shape.forwards_any() {
+        for name in client.keys() {
+            if shape.forwards(name) && !is_private(name) && !headers.contains_key(name) {
+                for value in client.get_all(name) {
+                    headers.append(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+    for (name, template) in shape.default_headers.iter() {
+        if headers.contains_key(name) {
+            continue;
+        }
+        let value = template
+            .render(&|variable| variable_value(attempt, variable))
+            .and_then(|value| HeaderValue::try_from(value).ok());
+        if let Some(value) = value {
+            headers.insert(name.clone(), value);
+        }
+    }
+    headers.insert(REQUEST_ID, inbound.trail.request_id().clone());
+}
+
+/// The upstream's headers that reach the client.
+pub(super) fn incoming(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(8);
+    for name in [CONTENT_TYPE, CONTENT_LANGUAGE, CONTENT_DISPOSITION] {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept.extend(relayed(headers));
+    kept
+}
+
+/// The upstream's own id of the exchange, for the log.
+pub(super) fn upstream_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    ["x-request-id", "request-id"]
+        .into_iter()
+        .find_map(|name| headers.get(name))
+        .filter(|value| value.len() <= 256)
+        .cloned()
+}
+
+fn protocol(dialect: Dialect) -> &'static [HeaderName] {
+    static OPENAI: LazyLock<[HeaderName; 2]> = LazyLock::new(|| {
+        [
+            HeaderName::from_static("openai-beta"),
+            HeaderName::from_static("idempotency-key"),
+        ]
+    });
+    static ANTHROPIC: LazyLock<[HeaderName; 2]> = LazyLock::new(|| {
+        [
+            HeaderName::from_static("anthropic-version"),
+            HeaderName::from_static("anthropic-beta"),
+        ]
+    });
+    match dialect {
+        Dialect::Anthropic => &*ANTHROPIC,
+        _ => &*OPENAI,
+    }
+}
+
+/// Credentials, routing and framing: never forwarded, whatever the configuration says.
+fn is_private(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    is_reserved(name)
+        || matches!(
+            text,
+            "accept"
+                | "accept-encoding"
+                | "connection"
+                | "expect"
+                | "keep-alive"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "set-cookie"
+                | "proxy-authenticate"
+                | "traceparent"
+                | "tracestate"
+                | "openai-organization"
+                | "openai-project"
+        )
+        || text.starts_with("content-")
+        || text.starts_with("x-aisix-")
+        || text.starts_with("x-stainless-")
+}
+
+fn variable_value(attempt: &Attempt, variable: Variable) -> Option<&str> {
+    let call = &attempt.call;
+    let caller = call.caller();
+    match variable {
+        Variable::RequestId => call.trail().request_id().to_str().ok(),
+        Variable::ApiKeyId => Some(caller.id()),
+        Variable::ApiKeyName => caller.name(),
+        Variable::ApiKeyTeamId => caller.team_id(),
+        Variable::ApiKeyUserId => caller.user_id(),
+        Variable::ModelId => Some(call.model.id()),
+        Variable::ModelName => Some(call.model.name()),
+        Variable::ProviderKeyId => Some(attempt.target.key().id()),
+        Variable::ProviderKeyName => Some(attempt.target.key().name()),
+    }
+}

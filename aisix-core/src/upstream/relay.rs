@@ -1,0 +1,396 @@
+//! A stream on its way from the upstream to the client.
+//!
+//! Events are relayed as the bytes they came in, while a meter looks on. Until the first content,
+//! nothing is handed over, so that a failure can still become a clean refusal; see
+//! [`Relay::commit`]. A stream that breaks later ends with an error event and without `[DONE]`.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use aisix_wire::{
+    Dialect, Usage,
+    openai::{Mark, Meter},
+    sse,
+};
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    Settings,
+    classify::in_band,
+    send::timed_out,
+    shape::Shape,
+};
+use crate::{
+    BoxError,
+    body::Body,
+    call::Attempt,
+    config::resource::StreamDoneMarker,
+    edge::event,
+    error::{Error, ErrorKind},
+    reply::SharedProgress,
+};
+
+/// The largest event, in bytes.
+const MAX_EVENT: usize = 16 * 1024 * 1024;
+/// What is held back before the first content, in bytes.
+const MAX_HELD: usize = 64 * 1024;
+/// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a relay goes by.
+pub(super) struct RelaySettings {
+    dialect: Dialect,
+    gap: Option<Duration>,
+    first_token: Option<Duration>,
+    heartbeat: Option<Duration>,
+    keep_usage: bool,
+    shape: std::sync::Arc<Shape>,
+    prompt_tokens: u64,
+}
+
+/// The body of a streamed reply.
+pub(super) struct Relay {
+    source: Body,
+    decoder: sse::Decoder,
+    meter: Meter,
+    out: VecDeque<Bytes>,
+    phase: Phase,
+    settings: RelaySettings,
+    progress: SharedProgress,
+    started: Instant,
+    heard: Instant,
+    spoke: Instant,
+    content: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has been handed over.
+    Held,
+    /// Under way.
+    Open,
+    /// The last event has come; the connection is about to end.
+    Lingering(Instant),
+    Ended,
+}
+
+enum Step {
+    /// There is something in `out`.
+    More,
+    /// Nothing came for the heartbeat's interval.
+    Silence,
+    End,
+    Fail(Error),
+}
+
+// === impl RelaySettings ===
+
+impl RelaySettings {
+    pub(super) fn new(settings: &Settings, attempt: &Attempt) -> Self {
+        let payload = &attempt.call.inbound.payload;
+        let deadlines = attempt.target.deadlines;
+        let prompt: usize = attempt
+            .call
+            .inbound
+            .operation
+            .prompt
+            .iter()
+            .filter_map(|name| payload.member(name))
+            .map(|member| member.value.len())
+            .sum();
+        Self {
+            dialect: attempt.call.inbound.operation.dialect,
+            gap: deadlines.gap,
+            first_token: deadlines.first_token,
+            heartbeat: settings.heartbeat,
+            keep_usage: super::encode::wants_usage(payload),
+            shape: attempt.target.shape.clone(),
+            prompt_tokens: (prompt as u64).div_ceil(4),
+        }
+    }
+}
+
+// === impl Relay ===
+
+impl Relay {
+    pub(super) fn new(source: Body, progress: SharedProgress, settings: RelaySettings) -> Self {
+        let now = Instant::now();
+        Self {
+            source,
+            decoder: sse::Decoder::new(MAX_EVENT),
+            meter: Meter::new(),
+            out: VecDeque::new(),
+            phase: Phase::Held,
+            settings,
+            progress,
+            started: now,
+            heard: now,
+            spoke: now,
+            content: false,
+            timer: None,
+        }
+    }
+
+    /// Waits until the answer may begin: at the first content, at the end, when too much is held, or
+    /// after the heartbeat's interval of silence, whichever is first.
+    ///
+    /// # Errors
+    ///
+    /// When the stream fails before that. Nothing has reached the client then.
+    pub(super) async fn commit(mut self) -> Result<Self, Error> {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_step(cx)).await {
+                Step::Fail(error) => return Err(error),
+                Step::End | Step::Silence => break,
+                Step::More => {
+                    let held: usize = self.out.iter().map(Bytes::len).sum();
+                    if self.content || self.ended() || held > MAX_HELD {
+                        break;
+                    }
+                }
+            }
+        }
+        if self.phase == Phase::Held {
+            self.phase = Phase::Open;
+        }
+        Ok(self)
+    }
+
+    fn ended(&self) -> bool {
+        matches!(self.phase, Phase::Lingering(_) | Phase::Ended)
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        loop {
+            if self.phase == Phase::Ended {
+                return Poll::Ready(Step::End);
+            }
+            match Pin::new(&mut self.source).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(chunk) = frame.into_data() else {
+                        continue;
+                    };
+                    if matches!(self.phase, Phase::Lingering(_)) {
+                        continue;
+                    }
+                    self.heard = Instant::now();
+                    if let Err(error) = self.absorb(chunk) {
+                        return Poll::Ready(Step::Fail(error));
+                    }
+                    if !self.out.is_empty() {
+                        return Poll::Ready(Step::More);
+                    }
+                }
+                Poll::Ready(end) => return Poll::Ready(self.source_ended(end.and_then(Result::err))),
+                Poll::Pending => return self.poll_timer(cx),
+            }
+        }
+    }
+
+    /// Takes a chunk apart. What may be relayed goes to `out`: the chunk itself if it holds whole
+    /// events and all of them are relayed, else event by event.
+    fn absorb(&mut self, chunk: Bytes) -> Result<(), Error> {
+        let whole = (self.decoder.pending() == 0).then(|| chunk.clone());
+        let before = self.out.len();
+        let mut untouched = true;
+        self.decoder.push(chunk);
+        while let Some(event) = self.decoder.next().map_err(too_long)? {
+            let Some(data) = event.data() else {
+                self.out.push_back(event.raw);
+                continue;
+            };
+            match self.meter.observe(&data) {
+                Mark::Error(said) => return Err(in_band(&said)),
+                Mark::Malformed => {
+                    return Err(Error::new(
+                        ErrorKind::Decode,
+                        "the upstream's stream could not be decoded",
+                    ));
+                }
+                Mark::UsageOnly if !self.settings.keep_usage => {
+                    untouched = false;
+                    continue;
+                }
+                Mark::Content | Mark::Finish => self.mark_content(),
+                Mark::Done => {
+                    self.out.push_back(event.raw);
+                    self.phase = Phase::Lingering(self.heard + LINGER);
+                    return Ok(());
+                }
+                _ => {}
+            }
+            match self.settings.shape.rewrite_event(&data) {
+                Some(data) => {
+                    untouched = false;
+                    self.out.push_back(sse::encode(None, &data));
+                }
+                None => self.out.push_back(event.raw),
+            }
+        }
+        if let (Some(whole), true, 0) = (whole, untouched, self.decoder.pending()) {
+            self.out.truncate(before);
+            self.out.push_back(whole);
+        }
+        Ok(())
+    }
+
+    fn mark_content(&mut self) {
+        if !self.content {
+            self.content = true;
+            let at = self.heard.into_std();
+            self.progress.update(|state| state.first_token = Some(at));
+        }
+    }
+
+
+    fn source_ended(&mut self, error: Option<BoxError>) -> Step {
+        if matches!(self.phase, Phase::Lingering(_)) {
+            self.finish();
+            return Step::End;
+        }
+        if let Some(error) = error {
+            let broken = Error::new(ErrorKind::Aborted, "the upstream's stream broke off");
+            return Step::Fail(broken.with_source(error));
+        }
+        let complete = match self.settings.shape.done_marker() {
+            StreamDoneMarker::Required => false,
+            StreamDoneMarker::Optional => self.meter.finished(),
+            StreamDoneMarker::None => self.content,
+        };
+        if !complete {
+            let message = "the upstream's stream ended too early";
+            return Step::Fail(Error::new(ErrorKind::Aborted, message));
+        }
+        // Some upstreams do not say that they are done. Callers want to hear it all the same.
+        self.out.push_back(Bytes::from_static(sse::DONE));
+        self.finish();
+        Step::More
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        loop {
+            let Some(next) = self.next_deadline() else {
+                return Poll::Pending;
+            };
+            // Activity moves deadlines back. The timer is left as it is and looked at when it fires,
+            // so that a chunk costs nothing here.
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
+            if timer.deadline() > next {
+                timer.as_mut().reset(next);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if let Some(step) = self.due(now) {
+                return Poll::Ready(step);
+            }
+            match (self.next_deadline(), &mut self.timer) {
+                (Some(next), Some(timer)) => timer.as_mut().reset(next),
+                _ => self.timer = None,
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        if let Phase::Lingering(until) = self.phase {
+            return Some(until);
+        }
+        let gap = self.settings.gap.map(|gap| self.heard + gap);
+        let first = self.settings.first_token.filter(|_| !self.content);
+        let first = first.map(|limit| self.started + limit);
+        let heartbeat = self.settings.heartbeat.map(|every| self.spoke.max(self.heard) + every);
+        [gap, first, heartbeat].into_iter().flatten().min()
+    }
+
+    fn due(&mut self, now: Instant) -> Option<Step> {
+        if let Phase::Lingering(until) = self.phase {
+            return (now >= until).then(|| {
+                self.finish();
+                Step::End
+            });
+        }
+        let over = |since: Instant, limit: Option<Duration>| {
+            limit.filter(|limit| now >= since + *limit)
+        };
+        if let Some(limit) = over(self.heard, self.settings.gap) {
+            return Some(Step::Fail(timed_out(limit)));
+        }
+        if !self.content
+            && let Some(limit) = over(self.started, self.settings.first_token)
+        {
+            return Some(Step::Fail(timed_out(limit)));
+        }
+        over(self.spoke.max(self.heard), self.settings.heartbeat).map(|_| {
+            self.spoke = now;
+            Step::Silence
+        })
+    }
+
+    /// Nothing more is wanted from the upstream.
+    fn finish(&mut self) {
+        self.phase = Phase::Ended;
+        self.source = Body::empty();
+        self.settle();
+    }
+
+    /// Hands the usage over, an estimate if the upstream never told.
+    fn settle(&mut self) {
+        let told = self.meter.usage();
+        let estimate = self.content.then(|| Usage {
+            input: self.settings.prompt_tokens,
+            output: self.meter.text_bytes().div_ceil(4),
+            ..Usage::default()
+        });
+        self.progress.update(|state| {
+            state.usage = told.or(estimate);
+            state.usage_estimated = told.is_none() && estimate.is_some();
+        });
+    }
+}
+
+fn too_long(error: sse::TooLong) -> Error {
+    Error::new(ErrorKind::Decode, "an event of the upstream is too long").with_source(error)
+}
+
+impl http_body::Body for Relay {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(bytes) = this.out.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            match std::task::ready!(this.poll_step(cx)) {
+                Step::More => {}
+                Step::End => return Poll::Ready(None),
+                Step::Silence => this.out.push_back(Bytes::from_static(sse::HEARTBEAT)),
+                Step::Fail(error) => {
+                    this.out.push_back(event(this.settings.dialect, &error));
+                    this.finish();
+                    this.progress.update(|state| state.failure = Some(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if self.phase != Phase::Ended {
+            self.settle();
+        }
+    }
+}

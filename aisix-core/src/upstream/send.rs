@@ -1,0 +1,244 @@
+//! The innermost stage: one attempt at one upstream.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use aisix_wire::openai::{ResponseError, read_response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http_body::Body as _;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::{
+    Endpoint, MAX_REFUSAL, Settings, Transport,
+    classify::in_band,
+    encode, headers,
+    relay::{Relay, RelaySettings},
+};
+use crate::{
+    body::Body,
+    call::{Attempt, AttemptRecord},
+    error::{Error, ErrorKind},
+    reply::{Progress, Reply},
+    stage::StageFuture,
+};
+
+/// The largest answer that is not a stream, in bytes.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
+
+/// Sends an [`Attempt`] and answers with the upstream's [`Reply`].
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    settings: Settings,
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+}
+
+impl Service<Attempt> for Upstream {
+    type Response = Reply;
+    type Error = Error;
+    type Future = StageFuture<Reply, Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, attempt: Attempt) -> Self::Future {
+        let settings = self.settings;
+        Box::pin(async move {
+            let started = Instant::now();
+            let mut record = AttemptRecord {
+                target: attempt.target.clone(),
+                upstream_model: attempt.upstream_model.clone(),
+                latency: Duration::ZERO,
+                status: None,
+                upstream_request_id: None,
+                error: None,
+            };
+            let trail = attempt.call.trail().clone();
+            let result = exchange(&settings, &attempt, &mut record).await;
+            record.latency = started.elapsed();
+            record.error = result.as_ref().err().map(Error::kind);
+            trail.push_attempt(record);
+            result
+        })
+    }
+}
+
+async fn exchange(
+    settings: &Settings,
+    attempt: &Attempt,
+    record: &mut AttemptRecord,
+) -> Result<Reply, Error> {
+    let call = &attempt.call;
+    let endpoint = attempt.target.endpoint()?;
+    let dialect = endpoint
+        .dialect(call.inbound.operation)
+        .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
+    let body = encode::body(attempt, endpoint.as_ref())?;
+    let mut request = endpoint.prepare(attempt, body).await?;
+    headers::outgoing(attempt, dialect, request.headers_mut());
+    if let Some(tls) = &attempt.target.tls {
+        request.extensions_mut().insert(tls.clone());
+    }
+
+    call.attempted.store(true, Ordering::Relaxed);
+    let transport = endpoint.transport().unwrap_or(call.transport.as_ref());
+    let response = receive_head(transport, attempt, request).await?;
+    let (head, body) = response.into_parts();
+    record.status = Some(head.status);
+    record.upstream_request_id = headers::upstream_request_id(&head.headers);
+
+    if head.status != StatusCode::OK {
+        return Err(refused(endpoint.as_ref(), &head, body).await);
+    }
+    if is_event_stream(&head.headers) {
+        stream(settings, attempt, &head, body).await
+    } else {
+        complete(&head, body).await
+    }
+}
+
+async fn receive_head(
+    transport: &dyn Transport,
+    attempt: &Attempt,
+    request: http::Request<Body>,
+) -> Result<http::Response<Body>, Error> {
+    let deadlines = attempt.target.deadlines;
+    let gap = attempt.call.streams().then_some(deadlines.gap).flatten();
+    let limit = [deadlines.head, gap].into_iter().flatten().min();
+    within(limit, transport.send(request)).await?
+}
+
+/// Waits for `future`, but no longer than `limit`.
+pub(crate) async fn within<F: Future>(
+    limit: Option<Duration>,
+    future: F,
+) -> Result<F::Output, Error> {
+    match limit {
+        None => Ok(future.await),
+        Some(limit) => timeout(limit, future).await.map_err(|_| timed_out(limit)),
+    }
+}
+
+pub(super) fn timed_out(limit: Duration) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        format!("upstream request timed out after {}ms", limit.as_millis()),
+    )
+}
+
+/// Reads what the upstream says, for as long as it is short and quick.
+async fn refused(endpoint: &dyn Endpoint, head: &Parts, body: Body) -> Error {
+    let read = timeout(Duration::from_secs(5), collect(body, MAX_REFUSAL)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) | Err(_) => Bytes::new(),
+    };
+    endpoint.classify(head, &body)
+}
+
+async fn stream(
+    settings: &Settings,
+    attempt: &Attempt,
+    head: &Parts,
+    body: Body,
+) -> Result<Reply, Error> {
+    let progress = Progress::shared();
+    let relay = Relay::new(
+        body,
+        progress.clone(),
+        RelaySettings::new(settings, attempt),
+    );
+    let relay = relay.commit().await?;
+    let mut reply_head = reply_head(head);
+    reply_head
+        .headers
+        .insert("cache-control", http::HeaderValue::from_static("no-cache"));
+    Ok(Reply::with_progress(
+        reply_head,
+        Body::stream(relay),
+        progress,
+    ))
+}
+
+async fn complete(head: &Parts, body: Body) -> Result<Reply, Error> {
+    let body = collect(body, MAX_ANSWER).await?;
+    let facts = read_response(&body).map_err(|error| match error {
+        ResponseError::InBand(said) => in_band(&said),
+        other => Error::new(
+            ErrorKind::Decode,
+            "the upstream's answer could not be decoded",
+        )
+        .with_source(format!("{other:?}")),
+    })?;
+    let progress = Progress::shared();
+    progress.update(|state| state.usage = facts.usage);
+    Ok(Reply::with_progress(
+        reply_head(head),
+        Body::full(body),
+        progress,
+    ))
+}
+
+fn reply_head(head: &Parts) -> Parts {
+    let (mut reply, ()) = http::Response::new(()).into_parts();
+    reply.headers = headers::incoming(&head.headers);
+    reply
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .get(..17)
+                .is_some_and(|start| start.eq_ignore_ascii_case("text/event-stream"))
+        })
+}
+
+/// Reads a whole body. One that came in one piece is not copied.
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|error| {
+            Error::new(ErrorKind::Transport, "the connection to the upstream broke")
+                .with_source(error)
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Error::new(
+                ErrorKind::Decode,
+                "the upstream's answer is too large",
+            ));
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                let expected = body.size_hint().upper().unwrap_or(0).min(1 << 20) as usize;
+                rest.reserve(first.len() + data.len() + expected);
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
