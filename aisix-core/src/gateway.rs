@@ -10,12 +10,7 @@ use bytes::Bytes;
 use tower_service::Service;
 
 use crate::{
-    BoxError,
-    body::Body,
-    builder::GatewayBuilder,
-    config::Config,
-    edge::Drain,
-    pipeline::Pipeline,
+    BoxError, body::Body, builder::GatewayBuilder, config::Config, edge::Drain, pipeline::Pipeline,
     stage::StageFuture,
 };
 

@@ -144,7 +144,11 @@ async fn read(mut body: Body, limit: u64) -> Result<Bytes, Error> {
 }
 
 fn unreadable(error: crate::BoxError) -> Error {
-    Error::new(ErrorKind::InvalidRequest, "the request body could not be read").with_source(error)
+    Error::new(
+        ErrorKind::InvalidRequest,
+        "the request body could not be read",
+    )
+    .with_source(error)
 }
 
 fn scan(operation: &'static Operation, bytes: Bytes) -> Result<Payload, Error> {

@@ -91,7 +91,12 @@ where
         if !again {
             return Err(error);
         }
-        tokio::time::sleep(back_off(attempt.number, error.retry_after(), fastrand::f64())).await;
+        tokio::time::sleep(back_off(
+            attempt.number,
+            error.retry_after(),
+            fastrand::f64(),
+        ))
+        .await;
         attempt.number += 1;
     }
 }
@@ -112,7 +117,10 @@ mod tests {
     #[test]
     fn back_off_doubles_up_to_two_seconds_and_heeds_short_hints() {
         let millis = |number, hint| back_off(number, hint, 0.0).as_millis();
-        assert_eq!([1, 2, 3, 4, 5, 90].map(|n| millis(n, None)), [250, 500, 1000, 2000, 2000, 2000]);
+        assert_eq!(
+            [1, 2, 3, 4, 5, 90].map(|n| millis(n, None)),
+            [250, 500, 1000, 2000, 2000, 2000]
+        );
         assert_eq!(millis(1, Some(Duration::from_secs(3))), 3_000);
         assert_eq!(millis(1, Some(Duration::from_secs(60))), 250);
         assert_eq!(back_off(1, None, 1.0).as_millis(), 500);

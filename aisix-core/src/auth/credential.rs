@@ -17,7 +17,9 @@ pub fn credential(headers: &HeaderMap) -> Result<&str, Error> {
             .to_str()
             .ok()
             .and_then(|value| value.strip_prefix("Bearer ")),
-        None => headers.get("x-api-key").and_then(|value| value.to_str().ok()),
+        None => headers
+            .get("x-api-key")
+            .and_then(|value| value.to_str().ok()),
     };
     token
         .map(str::trim)

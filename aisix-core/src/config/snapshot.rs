@@ -44,7 +44,11 @@ impl Snapshot {
 
     /// All models, by name.
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
-        let mut models: Vec<_> = self.models.values().chain(self.wildcards.values()).collect();
+        let mut models: Vec<_> = self
+            .models
+            .values()
+            .chain(self.wildcards.values())
+            .collect();
         models.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         models.into_iter()
     }

@@ -147,7 +147,9 @@ impl Config {
             for item in batch {
                 match item {
                     Ok(change) => changes.push(change),
-                    Err(error) => tracing::warn!(%error, "configuration source failed; keeping the previous state"),
+                    Err(error) => {
+                        tracing::warn!(%error, "configuration source failed; keeping the previous state")
+                    }
                 }
             }
             if !changes.is_empty() {
@@ -289,7 +291,13 @@ impl Writer {
             id: model.provider_key_id.as_str().into(),
         };
         let provider_key = match self.rows.get_key_value(&key) {
-            Some((key, Row { resource: Resource::ProviderKey(row), .. })) => Some((&key.id, row)),
+            Some((
+                key,
+                Row {
+                    resource: Resource::ProviderKey(row),
+                    ..
+                },
+            )) => Some((&key.id, row)),
             _ => None,
         };
         self.compiler.model(id, model, provider_key)

@@ -52,7 +52,9 @@ impl RealIp {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|net| net.contains(&address))
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
     }
 }
 
@@ -105,7 +107,13 @@ mod tests {
         assert_eq!(client(&real_ip, &["nonsense"]), "10.0.0.1");
         assert_eq!(client(&real_ip, &[]), "10.0.0.1");
         real_ip.recursive = true;
-        assert_eq!(client(&real_ip, &["6.6.6.6, 1.2.3.4:80, 10.0.0.2"]), "1.2.3.4");
-        assert_eq!(client(&real_ip, &["1.2.3.4", "10.0.0.3, 10.0.0.2"]), "1.2.3.4");
+        assert_eq!(
+            client(&real_ip, &["6.6.6.6, 1.2.3.4:80, 10.0.0.2"]),
+            "1.2.3.4"
+        );
+        assert_eq!(
+            client(&real_ip, &["1.2.3.4", "10.0.0.3, 10.0.0.2"]),
+            "1.2.3.4"
+        );
     }
 }

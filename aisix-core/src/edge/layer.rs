@@ -118,7 +118,11 @@ where
             let route = match layer.admit(&head) {
                 Ok(route) => route,
                 Err(error) => {
-                    return Ok(finish(write(Dialect::OpenAi, error), &request_id, Dialect::OpenAi));
+                    return Ok(finish(
+                        write(Dialect::OpenAi, error),
+                        &request_id,
+                        Dialect::OpenAi,
+                    ));
                 }
             };
             trail.set_route(route.template());

@@ -9,11 +9,6 @@ mod respond;
 mod route;
 mod settings;
 
-pub(crate) use self::{
-    layer::{EdgeLayer, EdgeService, too_large},
-    respond::event,
-    settings::Edge,
-};
 pub use self::{
     client::{ClientAddr, RealIp},
     drain::Drain,
@@ -21,4 +16,9 @@ pub use self::{
     respond::{status, write},
     route::Route,
     settings::{MAX_BODY, Settings},
+};
+pub(crate) use self::{
+    layer::{EdgeLayer, EdgeService, too_large},
+    respond::event,
+    settings::Edge,
 };

@@ -126,9 +126,15 @@ mod tests {
 
     #[test]
     fn paths_and_methods_are_told_apart() {
-        assert!(matches!(look_up("POST", "/v1/chat/completions?a=b"), Ok(Route::Operation(_))));
+        assert!(matches!(
+            look_up("POST", "/v1/chat/completions?a=b"),
+            Ok(Route::Operation(_))
+        ));
         let refused = |method, path| look_up(method, path).unwrap_err();
-        assert_eq!(refused("GET", "/v1/chat/completions"), ErrorKind::MethodNotAllowed);
+        assert_eq!(
+            refused("GET", "/v1/chat/completions"),
+            ErrorKind::MethodNotAllowed
+        );
         assert_eq!(refused("POST", "/v1/models"), ErrorKind::MethodNotAllowed);
         assert_eq!(refused("GET", "/v1/chat"), ErrorKind::NotFound);
         assert_eq!(refused("GET", "/v1/models/"), ErrorKind::NotFound);

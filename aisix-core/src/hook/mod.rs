@@ -27,8 +27,8 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::layer::{HookLayer, Hooked};
 pub use self::from_fn::{FromFn, FromFnService, Next, from_fn};
+pub(crate) use self::layer::{HookLayer, Hooked};
 use crate::{BoxError, call::Call, error::Error, reply::Reply};
 
 /// What a hook wraps: the rest of the pipeline.

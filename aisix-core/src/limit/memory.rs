@@ -74,7 +74,11 @@ impl Memory {
     /// [`Exceeded`] names the first limit without room.
     pub fn try_acquire(&self, claim: &Claim) -> Result<Permit, Exceeded> {
         let now = (self.clock)();
-        let shared: Vec<Shared> = claim.limits.iter().map(|l| self.counter(l.key(), now)).collect();
+        let shared: Vec<Shared> = claim
+            .limits
+            .iter()
+            .map(|l| self.counter(l.key(), now))
+            .collect();
 
         // Every counter is locked before one is changed; always in the order of their addresses, so
         // that two calls never wait for each other. One that is named twice is locked once.

@@ -31,32 +31,35 @@ pub(super) fn map(body: Body, change: impl FnOnce(EventStream) -> EventStream) -
 
 fn split(body: Body) -> EventStream {
     let state = (body, sse::Decoder::new(MAX_EVENT), false);
-    Box::pin(stream::unfold(state, |(mut body, mut decoder, ended)| async move {
-        if ended {
-            return None;
-        }
-        loop {
-            match decoder.next() {
-                Ok(Some(event)) => return Some((Ok(event), (body, decoder, false))),
-                Ok(None) => {}
-                Err(error) => {
-                    let error = Error::new(ErrorKind::Decode, "an event is too long")
-                        .with_source(error);
-                    return Some((Err(error), (body, decoder, true)));
+    Box::pin(stream::unfold(
+        state,
+        |(mut body, mut decoder, ended)| async move {
+            if ended {
+                return None;
+            }
+            loop {
+                match decoder.next() {
+                    Ok(Some(event)) => return Some((Ok(event), (body, decoder, false))),
+                    Ok(None) => {}
+                    Err(error) => {
+                        let error = Error::new(ErrorKind::Decode, "an event is too long")
+                            .with_source(error);
+                        return Some((Err(error), (body, decoder, true)));
+                    }
+                }
+                match next_data(&mut body).await {
+                    Some(Ok(bytes)) => decoder.push(bytes),
+                    Some(Err(error)) => {
+                        return Some((Err(Error::from_boxed(error)), (body, decoder, true)));
+                    }
+                    None => {
+                        let rest = decoder.finish()?;
+                        return Some((Ok(rest), (body, decoder, true)));
+                    }
                 }
             }
-            match next_data(&mut body).await {
-                Some(Ok(bytes)) => decoder.push(bytes),
-                Some(Err(error)) => {
-                    return Some((Err(Error::from_boxed(error)), (body, decoder, true)));
-                }
-                None => {
-                    let rest = decoder.finish()?;
-                    return Some((Ok(rest), (body, decoder, true)));
-                }
-            }
-        }
-    }))
+        },
+    ))
 }
 
 async fn next_data(body: &mut Body) -> Option<Result<Bytes, BoxError>> {

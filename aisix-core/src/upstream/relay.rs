@@ -20,12 +20,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    Settings,
-    classify::in_band,
-    send::timed_out,
-    shape::Shape,
-};
+use super::{Settings, classify::in_band, send::timed_out, shape::Shape};
 use crate::{
     BoxError,
     body::Body,
@@ -188,7 +183,9 @@ impl Relay {
                         return Poll::Ready(Step::More);
                     }
                 }
-                Poll::Ready(end) => return Poll::Ready(self.source_ended(end.and_then(Result::err))),
+                Poll::Ready(end) => {
+                    return Poll::Ready(self.source_ended(end.and_then(Result::err)));
+                }
                 Poll::Pending => return self.poll_timer(cx),
             }
         }
@@ -249,7 +246,6 @@ impl Relay {
         }
     }
 
-
     fn source_ended(&mut self, error: Option<BoxError>) -> Step {
         if matches!(self.phase, Phase::Lingering(_)) {
             self.finish();
@@ -281,7 +277,9 @@ impl Relay {
             };
             // Activity moves deadlines back. The timer is left as it is and looked at when it fires,
             // so that a chunk costs nothing here.
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep_until(next)));
             if timer.deadline() > next {
                 timer.as_mut().reset(next);
             }
@@ -306,7 +304,10 @@ impl Relay {
         let gap = self.settings.gap.map(|gap| self.heard + gap);
         let first = self.settings.first_token.filter(|_| !self.content);
         let first = first.map(|limit| self.started + limit);
-        let heartbeat = self.settings.heartbeat.map(|every| self.spoke.max(self.heard) + every);
+        let heartbeat = self
+            .settings
+            .heartbeat
+            .map(|every| self.spoke.max(self.heard) + every);
         [gap, first, heartbeat].into_iter().flatten().min()
     }
 
@@ -317,9 +318,8 @@ impl Relay {
                 Step::End
             });
         }
-        let over = |since: Instant, limit: Option<Duration>| {
-            limit.filter(|limit| now >= since + *limit)
-        };
+        let over =
+            |since: Instant, limit: Option<Duration>| limit.filter(|limit| now >= since + *limit);
         if let Some(limit) = over(self.heard, self.settings.gap) {
             return Some(Step::Fail(timed_out(limit)));
         }

@@ -240,5 +240,9 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Error> {
             rest.extend_from_slice(&data);
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
 }

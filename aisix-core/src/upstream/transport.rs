@@ -52,7 +52,8 @@ where
 fn broken(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Transport, "the upstream could not be reached")
-            .with_source(error),
+        Err(error) => {
+            Error::new(ErrorKind::Transport, "the upstream could not be reached").with_source(error)
+        }
     }
 }

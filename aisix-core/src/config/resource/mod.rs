@@ -95,11 +95,7 @@ pub struct Invalid {
 /// Decodes a document, or reports everything that is wrong with it, ordered by path.
 ///
 /// `null` is the same as absent.
-pub fn decode(
-    kind: Kind,
-    value: Value,
-    strictness: Strictness,
-) -> Result<Decoded, Vec<Invalid>> {
+pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decoded, Vec<Invalid>> {
     use validate::validated;
     let (resource, unknown) = match kind {
         Kind::ProviderKey => {

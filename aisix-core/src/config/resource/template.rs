@@ -221,10 +221,7 @@ mod tests {
         );
         assert_eq!(message("${SK-12345}"), "has an unknown variable");
         assert_eq!(message("x ${request.id"), "has `${` without `}`");
-        assert_eq!(
-            message("a\nb"),
-            "holds a character that no header may hold"
-        );
+        assert_eq!(message("a\nb"), "holds a character that no header may hold");
     }
 
     #[test]

@@ -176,14 +176,26 @@ fn all_mistakes_are_reported_at_once() {
 
 #[test]
 fn later_fields_are_refused_by_name_when_people_write() {
-    for field in ["cooldown", "background_model_check", "auto_prompt_caching", "retries"] {
+    for field in [
+        "cooldown",
+        "background_model_check",
+        "auto_prompt_caching",
+        "retries",
+    ] {
         let document = with(model(), json!({field: 1}));
         assert_eq!(
             errors(Kind::Model, document),
             [format!("`{field}` is not supported yet")]
         );
     }
-    for field in ["allowed_routes", "allowed_agents", "mcp_access", "mcp_rate_limits", "jwt_provider", "jwt_subject"] {
+    for field in [
+        "allowed_routes",
+        "allowed_agents",
+        "mcp_access",
+        "mcp_rate_limits",
+        "jwt_provider",
+        "jwt_subject",
+    ] {
         let document = with(api_key(), json!({field: ["*"]}));
         assert_eq!(
             errors(Kind::ApiKey, document.clone()),
@@ -218,7 +230,10 @@ fn lenient_decoding_leaves_unknown_fields_out_and_reports_them() {
 
 #[test]
 fn lenient_decoding_leaves_senseless_elements_out_and_reports_them() {
-    let document = with(model(), json!({"allowed_cidrs": ["nonsense", "10.0.0.0/8", "x"]}));
+    let document = with(
+        model(),
+        json!({"allowed_cidrs": ["nonsense", "10.0.0.0/8", "x"]}),
+    );
     let decoded = lenient(Kind::Model, document).expect("valid but for an element");
     assert_eq!(decoded.unknown, ["inapplicable:allowed_cidrs[]"]);
 
@@ -243,7 +258,10 @@ fn lenient_decoding_leaves_senseless_elements_out_and_reports_them() {
 
 #[test]
 fn lenient_decoding_is_as_strict_about_types_ranges_and_enumerations() {
-    let document = with(key(), json!({"adapter": "grpc", "tls": {"verify": "no"}, "x": 1}));
+    let document = with(
+        key(),
+        json!({"adapter": "grpc", "tls": {"verify": "no"}, "x": 1}),
+    );
     assert_eq!(
         lenient(Kind::ProviderKey, document).unwrap_err(),
         [
@@ -261,7 +279,10 @@ fn the_report_of_left_out_fields_is_bounded() {
     }
     let decoded = lenient(Kind::Model, document).expect("valid but for unknown fields");
     assert_eq!(decoded.unknown.len(), 65);
-    assert_eq!(decoded.unknown.last().map(String::as_str), Some("...truncated"));
+    assert_eq!(
+        decoded.unknown.last().map(String::as_str),
+        Some("...truncated")
+    );
 }
 
 #[test]
@@ -275,7 +296,10 @@ fn a_credential_is_given_once() {
         ["`secret` is given besides `api_key`"]
     );
     assert_eq!(
-        errors(Kind::ProviderKey, json!({"display_name": "p", "secret": ""})),
+        errors(
+            Kind::ProviderKey,
+            json!({"display_name": "p", "secret": ""})
+        ),
         ["`secret` must not be empty"]
     );
 }
@@ -335,7 +359,8 @@ fn texts_of_a_provider_key_are_checked() {
 
 #[test]
 fn texts_of_an_api_key_are_checked() {
-    let document = json!({"key_hash": "sk-plain", "allowed_models": ["*a*", 1], "expires_at": "tomorrow"});
+    let document =
+        json!({"key_hash": "sk-plain", "allowed_models": ["*a*", 1], "expires_at": "tomorrow"});
     assert_eq!(
         errors(Kind::ApiKey, document),
         [
@@ -349,9 +374,8 @@ fn texts_of_an_api_key_are_checked() {
 
 #[test]
 fn only_a_pattern_may_leave_out_the_model_name() {
-    let without = |name: &str| {
-        json!({"display_name": name, "provider": "openai", "provider_key_id": "k"})
-    };
+    let without =
+        |name: &str| json!({"display_name": name, "provider": "openai", "provider_key_id": "k"});
     assert_eq!(
         errors(Kind::Model, without("gpt")),
         ["`model_name` is required"]
@@ -363,12 +387,21 @@ fn only_a_pattern_may_leave_out_the_model_name() {
 fn no_message_repeats_a_value() {
     let hidden = "sk-hidden";
     let documents = [
-        (Kind::ProviderKey, json!({"display_name": [hidden], "api_key": [hidden], "api_base": hidden,
+        (
+            Kind::ProviderKey,
+            json!({"display_name": [hidden], "api_key": [hidden], "api_base": hidden,
             "adapter": hidden, "tls": {"ca_cert": hidden, "verify": hidden}, "strip_headers": hidden,
             "request": {"default_headers": {"x": "${sk-hidden}", "y": "sk-hidden\n"}, "default_body_fields": hidden},
-            "response": {"reasoning_field": "sk-hidden..", "stream_done_marker": hidden}})),
-        (Kind::Model, json!({"display_name": 1, "provider": hidden.to_uppercase(), "allowed_cidrs": [hidden], "cost": hidden})),
-        (Kind::ApiKey, json!({"key_hash": hidden, "allowed_models": hidden, "expires_at": hidden})),
+            "response": {"reasoning_field": "sk-hidden..", "stream_done_marker": hidden}}),
+        ),
+        (
+            Kind::Model,
+            json!({"display_name": 1, "provider": hidden.to_uppercase(), "allowed_cidrs": [hidden], "cost": hidden}),
+        ),
+        (
+            Kind::ApiKey,
+            json!({"key_hash": hidden, "allowed_models": hidden, "expires_at": hidden}),
+        ),
         (Kind::ApiKey, json!(hidden)),
     ];
     for (kind, document) in documents {
@@ -391,10 +424,7 @@ fn debug_of_a_resource_hides_what_is_confidential() {
 #[test]
 fn a_document_that_is_no_mapping_is_refused() {
     for kind in Kind::ALL {
-        assert_eq!(
-            errors(kind, json!([])),
-            ["must be a mapping, not a list"]
-        );
+        assert_eq!(errors(kind, json!([])), ["must be a mapping, not a list"]);
     }
 }
 

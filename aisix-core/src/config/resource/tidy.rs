@@ -29,7 +29,12 @@ pub(super) fn tidy(value: &mut Value, schema: &Value, path: &str, unknown: &mut 
             }
             _ if schema["additionalProperties"].is_object() => {
                 for (name, inner) in members {
-                    tidy(inner, &schema["additionalProperties"], &join(path, name), unknown);
+                    tidy(
+                        inner,
+                        &schema["additionalProperties"],
+                        &join(path, name),
+                        unknown,
+                    );
                 }
             }
             _ => {}
@@ -40,9 +45,13 @@ pub(super) fn tidy(value: &mut Value, schema: &Value, path: &str, unknown: &mut 
             }
         }
         Value::Number(number) if schema["type"] == "integer" => {
-            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            let whole = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0);
             // 2^53: up to here every whole number is exactly the one that was written.
-            if let Some(float) = whole.filter(|float| (0.0..=9_007_199_254_740_992.0).contains(float)) {
+            if let Some(float) =
+                whole.filter(|float| (0.0..=9_007_199_254_740_992.0).contains(float))
+            {
                 *value = Value::from(float as u64);
             }
         }

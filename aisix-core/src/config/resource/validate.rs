@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::{
     Invalid, Kind, Strictness,
     document::Document,
-    format, schema,
-    suggest,
+    format, schema, suggest,
     tidy::{self, Unknown},
 };
 

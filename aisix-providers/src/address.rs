@@ -1,0 +1,94 @@
+//! Base addresses of upstreams, as operators write them.
+
+use std::fmt::Write as _;
+
+use aisix_core::{Error, ErrorKind};
+use aisix_wire::Operation;
+use http::Uri;
+
+/// Paths that are often pasted with the address, longest first.
+const PASTED: [&str; 7] = [
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/images/generations",
+    "/chat/completions",
+    "/audio/speech",
+    "/completions",
+    "/embeddings",
+];
+
+/// The base of an OpenAI-dialect server: without a trailing slash and without a pasted endpoint.
+/// `/v1` is added to the bare host of OpenAI itself, and to no other.
+pub(crate) fn base(text: &str) -> Result<String, Error> {
+    let wrong = |why: &str| {
+        Error::new(
+            ErrorKind::Config,
+            format!("the provider key's api_base is not usable: {why}"),
+        )
+    };
+    let mut base = text.trim().trim_end_matches('/');
+    for pasted in PASTED {
+        if let Some(stripped) = base.strip_suffix(pasted) {
+            base = stripped.trim_end_matches('/');
+            break;
+        }
+    }
+    let uri: Uri = base.parse().map_err(|_| wrong("not an absolute URL"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("the scheme must be http or https"));
+    }
+    let authority = uri.authority().ok_or_else(|| wrong("no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(wrong("it must not contain credentials"));
+    }
+    if uri.query().is_some() {
+        return Err(wrong("it must not have a query"));
+    }
+    let mut base = base.to_owned();
+    if uri.path() == "/" && authority.host() == "api.openai.com" {
+        base.push_str("/v1");
+    }
+    Ok(base)
+}
+
+/// The address of an operation under `base`.
+pub(crate) fn endpoint(base: &str, operation: &Operation) -> Result<Uri, Error> {
+    let path = operation.path.strip_prefix("/v1").unwrap_or(operation.path);
+    let mut address = String::with_capacity(base.len() + path.len());
+    let _ = write!(address, "{base}{path}");
+    address.parse().map_err(|_| {
+        Error::new(
+            ErrorKind::Config,
+            "the provider key's api_base is not usable: not a URL",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases_are_read_as_people_write_them() {
+        let cases = [
+            ("https://api.openai.com", "https://api.openai.com/v1"),
+            ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
+            ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+            ("http://localhost:8000", "http://localhost:8000"),
+            ("http://localhost:8000/v1/embeddings/", "http://localhost:8000/v1"),
+            ("https://h/openai/v2/completions", "https://h/openai/v2"),
+        ];
+        for (written, read) in cases {
+            assert_eq!(base(written).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn unusable_bases_are_refused_without_being_repeated() {
+        for wrong in ["", "api.openai.com", "ftp://h", "https://user:secret@h/v1", "https://h/?key=secret"] {
+            let error = base(wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{wrong}");
+            assert!(!error.message().contains("secret"));
+        }
+    }
+}

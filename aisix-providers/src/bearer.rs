@@ -1,0 +1,75 @@
+//! The endpoint that all OpenAI-dialect servers share: one address per operation, a bearer token.
+
+use aisix_core::{Error, ErrorKind, body::Body, upstream::Spec};
+use aisix_wire::{OPERATIONS, Operation};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+
+use crate::address;
+
+/// Addresses and headers, made when the configuration is compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    addresses: Vec<(&'static str, Uri)>,
+    headers: HeaderMap,
+}
+
+// === impl Bearer ===
+
+impl Bearer {
+    /// An endpoint at the configured address, or at `default_base`.
+    pub(crate) fn new(spec: &Spec<'_>, default_base: Option<&str>) -> Result<Self, Error> {
+        let base = spec.api_base.or(default_base).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                "the provider key of this model needs an api_base",
+            )
+        })?;
+        let base = address::base(base)?;
+        let addresses = OPERATIONS
+            .iter()
+            .map(|operation| Ok((operation.name, address::endpoint(&base, operation)?)))
+            .collect::<Result<_, Error>>()?;
+
+        let token = spec.api_key.expose().trim();
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+            .ok()
+            .filter(|_| !token.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Credential,
+                    "the provider key's api_key is empty or not usable",
+                )
+            })?;
+        bearer.set_sensitive(true);
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("aisix/", env!("CARGO_PKG_VERSION"))),
+        );
+        Ok(Self { addresses, headers })
+    }
+
+    pub(crate) fn request(
+        &self,
+        operation: &Operation,
+        body: Bytes,
+    ) -> Result<http::Request<Body>, Error> {
+        let address = self
+            .addresses
+            .iter()
+            .find(|(name, _)| *name == operation.name)
+            .map(|(_, address)| address.clone())
+            .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
+        let mut request = http::Request::new(Body::full(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = address;
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+}

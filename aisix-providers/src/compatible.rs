@@ -1,0 +1,59 @@
+//! Any server that speaks OpenAI's dialect.
+
+use std::sync::Arc;
+
+use aisix_core::{
+    Error,
+    body::Body,
+    call::Attempt,
+    upstream::{Endpoint, Provider, Spec},
+};
+use aisix_wire::{Dialect, Operation};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{bearer::Bearer, deepseek, openai};
+
+/// The family `openai`: any server of the dialect, at the provider key's `api_base`.
+///
+/// Without an `api_base`, the providers `openai` (or none) and `deepseek` are found at their own
+/// addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Compatible;
+
+/// An OpenAI-dialect server without deviations.
+pub(crate) struct Plain(pub(crate) Bearer);
+
+// === impl Compatible ===
+
+impl Provider for Compatible {
+    fn kind(&self) -> &'static str {
+        "openai"
+    }
+
+    fn has_default_base(&self) -> bool {
+        false
+    }
+
+    fn endpoint(&self, spec: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        let default = match spec.provider {
+            "" | "openai" => Some(openai::BASE),
+            "deepseek" => Some(deepseek::BASE),
+            _ => None,
+        };
+        Ok(Arc::new(Plain(Bearer::new(spec, default)?)))
+    }
+}
+
+// === impl Plain ===
+
+#[async_trait]
+impl Endpoint for Plain {
+    fn dialect(&self, _: &Operation) -> Option<Dialect> {
+        Some(Dialect::OpenAi)
+    }
+
+    async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
+        self.0.request(attempt.call.inbound.operation, body)
+    }
+}
