@@ -45,6 +45,18 @@ impl fmt::Display for Key {
 
 // === impl Entry ===
 
+impl Entry {
+    /// A resource at its first revision.
+    pub fn new(kind: Kind, id: impl Into<Arc<str>>, value: serde_json::Value) -> Self {
+        let id = id.into();
+        Self {
+            key: Key { kind, id },
+            value,
+            revision: 0,
+        }
+    }
+}
+
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")

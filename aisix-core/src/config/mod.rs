@@ -8,6 +8,7 @@
 mod change;
 mod compile;
 pub mod glob;
+mod report;
 pub mod resource;
 mod secret;
 mod snapshot;
@@ -17,10 +18,11 @@ mod store;
 
 pub use self::{
     change::{Change, Entry, Key},
-    resource::KeyHash,
+    report::{Rejection, Report},
+    resource::{KeyHash, Kind},
     secret::Secret,
     snapshot::Snapshot,
     source::{ConfigSource, SourceError},
     state::States,
-    store::{Config, ConfigBuilder, Rejection, Report},
+    store::{Config, ConfigBuilder},
 };

@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use parking_lot::Mutex;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Snapshot, States,
+    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States,
     compile::Compiler,
-    resource::{Invalid, Kind, Model, Resource, Strictness, decode},
+    resource::{Kind, Model, Resource, Strictness, decode},
 };
 use crate::upstream::{Registry, Settings};
 
@@ -27,24 +27,6 @@ struct Shared {
 pub struct ConfigBuilder {
     providers: Registry,
     upstream: Settings,
-}
-
-/// An entry that was not applied. What its key stood for before goes on serving.
-#[derive(Clone, Debug)]
-pub struct Rejection {
-    /// The entry.
-    pub key: Key,
-    /// Everything that is wrong with it.
-    pub errors: Vec<Invalid>,
-}
-
-/// What came of applying changes.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Entries that were not applied.
-    pub rejected: Vec<Rejection>,
-    /// Entries that were applied without fields that are unknown here.
-    pub unknown: Vec<(Key, Vec<String>)>,
 }
 
 /// The resources as they stand, and the next snapshot.
@@ -94,6 +76,18 @@ impl ConfigBuilder {
                 users: HashMap::new(),
             }),
         }))
+    }
+
+    /// A configuration that holds these resources.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them, unknown fields included.
+    pub fn fixed(self, entries: impl IntoIterator<Item = Entry>) -> Result<Config, Report> {
+        let config = self.build();
+        let entries = entries.into_iter().collect();
+        config.apply([Change::Reset(entries)]).into_result()?;
+        Ok(config)
     }
 }
 
@@ -162,22 +156,6 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Config").field(&self.current()).finish()
-    }
-}
-
-// === impl Report ===
-
-impl Report {
-    /// Writes a warning for each entry that was not, or not wholly, applied.
-    pub fn log(&self) {
-        for rejection in &self.rejected {
-            for error in &rejection.errors {
-                tracing::warn!(key = %rejection.key, %error, "resource rejected; its last good version is kept");
-            }
-        }
-        for (key, fields) in &self.unknown {
-            tracing::warn!(%key, ?fields, "resource has unknown fields, which are ignored");
-        }
     }
 }
 
