@@ -99,6 +99,37 @@ pub struct UpstreamRefusal {
     pub code: Option<String>,
 }
 
+// === impl ErrorKind ===
+
+impl ErrorKind {
+    /// The kind in one word, for logs and labels, such as `rate_limited`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::ModelNotFound => "model_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::Blocked => "blocked",
+            Self::RateLimited => "rate_limited",
+            Self::NotImplemented => "not_implemented",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::Decode => "decode",
+            Self::Aborted => "aborted",
+            Self::Upstream => "upstream",
+            Self::Credential => "credential",
+            Self::Config => "config",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 // === impl Error ===
 
 impl Error {
@@ -190,7 +221,8 @@ impl Error {
         self
     }
 
-    /// Adds the cause, for the operator's log only.
+    /// Adds the cause, for the operator's log only. It is written there as it is: it must not hold
+    /// credentials.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());

@@ -1,8 +1,14 @@
 //! Where a request carries its credential.
 
+use std::fmt;
+
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::error::{Error, ErrorKind};
+
+/// The source of the error of a request that carries no usable credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoCredential;
 
 /// The credential of a request: `Authorization: Bearer <token>`, or without an `Authorization`
 /// header, `x-api-key: <token>`.
@@ -29,5 +35,16 @@ pub fn credential(headers: &HeaderMap) -> Result<&str, Error> {
                 ErrorKind::Unauthenticated,
                 "missing or malformed Authorization header",
             )
+            .with_source(NoCredential)
         })
 }
+
+// === impl NoCredential ===
+
+impl fmt::Display for NoCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no credential was sent")
+    }
+}
+
+impl std::error::Error for NoCredential {}

@@ -162,6 +162,12 @@ impl Trail {
         self.0.rest.lock().attempts.clone()
     }
 
+    /// Looks at the attempts, the first sixteen of them, without copying. `look` must not use the
+    /// trail itself.
+    pub fn with_attempts<R>(&self, look: impl FnOnce(&[AttemptRecord]) -> R) -> R {
+        look(&self.0.rest.lock().attempts)
+    }
+
     /// How many attempts were made.
     pub fn attempt_count(&self) -> u32 {
         self.0.rest.lock().attempt_count
@@ -180,8 +186,18 @@ impl Trail {
         self.0.rest.lock().marks.clone()
     }
 
+    /// Looks at the marks without copying. `look` must not use the trail itself.
+    pub fn with_marks<R>(&self, look: impl FnOnce(&[(&'static str, String)]) -> R) -> R {
+        look(&self.0.rest.lock().marks)
+    }
+
+    /// Records the route and tells the observers, the first time.
     pub(crate) fn set_route(&self, template: &'static str) {
-        let _ = self.0.route.set(template);
+        if self.0.route.set(template).is_ok() {
+            for observer in self.0.observers.iter() {
+                observer.routed(self);
+            }
+        }
     }
 
     pub(crate) fn set_operation(&self, operation: &'static Operation) {

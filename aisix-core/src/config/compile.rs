@@ -51,6 +51,7 @@ impl Compiler {
             limit: Limit::new(Scope::Model, format!("model:{name}"), &model.rate_limit)
                 .map(Arc::new),
             allowed_cidrs: model.allowed_cidrs.clone(),
+            cost: model.cost,
             target: Arc::new(self.target(model, key)),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             name,

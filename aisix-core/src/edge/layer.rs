@@ -53,7 +53,7 @@ impl EdgeLayer {
     }
 
     /// Checks what the head alone can say.
-    fn admit(&self, head: &Parts) -> Result<Route, Error> {
+    fn admit(&self, head: &Parts) -> Result<(), Error> {
         let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
         if let Some(length) = lengths.next() {
             if lengths.next().is_some() {
@@ -68,7 +68,7 @@ impl EdgeLayer {
                 return Err(too_large(limit));
             }
         }
-        Route::look_up(&head.method, &head.uri)
+        Ok(())
     }
 
     fn probe(&self, route: &Route, head: &Parts, config: &Snapshot) -> Option<Reply> {
@@ -115,7 +115,14 @@ where
             let (head, body) = request.into_parts();
             let request_id = trail.request_id().clone();
 
-            let route = match layer.admit(&head) {
+            let looked_up = Route::look_up(&head.method, &head.uri);
+            if let Ok(route) = &looked_up {
+                if let Route::Operation(operation) = route {
+                    trail.set_operation(operation);
+                }
+                trail.set_route(route.template());
+            }
+            let route = match layer.admit(&head).and(looked_up) {
                 Ok(route) => route,
                 Err(error) => {
                     return Ok(finish(
@@ -125,14 +132,10 @@ where
                     ));
                 }
             };
-            trail.set_route(route.template());
             let dialect = route.dialect(&head);
             let config = layer.config.current();
             if let Some(reply) = layer.probe(&route, &head, &config) {
                 return Ok(finish(reply, &request_id, dialect));
-            }
-            if let Route::Operation(operation) = &route {
-                trail.set_operation(operation);
             }
             let arrival = Arrival {
                 head,

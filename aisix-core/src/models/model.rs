@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use super::Target;
 use crate::{
-    config::{glob::Glob, resource::Cidrs},
+    config::{glob::Glob, resource::{Cidrs, Cost}},
     limit::Limit,
 };
 
@@ -16,6 +16,7 @@ pub struct Model {
     pub(crate) glob: Option<Glob>,
     pub(crate) limit: Option<Arc<Limit>>,
     pub(crate) allowed_cidrs: Cidrs,
+    pub(crate) cost: Option<Cost>,
     pub(crate) target: Arc<Target>,
     pub(crate) serial: u64,
 }
@@ -41,6 +42,11 @@ impl Model {
     /// The model's own limits.
     pub fn limit(&self) -> Option<&Arc<Limit>> {
         self.limit.as_ref()
+    }
+
+    /// What its tokens cost, if that is configured.
+    pub fn cost(&self) -> Option<Cost> {
+        self.cost
     }
 
     /// Where it is served.

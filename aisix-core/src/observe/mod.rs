@@ -18,6 +18,10 @@ pub trait Observer: Send + Sync + 'static {
     /// A request has come in. Its id, method and path are known.
     fn started(&self, _trail: &Trail) {}
 
+    /// The request's route is known, and its operation if it has one. Not called for unknown paths
+    /// and wrong methods.
+    fn routed(&self, _trail: &Trail) {}
+
     /// An attempt at an upstream has its head, or has failed.
     fn attempt_ended(&self, _trail: &Trail, _attempt: &AttemptRecord) {}
 
