@@ -1,0 +1,133 @@
+//! What a file may say more plainly than a store: names for ids, an environment variable for a hash.
+
+use aisix_core::config::resource::{KeyHash, Kind, nearest};
+use serde_json::Value;
+
+use super::{
+    draft::{self, Draft},
+    interpolate::Env,
+    report::Problems,
+};
+
+/// Replaces names and variables by what they stand for.
+pub(super) fn desugar(
+    draft: &mut Draft,
+    provider_keys: &[String],
+    env: Env<'_>,
+    problems: &mut Problems,
+) {
+    match draft.kind {
+        Kind::Model => provider_key(draft, provider_keys, problems),
+        Kind::ApiKey => {
+            display_name(draft, problems);
+            key_env(draft, env, problems);
+        }
+        _ => {}
+    }
+}
+
+/// `provider_key: <name>` becomes `provider_key_id: <id>`.
+fn provider_key(draft: &mut Draft, provider_keys: &[String], problems: &mut Problems) {
+    let ids = |names: &[String]| -> Vec<String> {
+        let id = |name: &String| draft::id(Kind::ProviderKey, name);
+        names.iter().map(id).collect()
+    };
+    let Some(name) = take(draft, "provider_key") else {
+        if let Some(Value::String(id)) = draft.members.get("provider_key_id")
+            && !ids(provider_keys).contains(id)
+        {
+            draft.complain(
+                "provider_key_id",
+                "is the id of no provider key here",
+                problems,
+            );
+        }
+        return;
+    };
+    if draft.members.contains_key("provider_key_id") {
+        let message = "is given besides `provider_key_id`";
+        draft.complain("provider_key", message, problems);
+        return;
+    }
+    // The reference stays, good or bad, so that it is not missed later.
+    let Value::String(name) = name else {
+        draft.complain("provider_key", "must be a string", problems);
+        draft.bad.push("provider_key_id".to_owned());
+        return;
+    };
+    let id = draft::id(Kind::ProviderKey, &name);
+    draft
+        .members
+        .insert("provider_key_id".to_owned(), id.into());
+    if !provider_keys.contains(&name) && !draft.bad.contains(&"provider_key".to_owned()) {
+        let near = nearest(&name, provider_keys.iter().map(String::as_str));
+        let message = format!("names no provider key: {}", meant(&name, near));
+        draft.complain("provider_key", &message, problems);
+    }
+}
+
+/// The name of a key is only for the file.
+fn display_name(draft: &mut Draft, problems: &mut Problems) {
+    match draft.members.remove("display_name") {
+        Some(Value::String(name)) if !name.is_empty() => {}
+        Some(Value::String(_)) => draft.complain("display_name", "must not be empty", problems),
+        None | Some(Value::Null) => draft.complain("display_name", "is required", problems),
+        Some(_) => draft.complain("display_name", "must be a string", problems),
+    }
+}
+
+/// `key_env: <variable>` becomes `key_hash: <hash of its value>`.
+fn key_env(draft: &mut Draft, env: Env<'_>, problems: &mut Problems) {
+    let has_hash = draft
+        .members
+        .get("key_hash")
+        .is_some_and(|it| !it.is_null());
+    let Some(variable) = take(draft, "key_env") else {
+        if !has_hash {
+            draft.complain("key_env", "or `key_hash` is required", problems);
+            draft.bad.push("key_hash".to_owned());
+        }
+        return;
+    };
+    if has_hash {
+        draft.complain("key_env", "is given besides `key_hash`", problems);
+        return;
+    }
+    draft.bad.push("key_hash".to_owned());
+    let Value::String(variable) = variable else {
+        draft.complain("key_env", "must be a string", problems);
+        return;
+    };
+    match env(&variable).filter(|key| !key.is_empty()) {
+        _ if draft.bad.contains(&"key_env".to_owned()) => {}
+        None => {
+            let message = format!(
+                "names the environment variable {}, which is unset or empty",
+                meant(&variable, None)
+            );
+            draft.complain("key_env", &message, problems);
+        }
+        Some(key) if key.contains("${") => {
+            let message = "names a variable whose value has a `${` that was not filled in";
+            draft.complain("key_env", message, problems);
+        }
+        Some(key) => {
+            let hash = KeyHash::of(key).to_hex();
+            draft.members.insert("key_hash".to_owned(), hash.into());
+        }
+    }
+}
+
+/// Takes a member out; null is the same as absent.
+fn take(draft: &mut Draft, name: &str) -> Option<Value> {
+    draft.members.remove(name).filter(|value| !value.is_null())
+}
+
+/// Quotes a name, cut to a bearable length, with what may have been meant.
+pub(super) fn meant(name: &str, near: Option<&str>) -> String {
+    let name: String = name.chars().take(64).collect();
+    match near {
+        Some(near) => format!("{name:?}; did you mean {near:?}?"),
+        None => format!("{name:?}"),
+    }
+}
