@@ -27,7 +27,9 @@ use super::{Settings, tls};
 /// Opens connections to upstreams.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<Tcp>,
+    tcp: Tcp,
+    /// `None` when the process has no TLS provider.
+    https: Option<HttpsConnector<Tcp>>,
     limit: Option<Duration>,
 }
 
@@ -60,16 +62,31 @@ impl Connector {
                 .proxy_from_env
                 .then(|| Arc::new(Matcher::from_env())),
         };
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::config(settings, tls)?)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
+        let https = tls::config(settings, tls)?.map(|config| {
+            HttpsConnectorBuilder::new()
+                .with_tls_config(config)
+                .https_or_http()
+                .enable_http1()
+                .enable_http2()
+                .wrap_connector(tcp.clone())
+        });
         Ok(Self {
+            tcp,
             https,
             limit: settings.connect_timeout,
         })
+    }
+
+    fn connect(&mut self, uri: Uri) -> Connecting<<Self as Service<Uri>>::Response> {
+        if let Some(https) = &mut self.https {
+            return https.call(uri);
+        }
+        if uri.scheme_str() == Some("https") {
+            let missing = "https is asked for, but no TLS provider is installed in this process";
+            return Box::pin(std::future::ready(Err(missing.into())));
+        }
+        let connecting = self.tcp.call(uri);
+        Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
     }
 }
 
@@ -79,11 +96,14 @@ impl Service<Uri> for Connector {
     type Future = Connecting<Self::Response>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+        match &mut self.https {
+            Some(https) => https.poll_ready(cx),
+            None => self.tcp.poll_ready(cx),
+        }
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.https.call(uri);
+        let connecting = self.connect(uri);
         let limit = self.limit;
         Box::pin(async move {
             match limit {

@@ -12,16 +12,23 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem:
 
 use super::Settings;
 
-/// The configuration for all upstreams, with what one provider key adds.
+/// The configuration for all upstreams, with what one provider key adds. `None` when the process has
+/// no TLS provider.
 ///
 /// The system's roots and Mozilla's are trusted, so that a bare container works too.
-pub(super) fn config(settings: &Settings, tls: Option<&Tls>) -> Result<ClientConfig, Error> {
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(none);
+///
+/// # Errors
+///
+/// When a certificate cannot be read or used.
+pub(super) fn config(
+    settings: &Settings,
+    tls: Option<&Tls>,
+) -> Result<Option<ClientConfig>, Error> {
+    let Some(provider) = CryptoProvider::get_default().cloned() else {
+        return Ok(None);
+    };
     let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(match provider.cipher_suites.is_empty() {
-            true => &[],
-            false => rustls::DEFAULT_VERSIONS,
-        })
+        .with_safe_default_protocol_versions()
         .map_err(|error| unusable("TLS versions", error))?;
     let verify = settings.verify && tls.is_none_or(|tls| tls.verify);
     let builder = if verify {
@@ -31,15 +38,16 @@ pub(super) fn config(settings: &Settings, tls: Option<&Tls>) -> Result<ClientCon
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(NoCheck(provider)))
     };
-    match &settings.client_cert {
-        None => Ok(builder.with_no_client_auth()),
+    let config = match &settings.client_cert {
+        None => builder.with_no_client_auth(),
         Some((cert, key)) => {
             let key = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, e))?;
             builder
                 .with_client_auth_cert(certificates(cert)?, key)
-                .map_err(|error| unusable("the client certificate", error))
+                .map_err(|error| unusable("the client certificate", error))?
         }
-    }
+    };
+    Ok(Some(config))
 }
 
 fn roots(settings: &Settings, tls: Option<&Tls>) -> Result<RootCertStore, Error> {
@@ -86,38 +94,6 @@ fn unusable(what: &str, error: impl std::fmt::Display) -> Error {
         format!("TLS towards upstreams: {what} cannot be used"),
     )
     .with_source(error.to_string())
-}
-
-/// Stands for the provider that the process does not have: plain HTTP works, TLS does not.
-fn none() -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider {
-        cipher_suites: Vec::new(),
-        kx_groups: Vec::new(),
-        signature_verification_algorithms: rustls::crypto::WebPkiSupportedAlgorithms {
-            all: &[],
-            mapping: &[],
-        },
-        secure_random: &Nothing,
-        key_provider: &Nothing,
-    })
-}
-
-#[derive(Debug)]
-struct Nothing;
-
-impl rustls::crypto::SecureRandom for Nothing {
-    fn fill(&self, _: &mut [u8]) -> Result<(), rustls::crypto::GetRandomFailed> {
-        Err(rustls::crypto::GetRandomFailed)
-    }
-}
-
-impl rustls::crypto::KeyProvider for Nothing {
-    fn load_private_key(
-        &self,
-        _: PrivateKeyDer<'static>,
-    ) -> Result<Arc<dyn rustls::sign::SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("no TLS provider is installed".into()))
-    }
 }
 
 /// Accepts every certificate, because the operator said so.
