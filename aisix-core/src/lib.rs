@@ -51,6 +51,9 @@ mod route;
 mod stage;
 pub mod upstream;
 
+/// The formats, whose types are part of this crate's interface.
+pub use aisix_wire as wire;
+
 pub use self::{
     builder::{BuildError, GatewayBuilder},
     error::{Error, ErrorKind, Retry, UpstreamRefusal},
