@@ -1,2 +1,28 @@
 //! The `aisix` executable.
-fn main() {}
+//!
+//! ```text
+//! cli       what was asked for
+//! settings  the configuration file and the environment
+//! assemble  all crates meet here
+//! serve     sockets, TLS, workers, draining
+//! ```
+#![forbid(unsafe_code)]
+
+mod assemble;
+mod cli;
+mod resources;
+mod serve;
+mod settings;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What the field found fastest for this kind of work; it gives memory back while idle.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    cli::Cli::parse().run()
+}

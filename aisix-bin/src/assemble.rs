@@ -1,0 +1,266 @@
+//! The one place where all crates meet.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use aisix_core::{
+    Gateway,
+    body::Body,
+    config::{Change, Config, Entry},
+    edge::{self, Drain},
+    limit,
+    observe::Observer,
+    upstream,
+};
+use aisix_hooks::observe::{
+    AccessLog, Metrics, MetricsSettings,
+    metrics::{Buckets, ClientTypeRule},
+};
+use aisix_providers::http::{self as transport, Client};
+use tower::ServiceExt;
+
+use crate::{
+    resources::Follow,
+    serve::{Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside},
+    settings::{Settings, UrlRewrite},
+};
+
+/// Where resources come from.
+pub(crate) enum Resources {
+    /// The file that the settings name.
+    File,
+    /// These, for as long as the process lives.
+    Memory(Vec<Entry>),
+}
+
+/// The addresses that were taken.
+pub(crate) struct Listeners {
+    pub(crate) proxy: SocketAddr,
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// Puts the gateway together and serves until it is told to stop.
+///
+/// `started` is called once, when clients can connect.
+pub(crate) fn run(
+    settings: &Settings,
+    resources: Resources,
+    started: impl FnOnce(&Listeners),
+) -> anyhow::Result<()> {
+    // The TLS of this process, towards clients and upstreams.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+
+    tracing::info!(
+        service = settings.observability.service_name,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
+
+    // One configuration for all workers. What is wrong at the start stops the start.
+    let config = Config::builder()
+        .providers(aisix_providers::registry())
+        .upstream(upstream_settings(settings))
+        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let follow = runtime.block_on(load(&config, settings, resources))?;
+
+    // Who watches.
+    let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
+    let metrics = Metrics::new(metrics_settings(settings));
+    if settings.observability.metrics.prometheus.enabled {
+        observers.push(Arc::new(metrics.clone()));
+    }
+    let mut flush = None;
+    if settings.observability.access_log {
+        let (access_log, guard) = AccessLog::new(io::stdout())?;
+        observers.push(Arc::new(access_log));
+        flush = Some(guard);
+    }
+
+    // One gateway for each worker, with connections of its own and everything else shared.
+    let drain = Drain::new();
+    let limits = limit::Memory::new();
+    let gateway = {
+        let (config, drain) = (config.clone(), drain.clone());
+        let (edge, transport) = (edge_settings(settings), transport_settings(settings));
+        let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
+        move |_worker: usize| -> anyhow::Result<_> {
+            let mut gateway = Gateway::builder(config.clone())
+                .settings(edge.clone())
+                .drain(drain.clone())
+                .limits(limits.clone())
+                .transport(Client::new(transport.clone())?);
+            for observer in &observers {
+                gateway = gateway.observe_shared(observer.clone());
+            }
+            Ok(rewriting(gateway.build()?, rewrites.clone()))
+        }
+    };
+
+    // Sockets.
+    let proxy = Proxy {
+        listener: listener(settings),
+        workers: workers(settings),
+        drain,
+        min_drain: settings.shutdown.min_drain,
+    }
+    .bind()?;
+    let prometheus = &settings.observability.metrics.prometheus;
+    let side = prometheus
+        .enabled
+        .then(|| aside("metrics", prometheus.addr, status(metrics, &prometheus.path, &config)))
+        .transpose()?;
+    let listeners = Listeners {
+        proxy: proxy.addr(),
+        metrics: side.as_ref().map(Aside::addr),
+    };
+
+    // Serve, follow the resources, heed signals.
+    let ended = runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let signals = Signals::take()?;
+        let reload = follow.reload();
+        let serving = async {
+            started(&listeners);
+            proxy.run(gateway, shutdown.clone()).await
+        };
+        tokio::select! {
+            ended = serving => ended,
+            () = follow.run(&config) => unreachable!("following never ends"),
+            () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
+        }
+    })?;
+    tracing::info!(?ended, "stopped");
+    drop(flush);
+    Ok(())
+}
+
+/// Loads the resources for the first time; what comes later is to be followed.
+async fn load(
+    config: &Config,
+    settings: &Settings,
+    resources: Resources,
+) -> anyhow::Result<Follow> {
+    let (change, follow) = match (resources, &settings.resources_file) {
+        (Resources::Memory(entries), _) => (Change::Reset(entries), Follow::Nothing),
+        (Resources::File, Some(path)) => Follow::file(path).await?,
+        (Resources::File, None) => anyhow::bail!("`resources_file` is required"),
+    };
+    config.apply([change]).log();
+    Ok(follow)
+}
+
+/// What the metrics listener answers.
+fn status(
+    metrics: Metrics,
+    path: &str,
+    config: &Config,
+) -> impl Fn(&http::Request<()>) -> http::Response<Body> + Send + Sync + 'static {
+    let (path, config) = (path.to_owned(), config.clone());
+    move |request| {
+        let (status, content_type, body) = match request.uri().path() {
+            asked if asked == path => (200, "text/plain; version=0.0.4", metrics.render()),
+            "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
+            "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),
+            _ => (404, "text/plain", "no such path\n".to_owned()),
+        };
+        http::Response::builder()
+            .status(status)
+            .header(http::header::CONTENT_TYPE, content_type)
+            .body(Body::from(body))
+            .expect("status and header are literals")
+    }
+}
+
+/// Rewrites paths before anybody looks at them.
+fn rewriting(gateway: Gateway, rewrites: Arc<[UrlRewrite]>) -> impl HttpService {
+    gateway.map_request(move |mut request: http::Request<Body>| {
+        if !rewrites.is_empty()
+            && let Some(path) = UrlRewrite::apply(&rewrites, request.uri().path())
+        {
+            let mut parts = request.uri().clone().into_parts();
+            let query = request.uri().query().map(|query| format!("?{query}"));
+            let target = format!("{path}{}", query.unwrap_or_default());
+            parts.path_and_query = target.parse().ok();
+            if let Ok(uri) = http::Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+        request
+    })
+}
+
+fn upstream_settings(settings: &Settings) -> upstream::Settings {
+    upstream::Settings {
+        timeout: settings.upstream.timeout,
+        stream_timeout: settings.upstream.stream_timeout,
+        head_timeout: settings.upstream.head_timeout,
+        first_token_timeout: settings.upstream.first_token_timeout,
+        heartbeat: settings.downstream.sse_keepalive_interval,
+        retries: settings.upstream.retries,
+    }
+}
+
+fn transport_settings(settings: &Settings) -> transport::Settings {
+    let upstream = &settings.upstream;
+    let keepalive = upstream.tcp_keepalive;
+    transport::Settings {
+        connect_timeout: upstream.connect_timeout,
+        keepalive: keepalive.map(|keepalive| keepalive.idle),
+        keepalive_interval: keepalive.map(|keepalive| keepalive.interval),
+        keepalive_retries: keepalive.map(|keepalive| keepalive.retries),
+        pool_idle_timeout: upstream.pool_idle_timeout,
+        pool_max_idle_per_host: upstream.pool_max_idle_per_host,
+        ca_file: upstream.tls.ca_file.clone(),
+        client_cert: upstream
+            .tls
+            .client
+            .clone()
+            .map(|client| (client.cert_file, client.key_file)),
+        verify: upstream.tls.verify,
+        proxy_from_env: true,
+    }
+}
+
+fn edge_settings(settings: &Settings) -> edge::Settings {
+    edge::Settings {
+        body_limit: settings.proxy.request_body_limit,
+        real_ip: settings.proxy.real_ip.clone(),
+        request_id: settings.proxy.request_id.clone(),
+    }
+}
+
+fn metrics_settings(settings: &Settings) -> MetricsSettings {
+    let metrics = &settings.observability.metrics;
+    let rules = metrics.client_type_rules.iter();
+    MetricsSettings {
+        buckets: Buckets {
+            request_e2e_latency: metrics.buckets.request_e2e_latency.clone(),
+            request_ttft: metrics.buckets.request_ttft.clone(),
+        },
+        client_type_rules: rules
+            .filter_map(|rule| ClientTypeRule::new(rule.pattern.as_str(), &rule.client).ok())
+            .collect(),
+        ..MetricsSettings::default()
+    }
+}
+
+fn listener(settings: &Settings) -> ListenerSettings {
+    let tls = settings.proxy.tls.clone();
+    ListenerSettings {
+        tls: tls.map(|tls| TlsFiles {
+            cert_file: tls.cert_file,
+            key_file: tls.key_file,
+        }),
+        idle_timeout: settings.downstream.idle_timeout,
+        ..ListenerSettings::new(settings.proxy.addr)
+    }
+}
+
+fn workers(settings: &Settings) -> Workers {
+    match settings.proxy.thread_per_core {
+        true => Workers::PerCore(settings.proxy.workers),
+        false => Workers::Shared,
+    }
+}

@@ -1,0 +1,113 @@
+//! Blocks that a later version serves: switched off they are fine, switched on they are refused.
+
+use serde_json::Value;
+
+use super::block::Block;
+
+const NOT_YET: &str = "is not supported yet";
+
+/// Reads the blocks; gives the key that asks for another source of resources, if one does.
+pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
+    admin(root);
+    cache(root.block("cache"));
+    let bedrock = "bedrock_endpoint_url";
+    if root
+        .find::<String>(bedrock)
+        .is_some_and(|url| !url.is_empty())
+    {
+        root.no_effect_yet(bedrock);
+    }
+    let etcd = etcd(root.block("etcd"));
+    let managed = managed(root.block("managed"));
+    match (etcd, managed) {
+        (true, _) => Some("etcd.endpoints"),
+        (false, true) => Some("managed.enabled"),
+        (false, false) => None,
+    }
+}
+
+fn etcd(mut etcd: Block<'_>) -> bool {
+    let endpoints = match etcd.take("endpoints") {
+        Some(Value::Array(endpoints)) => !endpoints.is_empty(),
+        other => other.is_some(),
+    };
+    if endpoints {
+        etcd.error("endpoints", NOT_YET);
+    }
+    etcd.accept(&[
+        "prefix",
+        "env_id",
+        "user",
+        "password_env",
+        "dial_timeout_ms",
+        "request_timeout_ms",
+        "tls",
+    ]);
+    etcd.finish();
+    endpoints
+}
+
+fn managed(mut managed: Block<'_>) -> bool {
+    let enabled = managed.get("enabled", false);
+    if enabled {
+        managed.error("enabled", NOT_YET);
+    }
+    managed.accept(&[
+        "cp_base_url",
+        "cp_etcd_endpoint",
+        "cp_cert_pem",
+        "cp_key_pem",
+        "cp_ca_pem",
+        "cp_cert_file",
+        "cp_key_file",
+        "cp_ca_file",
+        "cp_ca_cert_file",
+        "mtls_dir",
+        "dp_id_file",
+        "snapshot_cache_path",
+        "heartbeat_interval_secs",
+    ]);
+    managed.later("snapshot_cache_enabled");
+    managed.finish();
+    enabled
+}
+
+/// A block without `enabled` is switched on, as it always was.
+fn admin(root: &mut Block<'_>) {
+    let mut admin = root.block("admin");
+    let is_there = !admin.is_empty();
+    if admin.get("enabled", is_there) {
+        admin.error(
+            "enabled",
+            "is not supported yet: set it to false, or leave `admin` out",
+        );
+    }
+    admin.accept(&["addr", "admin_keys", "tls"]);
+    admin.finish();
+}
+
+fn cache(mut cache: Block<'_>) {
+    backend(&mut cache);
+    cache.finish();
+}
+
+/// Reads where something is kept: in memory, so far.
+pub(super) fn backend(block: &mut Block<'_>) {
+    match block.find::<String>("backend").as_deref() {
+        None | Some("memory") => {}
+        Some("redis") => block.error("backend", "`redis` is not supported yet"),
+        Some(_) => block.error("backend", "must be `memory` or `redis`"),
+    }
+    if block.take("redis").is_some() {
+        block.error("redis", NOT_YET);
+    }
+}
+
+/// Reads an exporter of OpenTelemetry's protocol: switched off, so far.
+pub(super) fn otlp(mut otlp: Block<'_>, others: &[&'static str]) {
+    if otlp.get("enabled", false) {
+        otlp.error("enabled", NOT_YET);
+    }
+    otlp.accept(others);
+    otlp.finish();
+}

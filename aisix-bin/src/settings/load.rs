@@ -1,0 +1,126 @@
+//! From the file and the environment to settings.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Settings,
+    block::{Block, Notes},
+    downstream::Downstream,
+    env, file, later,
+    observability::Observability,
+    problem::{SettingsError, Warning},
+    proxy::Proxy,
+    ratelimit,
+    shutdown::Shutdown,
+    upstream::Upstream,
+};
+
+/// Keys at the top of a file of the first generation.
+const FIRST_GENERATION: [&str; 2] = ["deployment", "server"];
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads settings: what a variable `AISIX_A__B` says, else the file, else the default.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the settings, or why the file cannot be read.
+    pub(crate) fn load(
+        path: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
+        let members = match path {
+            None => Map::new(),
+            Some(path) => file::read(path).map_err(|message| {
+                vec![SettingsError::whole(format!(
+                    "{} {message}",
+                    path.display()
+                ))]
+            })?,
+        };
+        if let Some(key) = FIRST_GENERATION
+            .iter()
+            .find(|key| members.contains_key(**key))
+        {
+            return Err(vec![SettingsError {
+                key: (*key).to_owned(),
+                variable: None,
+                message: "belongs to a configuration of the first generation, which is not \
+                          supported yet"
+                    .to_owned(),
+            }]);
+        }
+        read(members, variables, true)
+    }
+
+    /// The settings of a quickstart: only this machine can reach it. Variables override them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the variables.
+    pub(crate) fn quickstart(
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
+        let settings = json!({
+            "proxy": {"addr": "127.0.0.1:3000"},
+            "observability": {"metrics": {"prometheus": {"addr": "127.0.0.1:9090"}}},
+            "shutdown": {"min_drain_secs": 0},
+        });
+        let Value::Object(members) = settings else {
+            return Err(Vec::new());
+        };
+        read(members, variables, false)
+    }
+}
+
+fn read(
+    mut members: Map<String, Value>,
+    variables: impl Iterator<Item = (String, String)>,
+    needs_source: bool,
+) -> Result<(Settings, Vec<Warning>), Vec<SettingsError>> {
+    let mut notes = Notes::default();
+    env::merge(&mut members, variables, &mut notes);
+    let settings = {
+        let mut root = Block::new("", members, &notes);
+        let resources_file = root.find::<PathBuf>("resources_file");
+        let proxy = Proxy::read(root.block("proxy"));
+        let observability = Observability::read(root.block("observability"));
+        let upstream = Upstream::read(root.block("upstream"));
+        let downstream = Downstream::read(root.block("downstream"));
+        let shutdown = Shutdown::read(root.block("shutdown"));
+        ratelimit::check(root.block("ratelimit"));
+        let sources = later::check(&mut root);
+        match (&resources_file, sources) {
+            (Some(_), Some(other)) => {
+                root.error(
+                    "resources_file",
+                    format!("and `{other}` exclude each other"),
+                );
+            }
+            (None, None) if needs_source && !notes.mentions("resources_file") => {
+                root.error(
+                    "resources_file",
+                    "is required: it says where resources come from",
+                );
+            }
+            _ => {}
+        }
+        root.finish();
+        // An address that could not be read has left an error, so nobody sees what stands for it.
+        proxy.map(|proxy| Settings {
+            resources_file,
+            proxy,
+            observability,
+            upstream,
+            downstream,
+            shutdown,
+        })
+    };
+    let warnings = notes.into_result()?;
+    settings
+        .map(|settings| (settings, warnings))
+        .ok_or_else(|| vec![SettingsError::whole("`proxy.addr` is required")])
+}

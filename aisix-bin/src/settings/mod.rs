@@ -1,0 +1,49 @@
+//! The bootstrap settings: what a process needs before it has any resources.
+//!
+//! They come from one file, and `AISIX_A__B` variables override its key `a.b`. Everything that is
+//! wrong is reported at once. What a later version serves is refused with a word; variables without
+//! effect, and keys that only later revisions know, are warnings.
+
+mod block;
+mod downstream;
+mod env;
+mod file;
+mod later;
+mod load;
+mod metrics;
+mod observability;
+mod problem;
+mod proxy;
+mod ratelimit;
+mod rewrite;
+mod shutdown;
+mod upstream;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use self::{
+    downstream::Downstream, observability::Observability, proxy::Proxy, shutdown::Shutdown,
+    upstream::Upstream,
+};
+pub(crate) use self::{problem::Warning, rewrite::UrlRewrite};
+
+/// The bootstrap settings of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// `resources_file`: the file of resources. Required, except for a quickstart.
+    pub(crate) resources_file: Option<PathBuf>,
+    /// `proxy`: the listener for callers.
+    pub(crate) proxy: Proxy,
+    /// `observability`: logs and metrics.
+    pub(crate) observability: Observability,
+    /// `upstream`: what holds for every upstream.
+    pub(crate) upstream: Upstream,
+    /// `downstream`: what holds for every caller.
+    pub(crate) downstream: Downstream,
+    /// `shutdown`: how the process ends.
+    pub(crate) shutdown: Shutdown,
+}
