@@ -86,11 +86,6 @@ impl<'n> Block<'n> {
         }
     }
 
-    /// The notes that all blocks share.
-    pub(super) fn notes(&self) -> &'n Notes {
-        self.notes
-    }
-
     /// The whole key of a member.
     pub(super) fn key(&self, name: &str) -> String {
         join(&self.path, name)

@@ -46,10 +46,6 @@ pub use self::{
 /// A resource, decoded.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are few provider keys, and all resources live in one map"
-)]
 pub enum Resource {
     /// A credential for an upstream.
     ProviderKey(ProviderKey),
