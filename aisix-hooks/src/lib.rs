@@ -1,2 +1,27 @@
-//! aisix-hooks
+//! Observers for `aisix-core`: the access log and the metrics of a gateway.
+//!
+//! Both are made to cost little more than a microsecond for each request: what a request's labels
+//! stand for is looked up once and remembered, lines are written by hand, and I/O is done elsewhere.
+//!
+//! ```
+//! use aisix_core::{Gateway, config::Config};
+//! use aisix_hooks::observe::{AccessLog, Metrics, MetricsSettings};
+//! # use aisix_core::{BoxError, body::Body};
+//! # let my_client = tower::service_fn(|_: http::Request<Body>| async {
+//! #     Ok::<_, BoxError>(http::Response::new(Body::empty()))
+//! # });
+//!
+//! let (access_log, flush) = AccessLog::new(std::io::stdout())?;
+//! let metrics = Metrics::new(MetricsSettings::default());
+//! let gateway = Gateway::builder(Config::builder().build())
+//!     .transport(my_client)
+//!     .observe(access_log)
+//!     .observe(metrics.clone())
+//!     .build()?;
+//! println!("{}", metrics.render());
+//! drop(flush); // waits until everything is written
+//! # Ok::<_, BoxError>(())
+//! ```
 #![forbid(unsafe_code)]
+
+pub mod observe;

@@ -1,0 +1,192 @@
+//! The metrics by name.
+
+use std::sync::Arc;
+
+use super::{
+    cell::{Cell, Counter, Gauge, Spend},
+    family::{Family, Render},
+    histogram::{Bounds, Histogram},
+    settings::MetricsSettings,
+    summary::Summary,
+};
+
+/// The labels of a request, without the last ones.
+macro_rules! request_labels {
+    ($($more:literal),*) => {
+        &[
+            "endpoint", "inbound_protocol", "provider", "model", "upstream_model",
+            "provider_key_id", "provider_key_name", "api_key_id", "team_id", "user_id",
+            "user_name", $($more),*
+        ]
+    };
+}
+
+const REQUEST: &[&str] = request_labels!("stream", "is_fallback", "status", "outcome");
+const DURATION: &[&str] = request_labels!("stream", "status", "outcome");
+const IDENTITY: &[&str] = request_labels!();
+const LATENCY: &[&str] = &[
+    "env_id",
+    "endpoint",
+    "model",
+    "provider",
+    "status_class",
+    "streaming",
+];
+const DEPLOYMENT: &[&str] = &["provider", "model", "upstream_model", "provider_key_id"];
+
+macro_rules! families {
+    ($($field:ident: $cell:ty = $name:literal, $labels:expr, $help:literal;)*) => {
+        /// One family for each metric.
+        pub(super) struct Families {
+            $(pub(super) $field: Family<$cell>,)*
+        }
+
+        impl Families {
+            pub(super) fn new(settings: &MetricsSettings) -> Self {
+                let seeds = Seeds::new(settings);
+                Self {
+                    $($field: <$cell as Seed>::family(&seeds, $name, $help, $labels),)*
+                }
+            }
+
+            /// All of them, in the order in which they are rendered.
+            pub(super) fn all(&self) -> Vec<&dyn Render> {
+                vec![$(&self.$field as &dyn Render,)*]
+            }
+        }
+    };
+}
+
+families! {
+    requests: Counter = "aisix_requests_total",
+        &["provider", "model", "status", "outcome"], "Requests, without probes.";
+    request_duration: Summary = "aisix_request_duration_seconds",
+        &["provider", "model", "status"], "Time from a request's start to its end, without probes.";
+    tokens: Counter = "aisix_tokens_consumed_total",
+        &["provider", "model"], "Tokens of prompts and completions.";
+    proxy_requests: Counter = "aisix_proxy_requests_total", REQUEST, "Requests.";
+    proxy_failed: Counter = "aisix_proxy_failed_requests_total", REQUEST,
+        "Requests that were refused or whose answer broke.";
+    proxy_duration: Summary = "aisix_proxy_request_duration_seconds", DURATION,
+        "Time from a request's start to its end.";
+    llm_requests: Counter = "aisix_llm_requests_total", REQUEST,
+        "Requests whose model was resolved.";
+    llm_duration: Summary = "aisix_llm_request_duration_seconds", DURATION,
+        "Time from the start to the end of a request whose model was resolved.";
+    api_latency: Summary = "aisix_llm_api_latency_seconds", DURATION,
+        "Time from the last attempt's start to the upstream's head, or to its failure.";
+    llm_ttft: Summary = "aisix_llm_time_to_first_token_seconds", IDENTITY,
+        "Time from a request's start to the first content of its stream.";
+    llm_input: Counter = "aisix_llm_input_tokens_total", IDENTITY, "Tokens of prompts.";
+    llm_output: Counter = "aisix_llm_output_tokens_total", IDENTITY, "Tokens of completions.";
+    llm_total: Counter = "aisix_llm_total_tokens_total", IDENTITY,
+        "Tokens of prompts and completions.";
+    llm_spend: Spend = "aisix_llm_spend_micro_usd_total", IDENTITY,
+        "What the tokens cost by the model's price, in millionths of a dollar.";
+    by_client: Counter = "aisix_llm_tokens_by_client_total",
+        &["client_type", "model", "token_type"], "Tokens by the kind of client.";
+    e2e: Histogram = "aisix_request_e2e_latency_seconds", LATENCY,
+        "Time from a request's start to its end, without probes.";
+    ttft: Histogram = "aisix_request_ttft_seconds", LATENCY,
+        "Time from a request's start to the first content of its stream.";
+    auth: Counter = "aisix_auth_decisions_total",
+        &["method", "result", "reason"], "Decisions about credentials.";
+    ratelimit: Counter = "aisix_ratelimit_rejections_total",
+        &["scope", "layer", "policy_id"], "Requests that a rate limit refused.";
+    deployment: Counter = "aisix_deployment_requests_total", DEPLOYMENT,
+        "Attempts at an upstream.";
+    deployment_success: Counter = "aisix_deployment_success_responses_total", DEPLOYMENT,
+        "Attempts that an upstream answered.";
+    deployment_failure: Counter = "aisix_deployment_failure_responses_total", DEPLOYMENT,
+        "Attempts that failed.";
+    in_flight: Gauge = "aisix_proxy_in_flight_requests",
+        &["endpoint", "inbound_protocol"], "Requests under way.";
+    cancelled: Counter = "aisix_proxy_client_cancelled_requests_total",
+        &["endpoint", "model", "provider_key_id", "provider_key_name"],
+        "Requests whose client left.";
+    too_large: Counter = "aisix_proxy_request_body_limit_rejections_total",
+        &["endpoint", "inbound_protocol", "outcome"], "Requests whose body was too large.";
+    last_reload: Gauge = "aisix_config_last_reload_successful", &[],
+        "1 when the last reload of the configuration succeeded.";
+    last_reload_time: Gauge = "aisix_config_last_reload_success_timestamp_seconds", &[],
+        "When a reload of the configuration last succeeded, in seconds since the epoch.";
+    source_connected: Gauge = "aisix_config_source_connected", &[],
+        "1 while the source of the configuration can be reached.";
+    observed_revision: Gauge = "aisix_config_observed_revision", &[],
+        "The revision that was last seen at the source.";
+    applied_revision: Gauge = "aisix_config_applied_revision", &[],
+        "The revision that is served.";
+    reloads: Counter = "aisix_config_reloads_total", &[], "Reloads of the configuration.";
+    reload_failures: Counter = "aisix_config_reload_failures_total", &["reason"],
+        "Reloads of the configuration that failed.";
+    rejected: Gauge = "aisix_config_rejected_resources", &["kind"],
+        "Resources that were not applied.";
+    partially_compatible: Gauge = "aisix_config_partially_compatible_resources", &["kind"],
+        "Resources that were applied without fields that are unknown here.";
+    stale_served: Gauge = "aisix_config_stale_served_resources", &["kind"],
+        "Resources that were not applied and whose last good version is served.";
+    hash: Gauge = "aisix_config_hash_info", &["hash"], "The hash of the configuration served.";
+}
+
+/// What new series are made from.
+struct Seeds {
+    max: usize,
+    e2e: Arc<Bounds>,
+    ttft: Arc<Bounds>,
+}
+
+/// How the first series of a cell's family is made.
+trait Seed: Cell + Sized {
+    fn family(
+        seeds: &Seeds,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Family<Self>;
+}
+
+// === impl Seeds ===
+
+impl Seeds {
+    fn new(settings: &MetricsSettings) -> Self {
+        Self {
+            max: settings.max_series.max(1),
+            e2e: Arc::new(Bounds::new(&settings.buckets.request_e2e_latency)),
+            ttft: Arc::new(Bounds::new(&settings.buckets.request_ttft)),
+        }
+    }
+}
+
+macro_rules! seed_by_default {
+    ($($cell:ty),*) => {$(
+        impl Seed for $cell {
+            fn family(
+                seeds: &Seeds,
+                name: &'static str,
+                help: &'static str,
+                labels: &'static [&'static str],
+            ) -> Family<Self> {
+                Family::new(name, help, labels, seeds.max, <$cell>::default)
+            }
+        }
+    )*};
+}
+
+seed_by_default!(Counter, Gauge, Spend, Summary);
+
+impl Seed for Histogram {
+    fn family(
+        seeds: &Seeds,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Family<Self> {
+        let bounds = match name {
+            "aisix_request_ttft_seconds" => seeds.ttft.clone(),
+            _ => seeds.e2e.clone(),
+        };
+        Family::new(name, help, labels, seeds.max, move || {
+            Histogram::new(bounds.clone())
+        })
+    }
+}

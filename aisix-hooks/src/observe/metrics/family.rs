@@ -1,0 +1,86 @@
+//! A metric's series by their labels.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{cell::Cell, text};
+
+/// A metric: its name, its labels, and a series for each combination of their values.
+///
+/// At most `max` series are kept; what comes after them is counted in one more, whose labels are all
+/// `other`.
+pub(super) struct Family<C> {
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    max: usize,
+    new: Box<dyn Fn() -> C + Send + Sync>,
+    series: Mutex<BTreeMap<Arc<str>, Arc<C>>>,
+}
+
+/// Any family, to be rendered.
+pub(super) trait Render: Send + Sync {
+    fn render(&self, out: &mut String, minute: u64);
+}
+
+// === impl Family ===
+
+impl<C: Cell> Family<C> {
+    pub(super) fn new(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        max: usize,
+        new: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            help,
+            labels,
+            max,
+            new: Box::new(new),
+            series: Mutex::default(),
+        }
+    }
+
+    /// The series with these values, in the order of the labels. An empty value is `unknown`.
+    pub(super) fn get(&self, values: &[&str]) -> Arc<C> {
+        debug_assert_eq!(values.len(), self.labels.len(), "{}", self.name);
+        let mut key = text::labels(self.labels, values);
+        let mut series = self.series.lock();
+        if !series.contains_key(key.as_str()) && series.len() >= self.max {
+            key = text::labels(self.labels, &vec!["other"; self.labels.len()]);
+        }
+        if let Some(cell) = series.get(key.as_str()) {
+            return cell.clone();
+        }
+        let cell = Arc::new((self.new)());
+        series.insert(key.into(), cell.clone());
+        cell
+    }
+
+    /// Forgets every series.
+    pub(super) fn clear(&self) {
+        self.series.lock().clear();
+    }
+}
+
+impl<C: Cell> Render for Family<C> {
+    fn render(&self, out: &mut String, minute: u64) {
+        // Written without the lock: a worker may be waiting for it.
+        let series: Vec<(Arc<str>, Arc<C>)> = self
+            .series
+            .lock()
+            .iter()
+            .map(|(labels, cell)| (labels.clone(), cell.clone()))
+            .collect();
+        if series.is_empty() {
+            return;
+        }
+        text::head(out, self.name, self.help, C::KIND);
+        for (labels, cell) in series {
+            cell.write(out, self.name, &labels, minute);
+        }
+    }
+}

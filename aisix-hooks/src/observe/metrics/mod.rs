@@ -1,0 +1,200 @@
+//! Metrics in the text format of Prometheus.
+//!
+//! Names, types and labels are those of AISIX's dashboards. Counted are: by `aisix_proxy_*` every
+//! request; by `aisix_requests_total`, `aisix_request_*` every request except probes; by `aisix_llm_*`
+//! every request whose model was resolved. Failed is what was refused or broke; a client that left is
+//! counted as cancelled, with status 499 when it had no status yet.
+//!
+//! Labels hold what configuration names and never what a client wrote: an unknown path is `other`, an
+//! unknown model `unknown`. Each metric keeps at most [`max_series`](MetricsSettings::max_series)
+//! series, and one more, all of whose labels are `other`, for the rest.
+//!
+//! The series of a request are looked up once for each combination of its labels and remembered by
+//! each worker; from then on, a request costs one look-up and its additions. Everything has a fixed
+//! size: quantiles are kept in buckets and not as samples, which is why this is not built on
+//! `prometheus-client` (no summaries, another format) or `metrics-exporter-prometheus` (keeps samples
+//! until somebody asks).
+
+mod bundle;
+mod cell;
+mod client;
+mod config;
+mod facts;
+mod families;
+mod family;
+mod histogram;
+mod key;
+mod memory;
+mod settings;
+mod summary;
+mod text;
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use aisix_core::{
+    Error, ErrorKind,
+    auth::NoCredential,
+    call::{AttemptRecord, Trail},
+    limit,
+    observe::Observer,
+    reply::{End, Outcome},
+};
+
+use self::{
+    bundle::{Bundle, Scope},
+    client::ClientTypes,
+    families::Families,
+    key::Key,
+    memory::{Memory, address},
+};
+pub use self::{
+    config::{ConfigMetrics, ReloadFailure},
+    settings::{Buckets, ClientTypeRule, MetricsSettings, RuleError},
+};
+use super::worker::PerWorker;
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+
+/// Counts requests. A cheap clone; one is shared by all workers.
+#[derive(Clone)]
+pub struct Metrics(Arc<State>);
+
+struct State {
+    families: Families,
+    clients: ClientTypes,
+    started: Instant,
+    memory: PerWorker<Memory>,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Starts with everything at zero.
+    pub fn new(settings: MetricsSettings) -> Self {
+        Self(Arc::new(State {
+            families: Families::new(&settings),
+            clients: ClientTypes::new(settings.client_type_rules),
+            started: Instant::now(),
+            memory: PerWorker::new(),
+        }))
+    }
+
+    /// Writes all metrics in the text format of Prometheus, see [`CONTENT_TYPE`].
+    ///
+    /// Takes a while when there are many series: not for a thread that serves requests.
+    pub fn render(&self) -> String {
+        let minute = self.minute(Instant::now());
+        let mut out = String::with_capacity(64 * 1024);
+        for family in self.0.families.all() {
+            family.render(&mut out, minute);
+        }
+        out
+    }
+
+    /// The metrics of the configuration, to be set by whoever applies it.
+    pub fn config(&self) -> ConfigMetrics {
+        ConfigMetrics(self.0.clone())
+    }
+
+    fn minute(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.0.started).as_secs() / 60
+    }
+
+    /// Counts what only refusals have.
+    fn refused(&self, trail: &Trail, outcome: &Outcome<'_>, error: &Error) {
+        let families = &self.0.families;
+        match error.kind() {
+            ErrorKind::Unauthenticated if trail.caller().is_none() => {
+                let (method, reason) = denial(error);
+                families.auth.get(&[method, "denied", reason]).add(1);
+            }
+            ErrorKind::RateLimited => {
+                if let Some(limit) = error.limit() {
+                    let scope = scope_name(limit.scope());
+                    families.ratelimit.get(&[scope, scope, ""]).add(1);
+                }
+            }
+            ErrorKind::TooLarge => {
+                let labels = [
+                    facts::endpoint(trail),
+                    facts::protocol(trail),
+                    outcome.word(),
+                ];
+                families.too_large.get(&labels).add(1);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Metrics {
+    fn routed(&self, trail: &Trail) {
+        let state = &self.0;
+        state.memory.mine().in_flight(&state.families, trail).add(1);
+    }
+
+    fn attempt_ended(&self, trail: &Trail, attempt: &AttemptRecord) {
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let deployment = memory.deployment(&state.families, trail, &attempt.target);
+        deployment.attempts.add(1);
+        match attempt.error {
+            None => deployment.successes.add(1),
+            Some(_) => deployment.failures.add(1),
+        }
+    }
+
+    fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
+        if let End::Refused(error) = outcome.end {
+            self.refused(trail, outcome, error);
+        }
+        let attempted = trail.with_attempts(|attempts| {
+            let (first, last) = (attempts.first()?, attempts.last()?);
+            let (first, target) = (address(&first.target), address(&last.target));
+            Some((target, first != target, last.latency))
+        });
+        let (target, is_fallback) =
+            attempted.map_or((0, false), |(target, other, _)| (target, other));
+
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        if trail.route().is_some() {
+            memory.in_flight(&state.families, trail).add(-1);
+        }
+        let client = memory.client(&state.clients, trail);
+        let scope = Scope {
+            families: &state.families,
+            trail,
+            outcome,
+            client: state.clients.name(client),
+            minute: self.minute(trail.started() + outcome.elapsed),
+            latency: attempted.map(|(.., latency)| latency),
+            is_fallback,
+        };
+        let key = Key::new(trail, outcome, target, is_fallback, client);
+        memory.bundle(key, || Bundle::new(&scope)).record(&scope);
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// How a caller tried to authenticate, and why that failed.
+fn denial(error: &Error) -> (&'static str, &str) {
+    match std::error::Error::source(error) {
+        Some(source) if source.is::<NoCredential>() => ("none", "missing_credential"),
+        _ => ("api_key", error.code().unwrap_or("invalid_api_key")),
+    }
+}
+
+fn scope_name(scope: limit::Scope) -> &'static str {
+    match scope {
+        limit::Scope::ApiKey => "api_key",
+        limit::Scope::Model => "model",
+        _ => "policy",
+    }
+}
