@@ -5,6 +5,8 @@ use super::{block::Block, later, metrics::Metrics};
 /// `observability`: logs and metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Observability {
+    /// `observability.service_name`: what the process calls itself. Default: `aisix`.
+    pub(crate) service_name: String,
     /// `observability.log_level`: what is logged, as `RUST_LOG` says it; `RUST_LOG` wins. Default:
     /// `info`.
     pub(crate) log_level: String,
@@ -18,11 +20,8 @@ pub(crate) struct Observability {
 
 impl Observability {
     pub(super) fn read(mut block: Block<'_>) -> Self {
-        // Names the service in traces.
-        if block.find::<String>("service_name").is_some() {
-            block.no_effect_yet("service_name");
-        }
         let observability = Self {
+            service_name: block.get("service_name", "aisix".to_owned()),
             log_level: block.get("log_level", "info".to_owned()),
             access_log: block.get("access_log", true),
             metrics: Metrics::read(block.block("metrics")),

@@ -65,6 +65,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(proxy.request_id.accept_headers, ["x-aisix-request-id"]);
     assert_eq!(proxy.thread_per_core, cfg!(target_os = "linux"));
     assert!(proxy.url_rewrites.is_empty());
+    assert_eq!(observability.service_name, "aisix");
     assert_eq!(observability.log_level, "info");
     assert!(observability.access_log);
     let prometheus = observability.metrics.prometheus;
@@ -233,7 +234,7 @@ fn the_environment_wins_over_the_file() {
                 r#"[{"match": "^/a", "rewrite": "/b"}]"#,
             ),
             ("AISIX_OBSERVABILITY__ACCESS_LOG", "false"),
-            ("AISIX_OBSERVABILITY__LOG_LEVEL", "123"),
+            ("AISIX_OBSERVABILITY__SERVICE_NAME", "123"),
             (
                 "AISIX_OBSERVABILITY__METRICS__BUCKETS__REQUEST_TTFT",
                 "0.5,1",
@@ -249,7 +250,7 @@ fn the_environment_wins_over_the_file() {
     assert!(settings.proxy.request_id.accept_headers.is_empty());
     assert_eq!(settings.proxy.url_rewrites.len(), 1);
     assert!(!settings.observability.access_log);
-    assert_eq!(settings.observability.log_level, "123");
+    assert_eq!(settings.observability.service_name, "123");
     let buckets = settings.observability.metrics.buckets;
     assert_eq!(buckets.request_ttft, [0.5, 1.0]);
     assert_eq!(settings.upstream.retries, 4);
@@ -365,7 +366,7 @@ managed: {snapshot_cache_enabled: true}
 fn settings_of_what_is_not_served_yet_are_warnings() {
     let (_, warnings) = with_env(
         &format!(
-            "{MINIMAL}observability: {{service_name: me, metrics: {{buckets: {{a2a_ttfb: [1]}}}}}}\n\
+            "{MINIMAL}observability: {{metrics: {{buckets: {{a2a_ttfb: [1]}}}}}}\n\
              bedrock_endpoint_url: http://b"
         ),
         &[],
@@ -373,7 +374,6 @@ fn settings_of_what_is_not_served_yet_are_warnings() {
     assert_eq!(
         warnings,
         [
-            "observability.service_name",
             "observability.metrics.buckets.a2a_ttfb",
             "bedrock_endpoint_url",
         ]
