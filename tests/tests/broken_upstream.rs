@@ -14,6 +14,8 @@ async fn house() -> (Upstream, Gateway) {
         "hasty",
         json!({"model_name": "text", "stream_timeout": 200}),
     );
+    // Each fault is to be seen, and not mended by another attempt.
+    let setup = setup.config(json!({"upstream": {"retries": 0}}));
     let gateway = Gateway::start(setup).await;
     (upstream, gateway)
 }

@@ -82,13 +82,12 @@ async fn usage_is_asked_for_and_kept_from_who_did_not_ask() {
     assert!(stream.contains("\"total_tokens\":15"), "{stream}");
     assert_eq!(gateway.access_log(&id).await["total_tokens"], 15);
 
-    ask(Some(json!({"include_usage": false}))).await;
+    // Limits and accounts need the figure, whatever the caller wants to see.
+    let (id, stream) = ask(Some(json!({"include_usage": false}))).await;
     let asked = upstream.exchange(2).await.request.json();
-    assert_eq!(
-        asked["stream_options"],
-        json!({"include_usage": false}),
-        "the caller's own options win"
-    );
+    assert_eq!(asked["stream_options"], json!({"include_usage": true}));
+    assert!(!stream.contains("total_tokens"), "{stream}");
+    assert_eq!(gateway.access_log(&id).await["total_tokens"], 15);
 }
 
 #[tokio::test]

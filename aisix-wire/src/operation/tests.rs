@@ -148,14 +148,10 @@ fn chat_checks_the_types_that_the_gateway_relies_on() {
 }
 
 #[test]
-fn too_many_tools_are_refused_by_number() {
-    let tools = |count: usize| {
-        let tools = vec!["{}"; count].join(",");
-        format!(r#"{{"model":"m","messages":[{{}}],"tools":[{tools}]}}"#)
-    };
-    assert_eq!(check(&CHAT_COMPLETIONS, &tools(4096)), Ok(()));
-    let message = "\"tools\" has 10000 entries, at most 4096 are accepted";
-    refuses(&CHAT_COMPLETIONS, &tools(10_000), "tools", message);
+fn how_many_tools_are_too_many_is_for_the_provider_to_say() {
+    let tools = vec!["{}"; 10_000].join(",");
+    let body = format!(r#"{{"model":"m","messages":[{{}}],"tools":[{tools}]}}"#);
+    assert_eq!(check(&CHAT_COMPLETIONS, &body), Ok(()));
 }
 
 #[test]
