@@ -48,7 +48,8 @@ sdk:
 
 # Builds each library from the very files that its package would hold.
 package:
-	cargo package --workspace --exclude aisix-bin --exclude aisix-tests --exclude aisix-load --allow-dirty --quiet
+	cargo package --workspace --exclude aisix-bin --exclude aisix-tests --exclude aisix-load --exclude aisix-docs \
+		--exclude 'example-*' --allow-dirty --quiet
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

@@ -1,10 +1,14 @@
-use aisix_core::body::Body;
+use aisix_core::{
+    body::Body,
+    hook::from_fn,
+    testing::{Answer, Setup, Upstream, chat_request},
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::gateway;
+use super::{gateway, name_user};
 
 async fn ask(body: Value) -> Response<Body> {
     let request = Request::post("/v1/chat/completions")
@@ -46,3 +50,18 @@ async fn towers_timeout_is_a_timeout_of_the_gateway() {
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(json_of(response).await["error"]["type"], "timeout");
 }
+
+// ANCHOR: test
+#[tokio::test]
+async fn the_provider_is_told_who_asks() {
+    let upstream = Upstream::new();
+    upstream.answer(Answer::chat("Hello"));
+    let builder = Setup::new().builder(&upstream).hook(from_fn(name_user));
+    let gateway = builder.build().unwrap();
+    let response = gateway.oneshot(chat_request("Hello")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let sent = upstream.last_request().json();
+    assert!(!sent["user"].as_str().unwrap().is_empty());
+    assert_eq!(sent["messages"][0]["content"], "Hello");
+}
+// ANCHOR_END: test
