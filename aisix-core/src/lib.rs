@@ -49,6 +49,8 @@ mod pipeline;
 pub mod reply;
 mod route;
 mod stage;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 pub mod upstream;
 
 /// The formats, whose types are part of this crate's interface.

@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Instant, timeout_at};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call},
-    error::{Error, Retry},
+    call::{Attempt, AttemptRecord, Call},
+    error::{Error, ErrorKind, Retry},
     reply::Reply,
     stage::{StageFuture, replace},
-    upstream::within,
+    upstream::timed_out,
 };
 
 /// The longest `Retry-After` that is waited for.
@@ -59,7 +60,7 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let inner = replace(&mut self.inner);
+        let mut inner = replace(&mut self.inner);
         let target = call.model.target().clone();
         // A stream has no total deadline, only a longest gap.
         let total = match call.streams() {
@@ -72,16 +73,21 @@ where
             target,
             number: 1,
         };
-        Box::pin(async move { within(total, attempts(inner, first)).await? })
+        Box::pin(async move { attempts(&mut inner, first, total).await })
     }
 }
 
-async fn attempts<S>(mut inner: S, mut attempt: Attempt) -> Result<Reply, Error>
+async fn attempts<S>(
+    inner: &mut S,
+    mut attempt: Attempt,
+    total: Option<Duration>,
+) -> Result<Reply, Error>
 where
     S: Service<Attempt, Response = Reply, Error = Error>,
 {
+    let deadline = total.map(|total| Instant::now() + total);
     loop {
-        let error = match inner.call(attempt.clone()).await {
+        let error = match once(inner, &attempt, total.zip(deadline)).await {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
@@ -91,13 +97,38 @@ where
         if !again {
             return Err(error);
         }
-        tokio::time::sleep(back_off(
-            attempt.number,
-            error.retry_after(),
-            fastrand::f64(),
-        ))
-        .await;
+        let pause = back_off(attempt.number, error.retry_after(), fastrand::f64());
+        if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
         attempt.number += 1;
+    }
+}
+
+/// One attempt, up to the deadline of all.
+async fn once<S>(
+    inner: &mut S,
+    attempt: &Attempt,
+    deadline: Option<(Duration, Instant)>,
+) -> Result<Reply, Error>
+where
+    S: Service<Attempt, Response = Reply, Error = Error>,
+{
+    let Some((total, deadline)) = deadline else {
+        return inner.call(attempt.clone()).await;
+    };
+    let started = Instant::now();
+    match timeout_at(deadline, inner.call(attempt.clone())).await {
+        Ok(result) => result,
+        Err(_) => {
+            // The attempt was dropped, so it cannot tell its own end.
+            let mut record = AttemptRecord::new(attempt);
+            record.latency = started.elapsed();
+            record.error = Some(ErrorKind::Timeout);
+            attempt.call.trail().push_attempt(record);
+            Err(timed_out(total))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use aisix_wire::Operation;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 
-use super::Caller;
+use super::{Attempt, Caller};
 use crate::{
     error::ErrorKind,
     models::{Model, Target},
@@ -67,6 +67,22 @@ pub struct AttemptRecord {
     pub upstream_request_id: Option<HeaderValue>,
     /// Why it failed.
     pub error: Option<ErrorKind>,
+}
+
+// === impl AttemptRecord ===
+
+impl AttemptRecord {
+    /// An attempt of which nothing is known yet.
+    pub(crate) fn new(attempt: &Attempt) -> Self {
+        Self {
+            target: attempt.target.clone(),
+            upstream_model: attempt.upstream_model.clone(),
+            latency: Duration::ZERO,
+            status: None,
+            upstream_request_id: None,
+            error: None,
+        }
+    }
 }
 
 // === impl Trail ===

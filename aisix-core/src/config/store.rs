@@ -142,7 +142,7 @@ impl Config {
                 match item {
                     Ok(change) => changes.push(change),
                     Err(error) => {
-                        tracing::warn!(%error, "configuration source failed; keeping the previous state")
+                        tracing::warn!(%error, "configuration source failed; keeping the previous state");
                     }
                 }
             }

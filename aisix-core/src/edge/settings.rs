@@ -6,7 +6,7 @@ use super::{Drain, RealIp, RequestId};
 pub const MAX_BODY: u64 = 128 * 1024 * 1024;
 
 /// Settings of the edge. The default suits a gateway that clients reach directly.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The largest request body in bytes; 0 means [`MAX_BODY`]. Default: 0.
     pub body_limit: u64,
@@ -30,16 +30,6 @@ impl Settings {
         match self.body_limit {
             0 => MAX_BODY,
             limit => limit.min(MAX_BODY),
-        }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            body_limit: 0,
-            real_ip: RealIp::default(),
-            request_id: RequestId::default(),
         }
     }
 }

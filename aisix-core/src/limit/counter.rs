@@ -22,6 +22,7 @@ struct Window {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     tokens: u64,
+    /// A time within every window that counts the call.
     admitted: u64,
 }
 
@@ -92,11 +93,14 @@ impl Counter {
     /// Counts one more call. To be called after [`check`](Self::check), under the same lock.
     pub(super) fn take(&mut self, limit: &Limit, tokens: u64, now: u64) -> Share {
         let mut tokens = tokens;
+        let mut admitted = now;
         for &(rate, max) in limit.rates() {
             let Some((index, width)) = slot(rate) else {
                 continue;
             };
             let used = self.windows[index].roll(now, width);
+            // Later than now, if the clock has stepped back.
+            admitted = admitted.max(self.windows[index].start);
             match rate {
                 Rate::Tpm | Rate::Tpd => {
                     tokens = tokens.min(max.saturating_sub(used).saturating_sub(self.reserved));
@@ -106,10 +110,7 @@ impl Counter {
         }
         self.reserved += tokens;
         self.open += 1;
-        Share {
-            tokens,
-            admitted: now,
-        }
+        Share { tokens, admitted }
     }
 
     /// Ends a call that used `tokens`. They count in the window that is open now.

@@ -1,9 +1,9 @@
-//! Locks, exchanged for `shuttle`'s when interleavings are checked.
+//! Locks, exchanged for `shuttle`'s in this crate's own tests when interleavings are checked.
 
-#[cfg(not(feature = "shuttle"))]
+#[cfg(not(all(test, feature = "shuttle")))]
 pub(super) use std::sync::{Mutex, MutexGuard, RwLock};
 
-#[cfg(feature = "shuttle")]
+#[cfg(all(test, feature = "shuttle"))]
 pub(super) use shuttle::sync::{Mutex, MutexGuard, RwLock};
 
 /// Locks are never held across anything that panics, so a poisoned one is as good as new.

@@ -16,6 +16,8 @@ pub(crate) struct State {
     pub(crate) usage: Option<Usage>,
     pub(crate) usage_estimated: bool,
     pub(crate) first_token: Option<Instant>,
+    /// Set when everything was handed over before the body was dropped.
+    pub(crate) complete: bool,
     /// Set when the stream broke in a way that was told inside it.
     pub(crate) failure: Option<Error>,
 }

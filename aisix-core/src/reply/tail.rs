@@ -74,6 +74,10 @@ impl Tail {
         }
         let callbacks = std::mem::take(&mut self.callbacks);
         let state = self.progress.take();
+        let how = match how {
+            How::Dropped if state.complete => How::Complete,
+            how => how,
+        };
         let end = match (how, &state.failure, &self.refusal) {
             (How::Failed(error), ..) => End::Failed(error),
             (How::Dropped, ..) => End::Cancelled,

@@ -59,7 +59,9 @@ pub(super) struct Relay {
     settings: RelaySettings,
     progress: SharedProgress,
     started: Instant,
+    /// When the upstream was last heard.
     heard: Instant,
+    /// When something was last handed over, or the stream began.
     spoke: Instant,
     content: bool,
     timer: Option<Pin<Box<Sleep>>>,
@@ -134,7 +136,7 @@ impl Relay {
     }
 
     /// Waits until the answer may begin: at the first content, at the end, when too much is held, or
-    /// after the heartbeat's interval of silence, whichever is first.
+    /// after the heartbeat's interval, whichever is first.
     ///
     /// # Errors
     ///
@@ -143,7 +145,11 @@ impl Relay {
         loop {
             match std::future::poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Fail(error) => return Err(error),
-                Step::End | Step::Silence => break,
+                Step::End => break,
+                Step::Silence => {
+                    self.out.push_back(Bytes::from_static(sse::HEARTBEAT));
+                    break;
+                }
                 Step::More => {
                     let held: usize = self.out.iter().map(Bytes::len).sum();
                     if self.content || self.ended() || held > MAX_HELD {
@@ -155,6 +161,7 @@ impl Relay {
         if self.phase == Phase::Held {
             self.phase = Phase::Open;
         }
+        self.spoke = Instant::now();
         Ok(self)
     }
 
@@ -180,6 +187,9 @@ impl Relay {
                         return Poll::Ready(Step::Fail(error));
                     }
                     if !self.out.is_empty() {
+                        if self.phase != Phase::Held {
+                            self.spoke = self.heard;
+                        }
                         return Poll::Ready(Step::More);
                     }
                 }
@@ -223,7 +233,7 @@ impl Relay {
                 }
                 _ => {}
             }
-            match self.settings.shape.rewrite_event(&data) {
+            match self.settings.shape.rewrite(&data) {
                 Some(data) => {
                     untouched = false;
                     self.out.push_back(sse::encode(None, &data));
@@ -255,14 +265,25 @@ impl Relay {
             let broken = Error::new(ErrorKind::Aborted, "the upstream's stream broke off");
             return Step::Fail(broken.with_source(error));
         }
+        // A last event without its blank line is an event all the same, if it is whole.
+        if self.decoder.pending() > 0 {
+            match self.absorb(Bytes::from_static(b"\n\n")) {
+                Err(error) if error.kind() == ErrorKind::Decode => return Step::Fail(cut_short()),
+                Err(error) => return Step::Fail(error),
+                Ok(()) if self.ended() => {
+                    self.finish();
+                    return Step::More;
+                }
+                Ok(()) => {}
+            }
+        }
         let complete = match self.settings.shape.done_marker() {
             StreamDoneMarker::Required => false,
             StreamDoneMarker::Optional => self.meter.finished(),
             StreamDoneMarker::None => self.content,
         };
         if !complete {
-            let message = "the upstream's stream ended too early";
-            return Step::Fail(Error::new(ErrorKind::Aborted, message));
+            return Step::Fail(cut_short());
         }
         // Some upstreams do not say that they are done. Callers want to hear it all the same.
         self.out.push_back(Bytes::from_static(sse::DONE));
@@ -304,10 +325,7 @@ impl Relay {
         let gap = self.settings.gap.map(|gap| self.heard + gap);
         let first = self.settings.first_token.filter(|_| !self.content);
         let first = first.map(|limit| self.started + limit);
-        let heartbeat = self
-            .settings
-            .heartbeat
-            .map(|every| self.spoke.max(self.heard) + every);
+        let heartbeat = self.settings.heartbeat.map(|every| self.spoke + every);
         [gap, first, heartbeat].into_iter().flatten().min()
     }
 
@@ -328,7 +346,7 @@ impl Relay {
         {
             return Some(Step::Fail(timed_out(limit)));
         }
-        over(self.spoke.max(self.heard), self.settings.heartbeat).map(|_| {
+        over(self.spoke, self.settings.heartbeat).map(|_| {
             self.spoke = now;
             Step::Silence
         })
@@ -354,6 +372,10 @@ impl Relay {
             state.usage_estimated = told.is_none() && estimate.is_some();
         });
     }
+}
+
+fn cut_short() -> Error {
+    Error::new(ErrorKind::Aborted, "the upstream's stream ended too early")
 }
 
 fn too_long(error: sse::TooLong) -> Error {
@@ -389,6 +411,10 @@ impl http_body::Body for Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        // Some clients hang up as soon as they have read the last event.
+        if self.ended() && self.out.is_empty() {
+            self.progress.update(|state| state.complete = true);
+        }
         if self.phase != Phase::Ended {
             self.settle();
         }

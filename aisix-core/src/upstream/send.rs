@@ -59,14 +59,7 @@ impl Service<Attempt> for Upstream {
         let settings = self.settings;
         Box::pin(async move {
             let started = Instant::now();
-            let mut record = AttemptRecord {
-                target: attempt.target.clone(),
-                upstream_model: attempt.upstream_model.clone(),
-                latency: Duration::ZERO,
-                status: None,
-                upstream_request_id: None,
-                error: None,
-            };
+            let mut record = AttemptRecord::new(&attempt);
             let trail = attempt.call.trail().clone();
             let result = exchange(&settings, &attempt, &mut record).await;
             record.latency = started.elapsed();
@@ -107,7 +100,7 @@ async fn exchange(
     if is_event_stream(&head.headers) {
         stream(settings, attempt, &head, body).await
     } else {
-        complete(&head, body).await
+        complete(attempt, &head, body).await
     }
 }
 
@@ -116,14 +109,22 @@ async fn receive_head(
     attempt: &Attempt,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Error> {
-    let deadlines = attempt.target.deadlines;
-    let gap = attempt.call.streams().then_some(deadlines.gap).flatten();
-    let limit = [deadlines.head, gap].into_iter().flatten().min();
+    let head = attempt.target.deadlines.head;
+    let limit = [head, gap(attempt)].into_iter().flatten().min();
     within(limit, transport.send(request)).await?
 }
 
+/// The longest silence of the upstream. Calls that want no stream have a total deadline instead.
+fn gap(attempt: &Attempt) -> Option<Duration> {
+    attempt
+        .target
+        .deadlines
+        .gap
+        .filter(|_| attempt.call.streams())
+}
+
 /// Waits for `future`, but no longer than `limit`.
-pub(crate) async fn within<F: Future>(
+pub(super) async fn within<F: Future>(
     limit: Option<Duration>,
     future: F,
 ) -> Result<F::Output, Error> {
@@ -133,7 +134,7 @@ pub(crate) async fn within<F: Future>(
     }
 }
 
-pub(super) fn timed_out(limit: Duration) -> Error {
+pub(crate) fn timed_out(limit: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("upstream request timed out after {}ms", limit.as_millis()),
@@ -142,7 +143,7 @@ pub(super) fn timed_out(limit: Duration) -> Error {
 
 /// Reads what the upstream says, for as long as it is short and quick.
 async fn refused(endpoint: &dyn Endpoint, head: &Parts, body: Body) -> Error {
-    let read = timeout(Duration::from_secs(5), collect(body, MAX_REFUSAL)).await;
+    let read = timeout(Duration::from_secs(5), collect(body, MAX_REFUSAL, None)).await;
     let body = match read {
         Ok(Ok(body)) => body,
         Ok(Err(_)) | Err(_) => Bytes::new(),
@@ -174,8 +175,8 @@ async fn stream(
     ))
 }
 
-async fn complete(head: &Parts, body: Body) -> Result<Reply, Error> {
-    let body = collect(body, MAX_ANSWER).await?;
+async fn complete(attempt: &Attempt, head: &Parts, body: Body) -> Result<Reply, Error> {
+    let body = collect(body, MAX_ANSWER, gap(attempt)).await?;
     let facts = read_response(&body).map_err(|error| match error {
         ResponseError::InBand(said) => in_band(&said),
         other => Error::new(
@@ -186,6 +187,7 @@ async fn complete(head: &Parts, body: Body) -> Result<Reply, Error> {
     })?;
     let progress = Progress::shared();
     progress.update(|state| state.usage = facts.usage);
+    let body = attempt.target.shape.rewrite(&body).unwrap_or(body);
     Ok(Reply::with_progress(
         reply_head(head),
         Body::full(body),
@@ -212,10 +214,14 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a whole body. One that came in one piece is not copied.
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+async fn collect(mut body: Body, limit: usize, gap: Option<Duration>) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    loop {
+        let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let Some(frame) = within(gap, next).await? else {
+            break;
+        };
         let frame = frame.map_err(|error| {
             Error::new(ErrorKind::Transport, "the connection to the upstream broke")
                 .with_source(error)

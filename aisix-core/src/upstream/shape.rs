@@ -66,11 +66,12 @@ impl Shape {
 
     /// Adds the edits of a request.
     pub(super) fn edit(&self, payload: &Payload, edits: &mut Edits) {
-        for (from, to) in &self.renames {
-            edits.rename(from.clone(), to.clone());
-        }
+        // Under the caller's names, so before the names change.
         if let Some(value) = self.clamp(payload) {
             edits.set("temperature", value);
+        }
+        for (from, to) in &self.renames {
+            edits.rename(from.clone(), to.clone());
         }
         for (name, value) in &self.defaults {
             edits.set_default(name.clone(), value.clone());
@@ -92,7 +93,7 @@ impl Shape {
 
     /// Renames the upstream's member for reasoning to the one that clients know, in an event or an
     /// answer; `None` when there is nothing to rename.
-    pub(super) fn rewrite_event(&self, data: &Bytes) -> Option<Bytes> {
+    pub(super) fn rewrite(&self, data: &Bytes) -> Option<Bytes> {
         let from = self.reasoning_member.as_deref()?;
         let envelope = Envelope::scan(data, &[]).ok()?;
         let choices = envelope.member(data, "choices")?;

@@ -1,0 +1,102 @@
+//! An observer that remembers.
+
+use std::sync::Arc;
+
+use aisix_wire::Usage;
+use http::StatusCode;
+use parking_lot::Mutex;
+
+use crate::{
+    call::{AttemptRecord, Trail},
+    error::ErrorKind,
+    observe::Observer,
+    reply::{End, Outcome},
+};
+
+/// Remembers how requests ended. Clones share what they remember.
+#[derive(Clone, Debug, Default)]
+pub struct Endings(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    started: usize,
+    attempts: Vec<Option<ErrorKind>>,
+    endings: Vec<Ending>,
+}
+
+/// How one request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// `success`, `refused`, `failed` or `cancelled`.
+    pub word: &'static str,
+    /// The kind of the error, if there was one.
+    pub error: Option<ErrorKind>,
+    /// The status, if one was sent.
+    pub status: Option<StatusCode>,
+    /// The tokens, if they are known.
+    pub usage: Option<Usage>,
+    /// Whether the tokens are an estimate.
+    pub estimated: bool,
+    /// Whether a first token was seen.
+    pub first_token: bool,
+}
+
+// === impl Endings ===
+
+impl Endings {
+    /// Remembers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many requests have started.
+    pub fn started(&self) -> usize {
+        self.0.lock().started
+    }
+
+    /// The attempts so far: why they failed, or `None`.
+    pub fn attempts(&self) -> Vec<Option<ErrorKind>> {
+        self.0.lock().attempts.clone()
+    }
+
+    /// The endings so far.
+    pub fn all(&self) -> Vec<Ending> {
+        self.0.lock().endings.clone()
+    }
+
+    /// The only ending.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or more than one.
+    pub fn only(&self) -> Ending {
+        let mut all = self.all();
+        assert_eq!(all.len(), 1, "exactly one request has ended: {all:?}");
+        all.remove(0)
+    }
+}
+
+impl Observer for Endings {
+    fn started(&self, _: &Trail) {
+        self.0.lock().started += 1;
+    }
+
+    fn attempt_ended(&self, _: &Trail, attempt: &AttemptRecord) {
+        self.0.lock().attempts.push(attempt.error);
+    }
+
+    fn ended(&self, _: &Trail, outcome: &Outcome<'_>) {
+        let error = match outcome.end {
+            End::Refused(error) | End::Failed(error) => Some(error.kind()),
+            End::Complete | End::Cancelled => None,
+        };
+        self.0.lock().endings.push(Ending {
+            word: outcome.word(),
+            error,
+            status: outcome.status,
+            usage: outcome.usage,
+            estimated: outcome.usage_estimated,
+            first_token: outcome.first_token.is_some(),
+        });
+    }
+}

@@ -1,0 +1,60 @@
+//! A provider without peculiarities.
+
+use std::sync::Arc;
+
+use aisix_wire::{Dialect, Operation};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+
+use crate::{
+    body::Body,
+    call::Attempt,
+    error::{Error, ErrorKind},
+    upstream::{Endpoint, Provider, Spec},
+};
+
+/// A provider of OpenAI's dialect, called `plain`, at `http://upstream.test`.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+struct PlainEndpoint {
+    bearer: http::HeaderValue,
+}
+
+// === impl Plain ===
+
+impl Provider for Plain {
+    fn kind(&self) -> &'static str {
+        "plain"
+    }
+
+    fn has_default_base(&self) -> bool {
+        true
+    }
+
+    fn endpoint(&self, spec: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        let bearer = format!("Bearer {}", spec.api_key.expose()).parse();
+        let bearer = bearer
+            .map_err(|_| Error::new(ErrorKind::Credential, "the provider key is not usable"))?;
+        Ok(Arc::new(PlainEndpoint { bearer }))
+    }
+}
+
+// === impl PlainEndpoint ===
+
+#[async_trait]
+impl Endpoint for PlainEndpoint {
+    fn dialect(&self, _: &Operation) -> Option<Dialect> {
+        Some(Dialect::OpenAi)
+    }
+
+    async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
+        let path = attempt.call.inbound.operation.path;
+        http::Request::post(format!("http://upstream.test{path}"))
+            .header(AUTHORIZATION, self.bearer.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::full(body))
+            .map_err(|error| Error::new(ErrorKind::Internal, "no request").with_source(error))
+    }
+}

@@ -1,0 +1,19 @@
+//! The pipeline as its users meet it: `gateway.oneshot(request)` in front of a scripted upstream.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod answers;
+mod ask;
+mod credentials;
+mod deadlines;
+mod endings;
+mod headers;
+mod hooks;
+mod limits;
+mod listing;
+mod models;
+mod order;
+mod relay;
+mod requests;
+mod retries;
+mod shape;
+mod streams;
