@@ -76,8 +76,11 @@ fn request(observer: &impl Observer, trail: &Trail, attempt: &AttemptRecord) {
 fn access_log(bencher: Bencher<'_, '_>) {
     let trail = trail();
     let attempt = trail.last_attempt().expect("there was an attempt");
-    let (log, _flush) = AccessLog::new(std::io::sink()).expect("a thread starts");
-    bencher.bench(|| request(&log, &trail, &attempt));
+    let (log, flush) = AccessLog::new(std::io::sink()).expect("a thread starts");
+    // No sample finds the lines of the one before, which would be dropped in the end.
+    bencher
+        .with_inputs(|| flush.flush())
+        .bench_values(|()| request(&log, &trail, &attempt));
 }
 
 #[divan::bench(threads = [1, 2], sample_size = 1_000)]
@@ -92,9 +95,9 @@ fn metrics(bencher: Bencher<'_, '_>) {
 fn both(bencher: Bencher<'_, '_>) {
     let trail = trail();
     let attempt = trail.last_attempt().expect("there was an attempt");
-    let (log, _flush) = AccessLog::new(std::io::sink()).expect("a thread starts");
+    let (log, flush) = AccessLog::new(std::io::sink()).expect("a thread starts");
     let metrics = Metrics::new(MetricsSettings::default());
-    bencher.bench(|| {
+    bencher.with_inputs(|| flush.flush()).bench_values(|()| {
         request(&log, &trail, &attempt);
         request(&metrics, &trail, &attempt);
     });
