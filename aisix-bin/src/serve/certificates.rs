@@ -55,15 +55,8 @@ impl Certificates {
     /// When the files cannot be used, or no process-wide TLS provider is installed. Files that cannot
     /// be watched are only reported in the log.
     pub(super) fn follow(files: &TlsFiles) -> anyhow::Result<Self> {
-        let provider = CryptoProvider::get_default()
-            .context("no TLS provider is installed")?
-            .clone();
-        let current = Arc::new(Current {
-            key: ArcSwap::from_pointee(read(files, &provider)?),
-            provider: provider.clone(),
-            files: files.clone(),
-        });
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let current = Arc::new(Current::read(files)?);
+        let mut config = ServerConfig::builder_with_provider(current.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
@@ -88,6 +81,17 @@ impl Certificates {
 // === impl Current ===
 
 impl Current {
+    fn read(files: &TlsFiles) -> anyhow::Result<Self> {
+        let provider = CryptoProvider::get_default()
+            .context("no TLS provider is installed")?
+            .clone();
+        Ok(Self {
+            key: ArcSwap::from_pointee(read(files, &provider)?),
+            provider,
+            files: files.clone(),
+        })
+    }
+
     /// Reads the files again. `reported` is the last complaint, which is not repeated.
     fn reload(&self, reported: &mut String) {
         match read(&self.files, &self.provider) {
@@ -170,5 +174,47 @@ fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn bad_files_leave_the_old_certificate_and_are_reported_once() {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let _ = CryptoProvider::install_default(provider);
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            cert_file: folder.path().join("cert.pem"),
+            key_file: folder.path().join("key.pem"),
+        };
+        let renew = || {
+            let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+            fs::write(&files.cert_file, made.cert.pem()).unwrap();
+            fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+            made.cert.der().clone()
+        };
+        let old = renew();
+        let current = Current::read(&files).unwrap();
+        let mut reported = String::new();
+
+        // A new certificate whose key has not come yet.
+        let old_key = fs::read(&files.key_file).unwrap();
+        let new = renew();
+        let new_key = fs::read(&files.key_file).unwrap();
+        fs::write(&files.key_file, old_key).unwrap();
+        current.reload(&mut reported);
+        assert_eq!(current.key.load().cert, [old]);
+        assert!(reported.starts_with("cannot use the TLS key"), "{reported}");
+        assert!(!reported.contains("PRIVATE"), "{reported}");
+
+        fs::write(&files.key_file, new_key).unwrap();
+        current.reload(&mut reported);
+        assert_eq!(current.key.load().cert, [new]);
+        assert_eq!(reported, "");
     }
 }

@@ -4,14 +4,13 @@
 //! bind → workers → accept → TLS → HTTP/1.1 or h2 → decode → the service
 //! ```
 //!
-//! [`Proxy::bind`] takes the port, [`Bound::run`] serves until [`Shutdown`] says otherwise, and
+//! [`Proxy::bind`] takes the port, [`worker::Bound::run`] serves until [`Shutdown`] says otherwise, and
 //! [`aside()`] is the small second server for metrics and status.
 
 mod aside;
 mod certificates;
 mod connection;
 mod decode;
-
 mod io;
 mod listen;
 mod protocols;
@@ -33,7 +32,6 @@ pub(crate) use self::{
     service::HttpService,
     shutdown::Shutdown,
     signals::Signals,
-    worker::{Bound, Ended},
 };
 
 /// How the gateway is served.

@@ -28,7 +28,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Ended, ListenerSettings, Proxy, Shutdown, Workers, service::HttpService};
+use super::{HttpService, ListenerSettings, Proxy, Shutdown, Workers, worker::Ended};
 
 /// A server that runs until the test ends.
 struct Running {
