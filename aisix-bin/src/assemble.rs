@@ -13,14 +13,16 @@ use aisix_core::{
 };
 use aisix_hooks::observe::{
     AccessLog, Metrics, MetricsSettings,
-    metrics::{Buckets, ClientTypeRule},
+    metrics::{self, Buckets, ClientTypeRule},
 };
 use aisix_providers::http::{self as transport, Client};
 use tower::ServiceExt;
 
 use crate::{
-    resources::Follow,
-    serve::{Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside},
+    resources::{self, Follow},
+    serve::{
+        Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
+    },
     settings::{Settings, UrlRewrite},
 };
 
@@ -63,11 +65,13 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let follow = runtime.block_on(load(&config, settings, resources))?;
+    let metrics = Metrics::new(metrics_settings(settings));
+    let counts = metrics.config();
+    let (first, follow) = runtime.block_on(load(settings, resources))?;
+    resources::apply(&config, &counts, first);
 
     // Who watches.
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
-    let metrics = Metrics::new(metrics_settings(settings));
     if settings.observability.metrics.prometheus.enabled {
         observers.push(Arc::new(metrics.clone()));
     }
@@ -109,7 +113,13 @@ pub(crate) fn run(
     let prometheus = &settings.observability.metrics.prometheus;
     let side = prometheus
         .enabled
-        .then(|| aside("metrics", prometheus.addr, status(metrics, &prometheus.path, &config)))
+        .then(|| {
+            aside(
+                "metrics",
+                prometheus.addr,
+                status(metrics, &prometheus.path, &config),
+            )
+        })
         .transpose()?;
     let listeners = Listeners {
         proxy: proxy.addr(),
@@ -127,7 +137,7 @@ pub(crate) fn run(
         };
         tokio::select! {
             ended = serving => ended,
-            () = follow.run(&config) => unreachable!("following never ends"),
+            () = follow.run(&config, &counts) => unreachable!("following never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
     })?;
@@ -137,18 +147,12 @@ pub(crate) fn run(
 }
 
 /// Loads the resources for the first time; what comes later is to be followed.
-async fn load(
-    config: &Config,
-    settings: &Settings,
-    resources: Resources,
-) -> anyhow::Result<Follow> {
-    let (change, follow) = match (resources, &settings.resources_file) {
-        (Resources::Memory(entries), _) => (Change::Reset(entries), Follow::Nothing),
-        (Resources::File, Some(path)) => Follow::file(path).await?,
+async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<(Change, Follow)> {
+    match (resources, &settings.resources_file) {
+        (Resources::Memory(entries), _) => Ok((Change::Reset(entries), Follow::Nothing)),
+        (Resources::File, Some(path)) => Follow::file(path).await,
         (Resources::File, None) => anyhow::bail!("`resources_file` is required"),
-    };
-    config.apply([change]).log();
-    Ok(follow)
+    }
 }
 
 /// What the metrics listener answers.
@@ -160,7 +164,7 @@ fn status(
     let (path, config) = (path.to_owned(), config.clone());
     move |request| {
         let (status, content_type, body) = match request.uri().path() {
-            asked if asked == path => (200, "text/plain; version=0.0.4", metrics.render()),
+            asked if asked == path => (200, metrics::CONTENT_TYPE, metrics.render()),
             "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
             "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),
             _ => (404, "text/plain", "no such path\n".to_owned()),

@@ -1,8 +1,9 @@
 //! Following the resources while the process runs.
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
-use aisix_core::config::{Change, Config, SourceError};
+use aisix_core::config::{Change, Config};
+use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
 use aisix_sources::file::{Reloader, Watch};
 use anyhow::Context;
 use futures_util::StreamExt;
@@ -42,25 +43,31 @@ impl Follow {
         }
     }
 
-    /// Applies changes as they come. Never ends.
-    pub(crate) async fn run(self, config: &Config) {
-        if let Self::File(watch, _) = self {
-            config.follow(watch.filter_map(async |item| told(item))).await;
+    /// Applies changes as they come, each in one swap, and says so. Never ends.
+    pub(crate) async fn run(self, config: &Config, metrics: &ConfigMetrics) {
+        if let Self::File(mut watch, _) = self {
+            while let Some(item) = watch.next().await {
+                match item {
+                    Ok(change) => {
+                        apply(config, metrics, change);
+                        tracing::info!("resources file reloaded");
+                    }
+                    Err(error) => {
+                        metrics.reload_failed(ReloadFailure::Validate);
+                        tracing::warn!("{error}");
+                    }
+                }
+            }
         }
         std::future::pending().await
     }
 }
 
-/// Says what came of a reading. A refused file changes nothing.
-fn told(item: Result<Change, SourceError>) -> Option<Result<Change, SourceError>> {
-    match &item {
-        Ok(_) => tracing::info!("resources file reloaded"),
-        Err(error) => tracing::warn!(
-            %error,
-            "resources file reload failed — keeping the previous snapshot"
-        ),
-    }
-    item.is_ok().then_some(item)
+/// Applies a change and counts it.
+pub(crate) fn apply(config: &Config, metrics: &ConfigMetrics, change: Change) {
+    config.apply([change]).log();
+    metrics.reloaded(SystemTime::now());
+    metrics.applied_revision(config.current().sequence());
 }
 
 /// What an environment variable holds.

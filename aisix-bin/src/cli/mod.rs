@@ -43,7 +43,9 @@ impl Cli {
             None => match self.config {
                 Some(config) => serve(&config),
                 None => {
-                    complain("there is nothing to serve: name a configuration file with --config, or try `aisix quickstart`");
+                    complain(
+                        "there is nothing to serve: name a configuration file with --config, or try `aisix quickstart`",
+                    );
                     ExitCode::from(2)
                 }
             },

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use aisix_core::config::{
     Entry, Key,
-    resource::{Kind, KeyHash},
+    resource::{KeyHash, Kind},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -106,21 +106,24 @@ fn entry(kind: Kind, id: &str, value: Value) -> Entry {
 }
 
 #[expect(clippy::print_stdout, reason = "the person at the terminal reads it")]
-fn greet(
-    key: &str,
-    vendors: &[(&Vendor, String)],
-    proxy: SocketAddr,
-    metrics: Option<SocketAddr>,
-) {
+fn greet(key: &str, vendors: &[(&Vendor, String)], proxy: SocketAddr, metrics: Option<SocketAddr>) {
     println!("\nAISIX is up at http://{proxy}/v1, from memory: nothing is kept.\n");
     println!("  key      {key}");
     println!("  models   mock (built in; answers from this process, nothing leaves the machine)");
     for (vendor, _) in vendors {
-        println!("           {} ({})", vendor.models.join(", "), vendor.variable);
+        println!(
+            "           {} ({})",
+            vendor.models.join(", "),
+            vendor.variable
+        );
     }
     for vendor in &VENDORS {
         if !vendors.iter().any(|(known, _)| known.name == vendor.name) {
-            println!("           set {} for {}", vendor.variable, vendor.models.join(", "));
+            println!(
+                "           set {} for {}",
+                vendor.variable,
+                vendor.models.join(", ")
+            );
         }
     }
     if let Some(metrics) = metrics {
