@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aisix_core::config::{Kind, resource::json_schema};
+
 /// The root of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,6 +53,11 @@ fn has_heading(page: &Path, wanted: &str) -> bool {
     let text = read(page);
     let mut headings = text.lines().filter(|line| line.starts_with('#'));
     headings.any(|heading| anchor(heading) == wanted)
+}
+
+fn is_key(text: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_lowercase() || "0123456789_.".contains(letter);
+    text.chars().all(plain)
 }
 
 #[test]
@@ -121,6 +128,40 @@ fn the_resources_that_are_shown_are_valid() {
     let env = |name: &str| Some(format!("value of {name}"));
     let loaded = aisix_sources::file::parse("resources.yaml", &read(&path), &env);
     assert_eq!(loaded.unwrap().entries.len(), 3);
+}
+
+#[test]
+fn every_field_of_a_resource_is_documented() {
+    let page = read(&root().join("docs/src/resources.md"));
+    for kind in Kind::ALL {
+        let (_, section) = page.split_once(&format!("## {kind}\n")).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let fields = json_schema(kind)["properties"].as_object().unwrap();
+        for field in fields.keys() {
+            let is_there =
+                section.contains(&format!("`{field}`")) || section.contains(&format!("`{field}."));
+            assert!(is_there, "{kind}: {field}");
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_settings_is_documented() {
+    let page = read(&root().join("docs/src/configure.md"));
+    let mut keys = 0;
+    for file in fs::read_dir(root().join("aisix-bin/src/settings")).unwrap() {
+        let path = file.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        // The field of a key begins its comment with the key's name.
+        for key in between(&read(&path), "    /// `", "`").filter(|key| is_key(key)) {
+            let name = key.rsplit('.').next().unwrap();
+            assert!(page.contains(name), "{}: {key}", path.display());
+            keys += 1;
+        }
+    }
+    assert!(keys > 30, "only {keys} keys were found");
 }
 
 #[test]
