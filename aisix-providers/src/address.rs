@@ -73,9 +73,15 @@ mod tests {
         let cases = [
             ("https://api.openai.com", "https://api.openai.com/v1"),
             ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
-            ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+            (
+                "https://api.openai.com/v1/chat/completions",
+                "https://api.openai.com/v1",
+            ),
             ("http://localhost:8000", "http://localhost:8000"),
-            ("http://localhost:8000/v1/embeddings/", "http://localhost:8000/v1"),
+            (
+                "http://localhost:8000/v1/embeddings/",
+                "http://localhost:8000/v1",
+            ),
             ("https://h/openai/v2/completions", "https://h/openai/v2"),
         ];
         for (written, read) in cases {
@@ -85,7 +91,13 @@ mod tests {
 
     #[test]
     fn unusable_bases_are_refused_without_being_repeated() {
-        for wrong in ["", "api.openai.com", "ftp://h", "https://user:secret@h/v1", "https://h/?key=secret"] {
+        for wrong in [
+            "",
+            "api.openai.com",
+            "ftp://h",
+            "https://user:secret@h/v1",
+            "https://h/?key=secret",
+        ] {
             let error = base(wrong).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{wrong}");
             assert!(!error.message().contains("secret"));

@@ -24,14 +24,14 @@ mod reqwest;
 
 use aisix_core::upstream::Registry;
 
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::Reqwest;
 pub use self::{
     compatible::Compatible,
     deepseek::DeepSeek,
     mock::{Mock, MockServer},
     openai::OpenAi,
 };
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::Reqwest;
 
 /// All providers of this crate, under their names.
 pub fn registry() -> Registry {

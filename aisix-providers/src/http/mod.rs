@@ -158,8 +158,11 @@ impl tower::Service<http::Request<Body>> for Client {
 }
 
 fn classify(error: legacy::Error, limit: Option<Duration>) -> Error {
-    if let Some(limit) = limit.filter(|_| caused_by_timeout(&error)) {
-        let message = format!("connecting to the upstream timed out after {}ms", limit.as_millis());
+    if let Some(limit) = limit.filter(|_| error.is_connect() && caused_by_timeout(&error)) {
+        let message = format!(
+            "connecting to the upstream timed out after {}ms",
+            limit.as_millis()
+        );
         return Error::new(ErrorKind::Timeout, message).with_source(error);
     }
     let message = match error.is_connect() {

@@ -62,7 +62,10 @@ fn roots(settings: &Settings, tls: Option<&Tls>) -> Result<RootCertStore, Error>
         let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
         let certs = certs.map_err(|error| unusable("the provider key's ca_cert", error))?;
         if certs.is_empty() {
-            return Err(unusable("the provider key's ca_cert", "no certificate in it"));
+            return Err(unusable(
+                "the provider key's ca_cert",
+                "no certificate in it",
+            ));
         }
         add(&mut roots, certs)?;
     }

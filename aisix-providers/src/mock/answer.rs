@@ -24,7 +24,11 @@ fn last_words(request: &Value) -> &str {
         return prompt;
     }
     let messages = request["messages"].as_array();
-    let last = messages.into_iter().flatten().rev().find(|m| m["role"] == "user");
+    let last = messages
+        .into_iter()
+        .flatten()
+        .rev()
+        .find(|m| m["role"] == "user");
     let content = last.map(|message| &message["content"]);
     match content {
         Some(Value::String(text)) => text,
@@ -122,7 +126,10 @@ pub(super) fn events(request: &Value, script: &Script, chat: bool) -> Vec<Value>
     let text = text(request, script);
     let mut choices = Vec::new();
     if chat {
-        choices.push(choice(json!({"role": "assistant", "content": ""}), Value::Null));
+        choices.push(choice(
+            json!({"role": "assistant", "content": ""}),
+            Value::Null,
+        ));
     }
     match script.tool_call.as_ref().filter(|_| chat) {
         Some(tool) => {
@@ -207,7 +214,12 @@ fn vector(input: &str, dimensions: usize) -> Vec<f32> {
             (state >> 40) as f32 / (1 << 24) as f32 - 0.5
         })
         .collect();
-    let length = raw.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::EPSILON);
+    let length = raw
+        .iter()
+        .map(|x| x * x)
+        .sum::<f32>()
+        .sqrt()
+        .max(f32::EPSILON);
     raw.iter().map(|x| x / length).collect()
 }
 

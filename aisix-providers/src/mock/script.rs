@@ -52,9 +52,7 @@ impl Script {
         if let Some((_, query)) = model.split_once('?') {
             for pair in query.split('&').filter(|pair| !pair.is_empty()) {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, "true"));
-                let value = value
-                    .parse()
-                    .map_or_else(|_| Value::from(value), |value: Value| value);
+                let value = value.parse().unwrap_or_else(|_| Value::from(value));
                 told.insert(name.to_owned(), value);
             }
         }
@@ -113,7 +111,10 @@ mod tests {
     #[test]
     fn pieces_put_together_are_the_text() {
         for chunks in [None, Some(1), Some(7), Some(40)] {
-            let script = Script { chunks, ..Script::default() };
+            let script = Script {
+                chunks,
+                ..Script::default()
+            };
             let pieces = script.pieces("héllo wörld, again");
             assert_eq!(pieces.concat(), "héllo wörld, again");
             assert!(chunks.is_none_or(|chunks| pieces.len() == chunks));

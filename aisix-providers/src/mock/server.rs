@@ -77,7 +77,10 @@ impl MockServer {
             return refuse(status, &format!("the mock was told to answer {status}"));
         }
         if script.malformed {
-            return respond("text/html", Body::full("<html>not what you asked for</html>"));
+            return respond(
+                "text/html",
+                Body::full("<html>not what you asked for</html>"),
+            );
         }
         let chat = head.uri.path().ends_with("/chat/completions");
         if head.uri.path().ends_with("/embeddings") {
@@ -120,23 +123,26 @@ fn stream_of(events: Vec<Value>, script: &Script) -> Body {
         .map(|event| sse::encode(None, event.to_string().as_bytes()))
         .collect();
     frames.push(Bytes::from_static(sse::DONE));
-    let frames = stream::unfold((frames.into_iter(), 0), move |(mut frames, count)| async move {
-        if stall == Some(count) {
-            std::future::pending::<()>().await;
-        }
-        let frame: Result<Bytes, BoxError> = match cut == Some(count) {
-            true if frames.len() == 0 => return None,
-            true => {
-                frames = Vec::new().into_iter();
-                Err("cut".into())
+    let frames = stream::unfold(
+        (frames.into_iter(), 0),
+        move |(mut frames, count)| async move {
+            if stall == Some(count) {
+                std::future::pending::<()>().await;
             }
-            false => Ok(frames.next()?),
-        };
-        if let Some(delay) = delay {
-            tokio::time::sleep(delay).await;
-        }
-        Some((frame.map(Frame::data), (frames, count + 1)))
-    });
+            let frame: Result<Bytes, BoxError> = match cut == Some(count) {
+                true if frames.len() == 0 => return None,
+                true => {
+                    frames = Vec::new().into_iter();
+                    Err("cut".into())
+                }
+                false => Ok(frames.next()?),
+            };
+            if let Some(delay) = delay {
+                tokio::time::sleep(delay).await;
+            }
+            Some((frame.map(Frame::data), (frames, count + 1)))
+        },
+    );
     Body::new(StreamBody::new(frames))
 }
 
