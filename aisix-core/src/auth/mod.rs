@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use http::request::Parts;
 
 pub(crate) use self::layer::{Auth, AuthLayer};
-pub use self::{credential::{NoCredential, credential}, keys::Keys};
+pub use self::{
+    credential::{NoCredential, credential},
+    keys::Keys,
+};
 use crate::{call::Caller, config::Snapshot, error::Error};
 
 /// Finds out who sends a request.

@@ -4,7 +4,10 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use super::Target;
 use crate::{
-    config::{glob::Glob, resource::{Cidrs, Cost}},
+    config::{
+        glob::Glob,
+        resource::{Cidrs, Cost},
+    },
     limit::Limit,
 };
 

@@ -67,7 +67,7 @@ pub struct Setup {
 // === impl Setup ===
 
 impl Setup {
-    /// The default: no limits, no heartbeats missing, no retries left out.
+    /// The gateway of [`gateway`]: no limits, and the default deadlines, heartbeats and retries.
     pub fn new() -> Self {
         let provider_key = json!({"display_name": "key", "api_key": UPSTREAM_KEY});
         let model = json!({

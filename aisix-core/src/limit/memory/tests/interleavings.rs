@@ -142,32 +142,25 @@ fn a_counter_that_is_found_is_not_forgotten_meanwhile() {
     check_random(
         || {
             let bench = StdArc::new(Bench::new());
-            for shard in bench.store.shards.iter() {
-                unpoison(shard.write()).sweep_at = 0;
-            }
-            let limit = limit(
-                "k",
-                RateLimit {
-                    rpm: Some(1),
-                    ..rates()
-                },
-            );
-            let (b, l) = (bench.clone(), limit.clone());
-            // Each call for another key sweeps its shard, while the others hold their counters.
-            let admitted = at_once(3, move |n| {
-                for shard in b.store.shards.iter() {
-                    unpoison(shard.write()).sweep_at = 0;
+            let one = |key: &str| {
+                let rpm = Some(1);
+                limit(key, RateLimit { rpm, ..rates() })
+            };
+            let shard = |key: &str| {
+                let key: Arc<str> = key.into();
+                bench.store.hasher.hash_one(&key) as usize % SHARDS
+            };
+            // A key of the same shard, whose first call can sweep the other away.
+            let mut names = (0..).map(|n: u32| n.to_string());
+            let neighbour = names.find(|name| shard(name) == shard("k")).unwrap();
+            let (shard, wanted, neighbour) = (shard("k"), one("k"), one(&neighbour));
+            let b = bench.clone();
+            let admitted = at_once(2, move |n| {
+                if n == 1 {
+                    unpoison(b.store.shards[shard].write()).sweep_at = 0;
+                    drop(b.take(&[&neighbour], 0));
                 }
-                let other = self::limit(
-                    &n.to_string(),
-                    RateLimit {
-                        rpm: Some(1),
-                        ..rates()
-                    },
-                );
-                let permit = b.take(&[&other], 0);
-                drop(permit);
-                let taken = b.take(&[&l], 0);
+                let taken = b.take(&[&wanted], 0);
                 taken
                     .map(|permit| permit.settle(Settlement::Used(0)))
                     .is_ok()
