@@ -26,7 +26,7 @@ impl Iterator for Elements<'_> {
     type Item = (Span, Kind);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Ok(element) = value::<false>(self.bytes, self.at, 0) else {
+        let Ok(element) = value(self.bytes, self.at, 0) else {
             self.at = self.bytes.len();
             return None;
         };

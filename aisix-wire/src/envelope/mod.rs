@@ -58,11 +58,7 @@ impl Envelope {
             });
         }
         let start = scan::space(bytes, 0);
-        let envelope = if string::has_control(bytes.trim_ascii()) {
-            scan::object::<true>(bytes, start)?
-        } else {
-            scan::object::<false>(bytes, start)?
-        };
+        let envelope = scan::object(bytes, start)?;
         let end = scan::space(bytes, envelope.object.end);
         if end != bytes.len() {
             return Err(ScanError::syntax(end));
@@ -73,7 +69,7 @@ impl Envelope {
 
     /// Returns the members of an object nested in a scanned document; offsets stay those of the document.
     ///
-    /// UTF-8 and control characters are not checked again. [`MAX_DEPTH`] counts from this object.
+    /// UTF-8 is not checked again. [`MAX_DEPTH`] counts from this object.
     ///
     /// # Errors
     /// As [`scan`](Self::scan), and when `object` is not exactly the span of an object.
@@ -81,7 +77,7 @@ impl Envelope {
         let within = bytes
             .get(..object.end)
             .ok_or_else(|| ScanError::syntax(bytes.len()))?;
-        let envelope = scan::object::<false>(within, object.start)?;
+        let envelope = scan::object(within, object.start)?;
         if envelope.object.end != object.end {
             return Err(ScanError::syntax(envelope.object.end));
         }

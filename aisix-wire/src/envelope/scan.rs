@@ -1,6 +1,4 @@
 //! The pass over a document. Nothing here recurses.
-//!
-//! `CONTROL` says whether control characters may occur and have to be looked for in strings.
 
 use super::number::number;
 use super::string::string;
@@ -14,13 +12,10 @@ pub(super) struct Value {
 }
 
 /// Reads the object that starts at `start`, which is not preceded by white space.
-pub(super) fn object<const CONTROL: bool>(
-    bytes: &[u8],
-    start: usize,
-) -> Result<Envelope, ScanError> {
+pub(super) fn object(bytes: &[u8], start: usize) -> Result<Envelope, ScanError> {
     if bytes.get(start) != Some(&b'{') {
         // Tell a wrong type from broken JSON.
-        let end = space(bytes, value::<CONTROL>(bytes, start, 0)?.span.end);
+        let end = space(bytes, value(bytes, start, 0)?.span.end);
         return Err(match bytes.get(end) {
             None => ScanError {
                 kind: ScanErrorKind::NotObject,
@@ -38,8 +33,8 @@ pub(super) fn object<const CONTROL: bool>(
         });
     }
     loop {
-        let name = name::<CONTROL>(bytes, at)?;
-        let value = value::<CONTROL>(bytes, name.value, 1)?;
+        let name = name(bytes, at)?;
+        let value = value(bytes, name.value, 1)?;
         if members.len() == MAX_MEMBERS {
             return Err(ScanError {
                 kind: ScanErrorKind::TooManyMembers,
@@ -69,14 +64,10 @@ pub(super) fn object<const CONTROL: bool>(
 
 /// Passes over the value at `at`, inside of `outer` open containers.
 #[inline]
-pub(super) fn value<const CONTROL: bool>(
-    bytes: &[u8],
-    at: usize,
-    outer: usize,
-) -> Result<Value, ScanError> {
+pub(super) fn value(bytes: &[u8], at: usize, outer: usize) -> Result<Value, ScanError> {
     match bytes.get(at) {
         Some(b'{') => {
-            let (end, len) = container::<CONTROL>(bytes, at, outer)?;
+            let (end, len) = container(bytes, at, outer)?;
             Ok(Value {
                 span: at..end,
                 kind: Kind::Object,
@@ -84,7 +75,7 @@ pub(super) fn value<const CONTROL: bool>(
             })
         }
         Some(b'[') => {
-            let (end, len) = container::<CONTROL>(bytes, at, outer)?;
+            let (end, len) = container(bytes, at, outer)?;
             Ok(Value {
                 span: at..end,
                 kind: Kind::Array,
@@ -92,7 +83,7 @@ pub(super) fn value<const CONTROL: bool>(
             })
         }
         _ => {
-            let (end, kind) = scalar::<CONTROL>(bytes, at)?;
+            let (end, kind) = scalar(bytes, at)?;
             Ok(Value {
                 span: at..end,
                 kind,
@@ -119,11 +110,11 @@ struct Name {
 }
 
 #[inline]
-fn name<const CONTROL: bool>(bytes: &[u8], at: usize) -> Result<Name, ScanError> {
+fn name(bytes: &[u8], at: usize) -> Result<Name, ScanError> {
     if bytes.get(at) != Some(&b'"') {
         return Err(ScanError::syntax(at));
     }
-    let closed = string::<CONTROL>(bytes, at + 1)?;
+    let closed = string(bytes, at + 1)?;
     let colon = space(bytes, closed.quote + 1);
     if bytes.get(colon) != Some(&b':') {
         return Err(ScanError::syntax(colon));
@@ -136,9 +127,9 @@ fn name<const CONTROL: bool>(bytes: &[u8], at: usize) -> Result<Name, ScanError>
 }
 
 #[inline]
-fn scalar<const CONTROL: bool>(bytes: &[u8], at: usize) -> Result<(usize, Kind), ScanError> {
+fn scalar(bytes: &[u8], at: usize) -> Result<(usize, Kind), ScanError> {
     match bytes.get(at) {
-        Some(b'"') => Ok((string::<CONTROL>(bytes, at + 1)?.quote + 1, Kind::String)),
+        Some(b'"') => Ok((string(bytes, at + 1)?.quote + 1, Kind::String)),
         Some(b'-' | b'0'..=b'9') => Ok((number(bytes, at)?, Kind::Number)),
         Some(b't') => literal(bytes, at, b"true", Kind::Bool(true)),
         Some(b'f') => literal(bytes, at, b"false", Kind::Bool(false)),
@@ -159,11 +150,7 @@ fn literal(bytes: &[u8], at: usize, text: &[u8], kind: Kind) -> Result<(usize, K
 /// Passes over the array or object at `start`; returns the offset after it and how many items it has.
 ///
 /// Which of the open containers are objects is kept in the bits of one number, innermost lowest.
-fn container<const CONTROL: bool>(
-    bytes: &[u8],
-    start: usize,
-    outer: usize,
-) -> Result<(usize, usize), ScanError> {
+fn container(bytes: &[u8], start: usize, outer: usize) -> Result<(usize, usize), ScanError> {
     const { assert!(MAX_DEPTH <= u128::BITS as usize) };
     let mut objects = u128::from(bytes.get(start) == Some(&b'{'));
     let mut open = 1;
@@ -182,7 +169,7 @@ fn container<const CONTROL: bool>(
         // Before an item of the innermost container.
         len += usize::from(open == 1);
         if objects & 1 == 1 {
-            at = name::<CONTROL>(bytes, at)?.value;
+            at = name(bytes, at)?.value;
         }
         match bytes.get(at) {
             Some(byte @ (b'{' | b'[')) => {
@@ -199,7 +186,7 @@ fn container<const CONTROL: bool>(
                     continue;
                 }
             }
-            _ => at = space(bytes, scalar::<CONTROL>(bytes, at)?.0),
+            _ => at = space(bytes, scalar(bytes, at)?.0),
         }
         // After an item, or in an empty container: close what ends here, then expect the next item.
         while closes(bytes, at, objects & 1 == 1) {
