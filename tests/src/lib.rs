@@ -19,11 +19,13 @@
 //! ```
 
 pub mod client;
+pub mod exposition;
 pub mod gateway;
 pub mod journey;
 pub mod sdk;
+pub mod tls;
 pub mod upstream;
 
 mod wait;
 
-pub use wait::within;
+pub use wait::{left_in_minute, room_in_minute, within};

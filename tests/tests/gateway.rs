@@ -59,8 +59,7 @@ async fn hangup_reloads_the_resources() {
     assert_eq!(client.chat("text", "hi").await.status, 404);
     gateway.write_resources(&setup.models(["text"]));
     gateway.signal(Signal::HUP);
-    let reloaded = |line: &serde_json::Value| line["message"] == "resources file reloaded";
-    gateway.logged("the reload", reloaded).await;
+    gateway.reloaded(1).await;
     assert_eq!(client.chat("text", "hi").await.status, 200);
 }
 
@@ -76,6 +75,8 @@ async fn a_bad_resources_file_stops_the_start_with_every_error() {
         printed.contains("models[0]") && printed.contains("models[1]"),
         "{printed}"
     );
+    assert!(printed.contains("exit status: 1"), "{printed}");
+    assert_eq!(printed.matches("error(s):").count(), 1, "{printed}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod log;
 mod setup;
 
 use std::{
+    cell::Cell,
     env, fs,
     net::SocketAddr,
     path::PathBuf,
@@ -18,7 +19,10 @@ use std::{
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+};
 
 pub use rustix::process::Signal;
 
@@ -88,22 +92,25 @@ impl Gateway {
             .unwrap_or_else(|printed| panic!("the gateway did not start:\n{printed}"))
     }
 
-    /// Starts the binary; the error is all that it printed when it ended instead of listening.
-    pub async fn try_start(mut setup: Setup) -> Result<Self, String> {
+    /// Starts the binary; the error is how it ended and all that it printed when it does not listen.
+    pub async fn try_start(setup: Setup) -> Result<Self, String> {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let resources = directory.path().join("resources.yaml");
-        let config = directory.path().join("config.yaml");
-        setup.config["resources_file"] = resources.display().to_string().into();
-        // Every JSON document is YAML.
-        fs::write(&resources, format!("{:#}\n", setup.resources))
-            .expect("the directory is writable");
-        fs::write(&config, format!("{:#}\n", setup.config)).expect("the directory is writable");
+        let config = setup.write(directory.path());
         let mut command = command();
-        command
-            .arg("--config")
-            .arg(&config)
-            .envs(setup.env)
-            .current_dir(directory.path());
+        command.arg("--config").arg(config).envs(setup.env);
+        let gateway = Self::launch(command, directory).await?;
+        if setup.config["proxy"]["tls"].is_null() {
+            let ready = Client::anonymous(gateway.proxy).get("/readyz").await;
+            let printed = gateway.printed();
+            assert_eq!(ready.status, 200, "who listens is ready\n{printed}");
+        }
+        Ok(gateway)
+    }
+
+    /// Runs a command that serves, in a directory which is removed with it, until both listeners are
+    /// told; otherwise the error is how it ended and all that it printed.
+    pub async fn launch(mut command: Command, directory: TempDir) -> Result<Self, String> {
+        command.current_dir(directory.path());
         let mut child = command.spawn().expect("the binary starts");
         let stdout = Log::of(child.stdout.take().expect("piped"));
         let stderr = Log::of(child.stderr.take().expect("piped"));
@@ -112,24 +119,18 @@ impl Gateway {
             listening(&stdout, "metrics").await,
         ) else {
             within("the end of stderr", stderr.ended()).await;
-            return Err(format!("{}\n{}", stdout.text(), stderr.text()));
+            let ended = within("the end of the process", child.wait()).await;
+            let ended = ended.expect("the process is ours");
+            return Err(format!("{ended}\n{}\n{}", stdout.text(), stderr.text()));
         };
-        let gateway = Self {
+        Ok(Self {
             child,
             stdout,
             stderr,
             directory,
             proxy,
             metrics,
-        };
-        let ready = Client::anonymous(proxy).get("/readyz").await;
-        assert_eq!(
-            ready.status,
-            200,
-            "a gateway that listens is ready\n{}",
-            gateway.printed()
-        );
-        Ok(gateway)
+        })
     }
 
     /// The address of the proxy listener.
@@ -144,13 +145,16 @@ impl Gateway {
         format!("http://{}/v1", self.proxy)
     }
 
+    /// The address of the metrics listener.
+    #[must_use]
+    pub fn metrics_listener(&self) -> SocketAddr {
+        self.metrics
+    }
+
     /// The text of the metrics listener now.
     pub async fn metrics(&self) -> String {
-        Client::anonymous(self.metrics)
-            .get("/metrics")
-            .await
-            .text()
-            .await
+        let answer = Client::anonymous(self.metrics).get("/metrics").await;
+        answer.text().await
     }
 
     /// Waits for a JSON line of the log that `wanted` accepts. Panics when the process ends without it.
@@ -182,18 +186,54 @@ impl Gateway {
     /// Replaces the resources file, in one step. The gateway notices by itself, or by `Signal::HUP`.
     pub fn write_resources(&self, setup: &Setup) {
         let new = self.directory.path().join("resources.new");
-        fs::write(&new, format!("{:#}\n", setup.resources)).expect("the directory is writable");
-        fs::rename(new, self.directory.path().join("resources.yaml")).expect("same directory");
+        fs::write(&new, setup.resources()).expect("the directory is writable");
+        fs::rename(new, self.resources_file()).expect("same directory");
+    }
+
+    /// The file that [`write_resources`](Self::write_resources) replaces.
+    #[must_use]
+    pub fn resources_file(&self) -> PathBuf {
+        self.directory.path().join("resources.yaml")
+    }
+
+    /// Waits until the log has told this many reloads.
+    pub async fn reloaded(&self, times: usize) {
+        let seen = Cell::new(0);
+        let counted = |line: &Value| {
+            let told = line["message"] == "resources file reloaded";
+            seen.set(seen.get() + usize::from(told));
+            seen.get() == times
+        };
+        self.logged("the reload", counted).await;
     }
 
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        kill_process(pid.expect("the process has not been waited for"), signal)
-            .expect("the process is ours");
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        kill_process(pid.expect("no process has number 0"), signal).expect("the process is ours");
+    }
+
+    /// The memory of the process that is resident now, in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the process runs on Linux");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = resident.and_then(|text| text.trim().strip_suffix(" kB"));
+        number
+            .and_then(|text| text.parse().ok())
+            .expect("a number of kB")
+    }
+
+    fn pid(&self) -> u32 {
+        let pid = self.child.id();
+        pid.expect("the process has not been waited for")
+    }
+
+    /// Waits until the proxy has given its port back.
+    pub async fn refuses_connections(&self) {
+        let refused = async { while TcpStream::connect(self.proxy).await.is_ok() {} };
+        within("the port to be given back", refused).await;
     }
 
     /// Waits for the process to end by itself.

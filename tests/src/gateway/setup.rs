@@ -1,5 +1,10 @@
 //! The configuration that a test gives the binary, as documents of the public contract.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -95,6 +100,24 @@ impl Setup {
     pub fn config(mut self, members: Value) -> Self {
         self.config = merged(self.config, members);
         self
+    }
+
+    /// The text of `resources.yaml`.
+    #[must_use]
+    pub fn resources(&self) -> String {
+        // Every JSON document is YAML.
+        format!("{:#}\n", self.resources)
+    }
+
+    /// Writes both files into a directory and says where `config.yaml` is.
+    pub(super) fn write(&self, directory: &Path) -> PathBuf {
+        let resources = directory.join("resources.yaml");
+        let config = directory.join("config.yaml");
+        let named = json!({"resources_file": resources.display().to_string()});
+        let bootstrap = merged(self.config.clone(), named);
+        fs::write(&resources, self.resources()).expect("the directory is writable");
+        fs::write(&config, format!("{bootstrap:#}\n")).expect("the directory is writable");
+        config
     }
 
     /// Sets an environment variable of the process, which has none besides `PATH`.

@@ -1,0 +1,168 @@
+//! `config.yaml`, its other formats, and the variables that override it.
+
+use std::fs;
+
+use aisix_tests::{
+    client::Client,
+    gateway::{self, Gateway, Setup},
+};
+use serde_json::{Value, json};
+
+const CHAT: &str = "/v1/chat/completions";
+
+const YAML: &str = "
+resources_file: resources.yaml
+proxy: {addr: '127.0.0.1:0', request_body_limit_bytes: 7}
+observability: {metrics: {prometheus: {addr: '127.0.0.1:0'}}}
+";
+const TOML: &str = "
+resources_file = 'resources.yaml'
+proxy = {addr = '127.0.0.1:0', request_body_limit_bytes = 7}
+observability.metrics.prometheus.addr = '127.0.0.1:0'
+";
+const JSON: &str = r#"{
+    "resources_file": "resources.yaml",
+    "proxy": {"addr": "127.0.0.1:0", "request_body_limit_bytes": 7},
+    "observability": {"metrics": {"prometheus": {"addr": "127.0.0.1:0"}}}
+}"#;
+
+#[tokio::test]
+async fn a_file_is_read_in_each_format_by_flag_and_by_variable() {
+    for (name, text) in [
+        ("c.yaml", YAML),
+        ("c.yml", YAML),
+        ("c.toml", TOML),
+        ("c.json", JSON),
+    ] {
+        for by_variable in [false, true] {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let (file, resources) = (directory.path().join(name), "_format_version: '1'\n");
+            fs::write(&file, text).expect("the directory is writable");
+            fs::write(directory.path().join("resources.yaml"), resources).expect("writable");
+            let mut command = gateway::command();
+            match by_variable {
+                true => command.env("AISIX_CONFIG", &file),
+                false => command.arg("-c").arg(&file),
+            };
+            let gateway = Gateway::launch(command, directory).await;
+            let gateway = gateway.unwrap_or_else(|printed| panic!("{name}: {printed}"));
+            let client = Client::anonymous(gateway.proxy());
+            assert_eq!(
+                client.post_bytes(CHAT, "1234567").await.status,
+                401,
+                "{name}"
+            );
+            assert_eq!(
+                client.post_bytes(CHAT, "12345678").await.status,
+                413,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_variable_wins_over_the_file_and_an_unknown_one_is_told_and_ignored() {
+    let setup = Setup::new()
+        .config(json!({"proxy": {"request_body_limit_bytes": 7}}))
+        .env("AISIX_PROXY__REQUEST_BODY_LIMIT_BYTES", "3")
+        .env("AISIX_OBSERVABILITY__METRICS__PROMETHEUS__PATH", "/m")
+        .env("AISIX_DP_BUDGET_STALE_MAX_SECONDS", "60")
+        .env("AISIX_PROXY__COLOUR", "blue-ish");
+    let gateway = Gateway::start(setup).await;
+    let client = Client::anonymous(gateway.proxy());
+    assert_eq!(client.post_bytes(CHAT, "1234").await.status, 413);
+    let metrics = Client::anonymous(gateway.metrics_listener());
+    assert_eq!(metrics.get("/m").await.status, 200);
+    assert_eq!(metrics.get("/metrics").await.status, 404);
+    for variable in ["AISIX_DP_BUDGET_STALE_MAX_SECONDS", "AISIX_PROXY__COLOUR"] {
+        let told = |line: &Value| {
+            let message = line["message"].as_str().unwrap_or_default();
+            line["level"] == "WARN" && message.contains(variable)
+        };
+        gateway.logged(variable, told).await;
+    }
+    let printed = gateway.printed();
+    assert!(
+        !printed.contains("blue-ish"),
+        "a value was printed: {printed}"
+    );
+}
+
+#[tokio::test]
+async fn a_later_revisions_keys_warn_and_do_not_stop_the_start() {
+    let later = json!({
+        "observability": {"debug": {"enabled": true}, "heap_profiling": {"enabled": false}, "metrics": {"labels": {}}},
+        "proxy": {"listeners": []},
+        "etcd": {"request_timeout_ms": null},
+    });
+    let gateway = Gateway::start(Setup::new().config(later)).await;
+    for key in [
+        "observability.debug",
+        "observability.heap_profiling",
+        "observability.metrics.labels",
+        "proxy.listeners",
+    ] {
+        let told = |line: &Value| {
+            let message = line["message"].as_str().unwrap_or_default();
+            line["level"] == "WARN" && message.contains(&format!("`{key}`"))
+        };
+        gateway.logged(key, told).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_settings_is_told_at_once_and_ends_with_1() {
+    let wrong = json!({
+        "proxy": {"addres": "127.0.0.1:0", "workers": 0, "real_ip": {"trusted_proxies": ["10.0.0.0/99"]}},
+        "upstream": {"timeout": 5, "tls": {"client_cert_file": "cert.pem"}},
+        "admin": {"enabled": true, "admin_keys": ["top-secret"]},
+        "cache": {"backend": "redis"},
+        "managed": {"enabled": true},
+        "observability": {"metrics": {"otlp": {"enabled": true}}},
+    });
+    let printed = Gateway::try_start(Setup::new().config(wrong)).await;
+    let printed = printed.expect_err("nothing of this is right");
+    let expected = [
+        "exit status: 1",
+        "`proxy.addres` is not a known key; did you mean `proxy.addr`?",
+        "`proxy.workers`",
+        "`proxy.real_ip.trusted_proxies[0]`",
+        "`upstream.timeout` is not a known key; did you mean `upstream.timeout_ms`?",
+        "`upstream.tls.client_cert_file` needs `upstream.tls.client_key_file`",
+        "`admin.enabled` is not supported yet",
+        "`cache.backend` `redis` is not supported yet",
+        "`managed.enabled` is not supported yet",
+        "`observability.metrics.otlp.enabled` is not supported yet",
+    ];
+    for expected in expected {
+        assert!(
+            printed.contains(expected),
+            "{expected} is missing in\n{printed}"
+        );
+    }
+    assert!(!printed.contains("top-secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_says_why() {
+    let missing = gateway::run(&["--config", "/nowhere/config.yaml"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("/nowhere/config.yaml"));
+    assert_eq!(gateway::run(&[]).await.status.code(), Some(2));
+    assert_eq!(gateway::run(&["--colour"]).await.status.code(), Some(2));
+
+    let first = Gateway::start(Setup::new()).await;
+    let busy = first.metrics_listener().to_string();
+    let metrics = json!({"observability": {"metrics": {"prometheus": {"addr": busy}}}});
+    let printed = Gateway::try_start(Setup::new().config(metrics))
+        .await
+        .expect_err("in use");
+    assert!(
+        printed.contains("exit status: 1") && printed.contains(&busy),
+        "{printed}"
+    );
+
+    let version = gateway::run(&["--version"]).await;
+    assert!(version.stdout.starts_with(b"aisix 0."), "{version:?}");
+}

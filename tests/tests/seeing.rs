@@ -1,0 +1,455 @@
+//! What the operator sees: the access log, the metrics, the probes.
+
+use std::collections::BTreeSet;
+
+use aisix_tests::{
+    client::Client,
+    exposition::Exposition,
+    gateway::{self, Gateway, Setup},
+    upstream::{Answer, Flavour, Step, Upstream},
+};
+use http::Method;
+use serde_json::{Value, json};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn house() -> (Upstream, Gateway) {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    upstream.on("stalls", Answer::text(["Hel", "lo"]).after(2, Step::Stall));
+    let setup = Setup::new()
+        .provider(&upstream)
+        .models(["text", "stalls"])
+        .model("alias", json!({"model_name": "text", "cost": {"input_per_1k": 1.0, "output_per_1k": 2.0}}))
+        .key("limited", "sk-limited", json!({"allowed_models": ["*"], "team_id": "t1", "user_id": "u1", "user_name": "Ada", "rate_limit": {"rpd": 1}}))
+        .key("disabled", "sk-disabled", json!({"allowed_models": ["*"], "disabled": true}))
+        .config(json!({"proxy": {"request_body_limit_bytes": 10_000}}));
+    (upstream, Gateway::start(setup).await)
+}
+
+/// The members of a line that a table names.
+fn chosen(line: &Value, like: &Value) -> Value {
+    let names = like.as_object().expect("members").keys();
+    names
+        .map(|name| (name.clone(), line[name].clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_request_is_one_line_of_the_access_log() {
+    let (upstream, gateway) = house().await;
+    let client = |id: &str, key: &str| {
+        Client::anonymous(gateway.proxy())
+            .header("x-aisix-request-id", id)
+            .header("x-api-key", key)
+    };
+    client("whole", gateway::KEY)
+        .chat("alias", "hi")
+        .await
+        .text()
+        .await;
+    client("stream", gateway::KEY)
+        .chat_stream("alias", "hi")
+        .await
+        .text()
+        .await;
+    client("wrong-key", "sk-wrong")
+        .chat("alias", "hi")
+        .await
+        .text()
+        .await;
+    client("disabled-key", "sk-disabled")
+        .chat("alias", "hi")
+        .await
+        .text()
+        .await;
+    client("no-model", gateway::KEY)
+        .chat("absent", "hi")
+        .await
+        .text()
+        .await;
+    client("no-path", gateway::KEY)
+        .get("/v1/nowhere?secret=1")
+        .await
+        .text()
+        .await;
+    client("too-large", gateway::KEY)
+        .chat("text", &"x".repeat(20_000))
+        .await
+        .text()
+        .await;
+    let mut left = client("left", gateway::KEY)
+        .chat_stream("stalls", "hi")
+        .await;
+    left.data().await.expect("a first chunk");
+    drop(left);
+    upstream.exchange_for("stalls").await.closed().await;
+
+    let usage = json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
+    let served = json!({"level": "INFO", "method": "POST", "path": CHAT, "status": 200, "provider": "openai", "model": "alias",
+        "provider_request_id": "req_scripted", "served_by_model": "text", "routing_attempt_count": 1, "routing_fallback_count": 0,
+        "error_kind": null, "error": null});
+    let none = json!({"provider": null, "model": null, "total_tokens": null, "routing_attempt_count": null});
+    let table = [
+        ("whole", served.clone()),
+        ("whole", usage.clone()),
+        ("whole", json!({"outcome": "success", "stream": false})),
+        ("stream", served),
+        ("stream", usage),
+        ("stream", json!({"outcome": "success", "stream": true})),
+        ("wrong-key", none.clone()),
+        (
+            "wrong-key",
+            json!({"status": 401, "outcome": "refused", "api_key_id": null, "error": "invalid API key"}),
+        ),
+        ("disabled-key", json!({"status": 401, "outcome": "refused"})),
+        ("no-model", none.clone()),
+        (
+            "no-model",
+            json!({"status": 404, "error": "model \"absent\" not found"}),
+        ),
+        ("no-path", none),
+        (
+            "no-path",
+            json!({"status": 404, "method": "GET", "path": "/v1/nowhere"}),
+        ),
+        ("too-large", json!({"status": 413, "outcome": "refused"})),
+        (
+            "left",
+            json!({"outcome": "cancelled", "model": "stalls", "stream": true}),
+        ),
+    ];
+    for (id, expected) in table {
+        let line = gateway.access_log(id).await;
+        assert_eq!(chosen(&line, &expected), expected, "{id}: {line}");
+        assert!(
+            line["latency_ms"].is_u64() && line["timestamp"].is_string(),
+            "{id}: {line}"
+        );
+        let lines = gateway
+            .log()
+            .into_iter()
+            .filter(|line| line["request_id"] == id);
+        assert_eq!(lines.count(), 1, "{id}");
+    }
+    let line = gateway.access_log("whole").await;
+    assert!(
+        line["api_key_id"].as_str().is_some_and(|id| id.len() == 36),
+        "{line}"
+    );
+    assert_eq!(
+        gateway.access_log("wrong-key").await["error_kind"]
+            .as_str()
+            .map(str::is_empty),
+        Some(false)
+    );
+    for secret in [gateway::KEY, "sk-wrong", "sk-disabled", "secret=1"] {
+        assert!(!gateway.printed().contains(secret), "{secret} is printed");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_head_is_a_499() {
+    let (upstream, gateway) = house().await;
+    upstream.next(aisix_tests::upstream::Reply::never());
+    let client = Client::new(gateway.proxy()).header("x-aisix-request-id", "early");
+    let exchange = tokio::select! {
+        _ = client.chat("text", "hi") => panic!("it never answers"),
+        exchange = upstream.exchange_for("text") => exchange,
+    };
+    exchange.closed().await;
+    let line = gateway.access_log("early").await;
+    assert_eq!(
+        (&line["status"], &line["outcome"]),
+        (&json!(499), &json!("cancelled"))
+    );
+    let metrics = Exposition::parse(&gateway.metrics().await);
+    assert_eq!(
+        metrics.sum(
+            "aisix_proxy_client_cancelled_requests_total",
+            &[("endpoint", CHAT), ("model", "text")]
+        ),
+        1.0
+    );
+    assert_eq!(metrics.sum("aisix_proxy_in_flight_requests", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn the_metrics_are_those_of_the_contract() {
+    let (_upstream, gateway) = house().await;
+    let client = Client::anonymous(gateway.proxy());
+    let key = |key: &str| client.clone().header("x-api-key", key);
+    for (key, model, status) in [
+        (key(gateway::KEY), "alias", 200),
+        (key("sk-limited"), "alias", 200),
+        (key("sk-limited"), "alias", 429),
+        (key("sk-wrong"), "alias", 401),
+        (client.clone(), "alias", 401),
+        (key("sk-disabled"), "alias", 401),
+        (key(gateway::KEY), "absent", 404),
+    ] {
+        let response = key
+            .header("user-agent", "OpenAI/Python 1.0")
+            .header("x-aisix-request-id", "last")
+            .chat(model, "hi")
+            .await;
+        assert_eq!(response.status.as_u16(), status);
+        response.text().await;
+    }
+    key(gateway::KEY)
+        .chat("text", &"x".repeat(20_000))
+        .await
+        .text()
+        .await;
+    key(gateway::KEY)
+        .header("x-aisix-request-id", "stream")
+        .chat_stream("alias", "hi")
+        .await
+        .text()
+        .await;
+    gateway.access_log("stream").await;
+
+    let metrics = Exposition::parse(&gateway.metrics().await);
+    let identity = "endpoint inbound_protocol provider model upstream_model provider_key_id provider_key_name api_key_id team_id user_id user_name";
+    let request = format!("{identity} stream is_fallback status outcome");
+    let duration = format!("{identity} stream status outcome");
+    let deployment = "provider model upstream_model provider_key_id";
+    let latency = "env_id endpoint model provider status_class streaming";
+    let table = [
+        (
+            "aisix_requests_total",
+            "counter",
+            "provider model status outcome",
+        ),
+        (
+            "aisix_request_duration_seconds",
+            "summary",
+            "provider model status",
+        ),
+        ("aisix_tokens_consumed_total", "counter", "provider model"),
+        ("aisix_proxy_requests_total", "counter", &request),
+        ("aisix_proxy_failed_requests_total", "counter", &request),
+        ("aisix_llm_requests_total", "counter", &request),
+        ("aisix_proxy_request_duration_seconds", "summary", &duration),
+        ("aisix_llm_request_duration_seconds", "summary", &duration),
+        ("aisix_llm_api_latency_seconds", "summary", &duration),
+        ("aisix_llm_time_to_first_token_seconds", "summary", identity),
+        ("aisix_llm_input_tokens_total", "counter", identity),
+        ("aisix_llm_output_tokens_total", "counter", identity),
+        ("aisix_llm_total_tokens_total", "counter", identity),
+        ("aisix_llm_spend_micro_usd_total", "counter", identity),
+        (
+            "aisix_llm_tokens_by_client_total",
+            "counter",
+            "client_type model token_type",
+        ),
+        ("aisix_request_e2e_latency_seconds", "histogram", latency),
+        ("aisix_request_ttft_seconds", "histogram", latency),
+        (
+            "aisix_auth_decisions_total",
+            "counter",
+            "method result reason",
+        ),
+        (
+            "aisix_ratelimit_rejections_total",
+            "counter",
+            "scope layer policy_id",
+        ),
+        ("aisix_deployment_requests_total", "counter", deployment),
+        (
+            "aisix_deployment_success_responses_total",
+            "counter",
+            deployment,
+        ),
+        (
+            "aisix_proxy_in_flight_requests",
+            "gauge",
+            "endpoint inbound_protocol",
+        ),
+        (
+            "aisix_proxy_request_body_limit_rejections_total",
+            "counter",
+            "endpoint inbound_protocol outcome",
+        ),
+        ("aisix_config_last_reload_successful", "gauge", ""),
+        (
+            "aisix_config_last_reload_success_timestamp_seconds",
+            "gauge",
+            "",
+        ),
+        ("aisix_config_reloads_total", "counter", ""),
+    ];
+    for (family, kind, labels) in table {
+        assert_eq!(metrics.kind(family), Some(kind), "{family}");
+        let name = if matches!(kind, "summary" | "histogram") {
+            format!("{family}_count")
+        } else {
+            family.to_owned()
+        };
+        let sample = metrics
+            .samples(&name)
+            .next()
+            .unwrap_or_else(|| panic!("{name} has no sample"));
+        let labels: BTreeSet<_> = labels.split_whitespace().collect();
+        assert_eq!(
+            sample
+                .labels
+                .keys()
+                .map(String::as_str)
+                .collect::<BTreeSet<_>>(),
+            labels,
+            "{name}"
+        );
+        assert!(
+            sample.labels.values().all(|value| !value.is_empty()) || labels.contains("env_id"),
+            "{sample:?}"
+        );
+    }
+    let sums = [
+        (
+            "aisix_requests_total",
+            vec![
+                ("status", "200"),
+                ("model", "alias"),
+                ("provider", "openai"),
+            ],
+            3.0,
+        ),
+        (
+            "aisix_requests_total",
+            vec![("status", "401"), ("model", "unknown")],
+            3.0,
+        ),
+        (
+            "aisix_requests_total",
+            vec![("status", "404"), ("model", "unknown")],
+            1.0,
+        ),
+        (
+            "aisix_tokens_consumed_total",
+            vec![("model", "alias")],
+            45.0,
+        ),
+        (
+            "aisix_llm_spend_micro_usd_total",
+            vec![("user_name", "Ada")],
+            18_000.0,
+        ),
+        (
+            "aisix_proxy_requests_total",
+            vec![("stream", "true"), ("endpoint", CHAT)],
+            1.0,
+        ),
+        (
+            "aisix_auth_decisions_total",
+            vec![("result", "denied")],
+            3.0,
+        ),
+        (
+            "aisix_auth_decisions_total",
+            vec![("result", "allowed"), ("method", "api_key")],
+            5.0,
+        ),
+        (
+            "aisix_ratelimit_rejections_total",
+            vec![("layer", "api_key")],
+            1.0,
+        ),
+        (
+            "aisix_request_e2e_latency_seconds_count",
+            vec![("status_class", "2xx")],
+            3.0,
+        ),
+        (
+            "aisix_request_ttft_seconds_count",
+            vec![("streaming", "true")],
+            1.0,
+        ),
+        (
+            "aisix_proxy_request_body_limit_rejections_total",
+            vec![("endpoint", CHAT)],
+            1.0,
+        ),
+        ("aisix_proxy_in_flight_requests", vec![], 0.0),
+    ];
+    for (name, labels, sum) in sums {
+        assert_eq!(metrics.sum(name, &labels), sum, "{name} {labels:?}");
+    }
+    let buckets: Vec<_> = metrics
+        .samples("aisix_request_ttft_seconds_bucket")
+        .collect();
+    assert_eq!(buckets.len(), 13);
+    assert!(
+        buckets.is_sorted_by(|a, b| a.value <= b.value),
+        "{buckets:?}"
+    );
+    assert_eq!(buckets[12].labels["le"], "+Inf");
+}
+
+#[tokio::test]
+async fn junk_of_callers_makes_no_series() {
+    let (_upstream, gateway) = house().await;
+    let client = Client::new(gateway.proxy());
+    for number in 0..200 {
+        let junk = format!("junk-{number}\"\n\\");
+        let client = client
+            .clone()
+            .header("user-agent", &format!("junk{number}"));
+        client.chat(&junk, "hi").await.text().await;
+        client.get(&format!("/junk/{number}")).await.text().await;
+    }
+    let method = Method::from_bytes(b"JUNK").expect("a token");
+    client.send(method, CHAT, "".into()).await.text().await;
+    let text = gateway.metrics().await;
+    let metrics = Exposition::parse(&text);
+    assert!(!text.to_lowercase().contains("junk"), "{text}");
+    assert!(
+        metrics.samples("aisix_requests_total").count() <= 4,
+        "{text}"
+    );
+    assert_eq!(
+        metrics.sum(
+            "aisix_requests_total",
+            &[("model", "unknown"), ("status", "404")]
+        ),
+        400.0
+    );
+    assert_eq!(
+        metrics.sum(
+            "aisix_proxy_requests_total",
+            &[("endpoint", "other"), ("status", "404")]
+        ),
+        200.0
+    );
+}
+
+#[tokio::test]
+async fn the_probes_say_ready_and_alive() {
+    let (_upstream, gateway) = house().await;
+    let (proxy, aside) = (
+        Client::anonymous(gateway.proxy()),
+        Client::anonymous(gateway.metrics_listener()),
+    );
+    let verbose = "[+]ping ok\n[+]shutdown ok\nlivez check passed\n";
+    for (client, path, status, body) in [
+        (&aside, "/status/ready", 200, "ok"),
+        (&proxy, "/livez", 200, "ok"),
+        (&proxy, "/livez?verbose", 200, verbose),
+        (&proxy, "/readyz", 200, "ok"),
+    ] {
+        let response = client.get(path).await;
+        assert_eq!(response.status.as_u16(), status, "{path}");
+        assert_eq!(response.text().await, body, "{path}");
+    }
+    assert_eq!(
+        proxy.get("/livez").await.header("x-content-type-options"),
+        Some("nosniff")
+    );
+    assert_eq!(proxy.get("/health").await.status, 404);
+    assert_eq!(aside.get("/nowhere").await.status, 404);
+    let content_type = aside
+        .get("/metrics")
+        .await
+        .header("content-type")
+        .map(str::to_owned);
+    assert_eq!(content_type.as_deref(), Some("text/plain; version=0.0.4"));
+}
