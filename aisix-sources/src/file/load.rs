@@ -94,11 +94,14 @@ fn entries(document: Value, env: Env<'_>, problems: &mut Problems) -> Vec<Entry>
     let mut entries = Vec::with_capacity(drafts.len());
     for mut draft in drafts {
         sugar::desugar(&mut draft, &provider_keys, env, problems);
+        if draft.kind == Kind::ApiKey {
+            keys.allowed(&draft, problems);
+        }
         let value = Value::Object(std::mem::take(&mut draft.members));
         match decode(draft.kind, value.clone(), Strictness::Strict) {
             Ok(decoded) => {
                 if let Resource::ApiKey(key) = &decoded.resource {
-                    keys.check(&draft.scope, key, problems);
+                    keys.distinct(&draft.scope, key.key_hash, problems);
                 }
             }
             Err(errors) => {

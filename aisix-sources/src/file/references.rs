@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use aisix_core::config::{
     glob::Glob,
-    resource::{ApiKey, KeyHash, Kind, nearest},
+    resource::{KeyHash, Kind, nearest},
 };
+use serde_json::Value;
 
 use super::{draft::Draft, report::Problems, sugar::meant};
 
@@ -46,24 +47,32 @@ impl<'f> Keys<'f> {
         }
     }
 
-    /// Reports what is wrong with a key among the others.
-    pub(super) fn check(&mut self, scope: &str, key: &ApiKey, problems: &mut Problems) {
-        for (index, allowed) in key.allowed_models.iter().enumerate() {
-            let name = allowed.as_str();
-            if allowed.is_wildcard() || self.serves(name) {
+    /// Reports models that a key allows and that nobody defines, whatever else is wrong with it.
+    pub(super) fn allowed(&self, draft: &Draft, problems: &mut Problems) {
+        let allowed = draft
+            .members
+            .get("allowed_models")
+            .and_then(Value::as_array);
+        for (index, name) in allowed.into_iter().flatten().enumerate() {
+            let Some(name) = name.as_str() else { continue };
+            if Glob::new(name).is_wildcard() || self.serves(name) {
                 continue;
             }
             let near = nearest(name, self.models.iter().copied());
             let name = meant(name, near);
             problems.at(
-                scope,
+                &draft.scope,
                 format!("`allowed_models[{index}]` names no model: {name}"),
             );
         }
-        if let Some(other) = self.seen.get(&key.key_hash) {
+    }
+
+    /// Reports a key that another entry has too.
+    pub(super) fn distinct(&mut self, scope: &str, key: KeyHash, problems: &mut Problems) {
+        if let Some(other) = self.seen.get(&key) {
             problems.at(scope, format!("has the same key as {other}"));
         } else {
-            self.seen.insert(key.key_hash, scope.to_owned());
+            self.seen.insert(key, scope.to_owned());
         }
     }
 

@@ -112,7 +112,7 @@ api_keys:
     let report = parse("/etc/r.yaml", text, &env).unwrap_err();
     assert_eq!(
         report.to_string(),
-        r#"resources file /etc/r.yaml: 10 error(s):
+        r#"resources file /etc/r.yaml: 11 error(s):
   - (file): `_format_version` must be the string "1", in quotes
   - (file): `modles` is not a known key; did you mean `models`?
   - (file): `guardrails` is not supported yet
@@ -122,7 +122,8 @@ api_keys:
   - api_keys[0] ("me"): `id` is made from the name and cannot be given
   - models[0] ("gpt-4o"): `provider_key` names no provider key: "opnai"
   - models[0] ("gpt-4o"): `timeout` must be a whole number, not a string
-  - api_keys[0] ("me"): `key_env` names the environment variable "NOPE", which is unset or empty"#
+  - api_keys[0] ("me"): `key_env` names the environment variable "NOPE", which is unset or empty
+  - api_keys[0] ("me"): `allowed_models[0]` names no model: "gpt-4"; did you mean "gpt-4o"?"#
     );
 }
 

@@ -288,7 +288,8 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
         }
         if self.revision > 1 {
             let (path, resources) = (self.path.display(), entries.len());
-            tracing::info!(%path, resources, %hash, revision = self.revision, "resources file reloaded");
+            // Whoever applies it says so at a higher level.
+            tracing::debug!(%path, resources, %hash, revision = self.revision, "resources file read");
         }
         Change::Reset(entries)
     }
