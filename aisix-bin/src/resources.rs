@@ -28,7 +28,9 @@ impl Follow {
         let mut watch = Watch::new(path, variable)?;
         let reloader = watch.reloader();
         let first = watch.next().await.context("the file is not read")?;
-        Ok((first?, Self::File(watch, reloader)))
+        // The message is the whole report; its source would say it once more.
+        let first = first.map_err(|error| anyhow::anyhow!("{error}"))?;
+        Ok((first, Self::File(watch, reloader)))
     }
 
     /// What a SIGHUP does.
