@@ -6,16 +6,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, AttemptRecord, Call},
-    error::{Error, ErrorKind, Retry},
+    call::{Attempt, Call},
+    error::{Error, Retry},
     reply::Reply,
     stage::{StageFuture, replace},
-    upstream::timed_out,
 };
 
 /// The longest `Retry-After` that is waited for.
@@ -67,27 +66,25 @@ where
             true => None,
             false => target.deadlines.total,
         };
+        let now = Instant::now();
         let first = Attempt {
             upstream_model: call.model.upstream_name(&call.requested_model),
             call: Arc::new(call),
             target,
             number: 1,
+            started: now,
+            deadline: total.map(|total| (now + total, total)),
         };
-        Box::pin(async move { attempts(&mut inner, first, total).await })
+        Box::pin(async move { attempts(&mut inner, first).await })
     }
 }
 
-async fn attempts<S>(
-    inner: &mut S,
-    mut attempt: Attempt,
-    total: Option<Duration>,
-) -> Result<Reply, Error>
+async fn attempts<S>(inner: &mut S, mut attempt: Attempt) -> Result<Reply, Error>
 where
     S: Service<Attempt, Response = Reply, Error = Error>,
 {
-    let deadline = total.map(|total| Instant::now() + total);
     loop {
-        let error = match once(inner, &attempt, total.zip(deadline)).await {
+        let error = match inner.call(attempt.clone()).await {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
@@ -98,37 +95,13 @@ where
             return Err(error);
         }
         let pause = back_off(attempt.number, error.retry_after(), fastrand::f64());
-        if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+        let next = Instant::now() + pause;
+        if attempt.deadline.is_some_and(|(end, _)| next >= end) {
             return Err(error);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep_until(next).await;
         attempt.number += 1;
-    }
-}
-
-/// One attempt, up to the deadline of all.
-async fn once<S>(
-    inner: &mut S,
-    attempt: &Attempt,
-    deadline: Option<(Duration, Instant)>,
-) -> Result<Reply, Error>
-where
-    S: Service<Attempt, Response = Reply, Error = Error>,
-{
-    let Some((total, deadline)) = deadline else {
-        return inner.call(attempt.clone()).await;
-    };
-    let started = Instant::now();
-    match timeout_at(deadline, inner.call(attempt.clone())).await {
-        Ok(result) => result,
-        Err(_) => {
-            // The attempt was dropped, so it cannot tell its own end.
-            let mut record = AttemptRecord::new(attempt);
-            record.latency = started.elapsed();
-            record.error = Some(ErrorKind::Timeout);
-            attempt.call.trail().push_attempt(record);
-            Err(timed_out(total))
-        }
+        attempt.started = Instant::now();
     }
 }
 

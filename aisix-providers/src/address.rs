@@ -22,7 +22,7 @@ const PASTED: [&str; 7] = [
 pub(crate) fn base(text: &str) -> Result<String, Error> {
     let wrong = |why: &str| {
         Error::new(
-            ErrorKind::Config,
+            ErrorKind::InvalidRequest,
             format!("the provider key's api_base is not usable: {why}"),
         )
     };
@@ -58,7 +58,7 @@ pub(crate) fn endpoint(base: &str, operation: &Operation) -> Result<Uri, Error> 
     let _ = write!(address, "{base}{path}");
     address.parse().map_err(|_| {
         Error::new(
-            ErrorKind::Config,
+            ErrorKind::InvalidRequest,
             "the provider key's api_base is not usable: not a URL",
         )
     })
@@ -99,7 +99,7 @@ mod tests {
             "https://h/?key=secret",
         ] {
             let error = base(wrong).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config, "{wrong}");
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{wrong}");
             assert!(!error.message().contains("secret"));
         }
     }

@@ -10,11 +10,13 @@ mod trail;
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use aisix_wire::Operation;
 use bytes::Bytes;
 use http::request::Parts;
+use tokio::time::Instant;
 
 pub use self::{
     caller::{Caller, CallerBuilder},
@@ -96,6 +98,10 @@ pub struct Attempt {
     pub upstream_model: Arc<str>,
     /// Counts from 1.
     pub number: u32,
+    /// When it began.
+    pub(crate) started: Instant,
+    /// When all attempts of the call are over, and how long that was from its beginning.
+    pub(crate) deadline: Option<(Instant, Duration)>,
 }
 
 // === impl Call ===

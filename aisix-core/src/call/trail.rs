@@ -67,6 +67,8 @@ pub struct AttemptRecord {
     pub upstream_request_id: Option<HeaderValue>,
     /// Why it failed.
     pub error: Option<ErrorKind>,
+    /// Whether nobody waited for its end: the client has left, or a hook gave up.
+    pub abandoned: bool,
 }
 
 // === impl AttemptRecord ===
@@ -81,6 +83,7 @@ impl AttemptRecord {
             status: None,
             upstream_request_id: None,
             error: None,
+            abandoned: false,
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct Endings(Arc<Mutex<Seen>>);
 struct Seen {
     started: usize,
     attempts: Vec<Option<ErrorKind>>,
+    abandoned: usize,
     endings: Vec<Ending>,
 }
 
@@ -59,6 +60,11 @@ impl Endings {
         self.0.lock().attempts.clone()
     }
 
+    /// How many of the attempts were abandoned.
+    pub fn abandoned(&self) -> usize {
+        self.0.lock().abandoned
+    }
+
     /// The endings so far.
     pub fn all(&self) -> Vec<Ending> {
         self.0.lock().endings.clone()
@@ -82,7 +88,9 @@ impl Observer for Endings {
     }
 
     fn attempt_ended(&self, _: &Trail, attempt: &AttemptRecord) {
-        self.0.lock().attempts.push(attempt.error);
+        let mut seen = self.0.lock();
+        seen.attempts.push(attempt.error);
+        seen.abandoned += usize::from(attempt.abandoned);
     }
 
     fn ended(&self, _: &Trail, outcome: &Outcome<'_>) {

@@ -9,7 +9,7 @@ mod send;
 mod shape;
 mod transport;
 
-pub(crate) use self::send::{Upstream, timed_out};
+pub(crate) use self::send::Upstream;
 pub use self::{
     classify::{MAX_REFUSAL, refusal},
     provider::{Endpoint, Provider, Registry, Spec},

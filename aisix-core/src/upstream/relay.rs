@@ -40,6 +40,8 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// What a relay goes by.
 pub(super) struct RelaySettings {
+    /// When the attempt began.
+    started: Instant,
     dialect: Dialect,
     gap: Option<Duration>,
     first_token: Option<Duration>,
@@ -103,6 +105,7 @@ impl RelaySettings {
             .map(|member| member.value.len())
             .sum();
         Self {
+            started: attempt.started,
             dialect: attempt.call.inbound.operation.dialect,
             gap: deadlines.gap,
             first_token: deadlines.first_token,
@@ -125,9 +128,9 @@ impl Relay {
             meter: Meter::new(),
             out: VecDeque::new(),
             phase: Phase::Held,
+            started: settings.started,
             settings,
             progress,
-            started: now,
             heard: now,
             spoke: now,
             content: false,

@@ -5,14 +5,14 @@ use std::{
     pin::Pin,
     sync::atomic::Ordering,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aisix_wire::openai::{ResponseError, read_response};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    call::{Attempt, AttemptRecord},
+    call::{Attempt, AttemptRecord, Trail},
     error::{Error, ErrorKind},
     reply::{Progress, Reply},
     stage::StageFuture,
@@ -58,15 +58,59 @@ impl Service<Attempt> for Upstream {
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let settings = self.settings;
         Box::pin(async move {
-            let started = Instant::now();
-            let mut record = AttemptRecord::new(&attempt);
-            let trail = attempt.call.trail().clone();
-            let result = exchange(&settings, &attempt, &mut record).await;
-            record.latency = started.elapsed();
-            record.error = result.as_ref().err().map(Error::kind);
-            trail.push_attempt(record);
+            let mut recording = Recording::new(&attempt);
+            let exchange = exchange(&settings, &attempt, recording.record());
+            let result = match attempt.deadline {
+                None => exchange.await,
+                Some((end, total)) => timeout_at(end, exchange)
+                    .await
+                    .unwrap_or_else(|_| Err(timed_out(total))),
+            };
+            recording.finish(result.as_ref().err());
             result
         })
+    }
+}
+
+/// Records the attempt, also when it is dropped.
+struct Recording {
+    trail: Trail,
+    started: Instant,
+    record: Option<AttemptRecord>,
+}
+
+// === impl Recording ===
+
+impl Recording {
+    fn new(attempt: &Attempt) -> Self {
+        Self {
+            trail: attempt.call.trail().clone(),
+            started: attempt.started,
+            record: Some(AttemptRecord::new(attempt)),
+        }
+    }
+
+    fn record(&mut self) -> &mut AttemptRecord {
+        self.record.as_mut().expect("taken only at the end")
+    }
+
+    fn finish(mut self, error: Option<&Error>) {
+        self.push(error.map(Error::kind), false);
+    }
+
+    fn push(&mut self, error: Option<ErrorKind>, abandoned: bool) {
+        if let Some(mut record) = self.record.take() {
+            record.latency = self.started.elapsed();
+            record.error = error;
+            record.abandoned = abandoned;
+            self.trail.push_attempt(record);
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.push(None, true);
     }
 }
 
@@ -134,7 +178,7 @@ pub(super) async fn within<F: Future>(
     }
 }
 
-pub(crate) fn timed_out(limit: Duration) -> Error {
+pub(super) fn timed_out(limit: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("upstream request timed out after {}ms", limit.as_millis()),

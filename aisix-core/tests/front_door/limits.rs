@@ -305,6 +305,8 @@ async fn a_client_that_leaves_before_the_answer_pays_for_its_prompt() {
     exchange.request().await;
     call.abort();
     exchange.ended().await;
+    let endings = &limited.endings;
+    assert_eq!((endings.attempts(), endings.abandoned()), (vec![None], 1));
     assert_eq!(
         limited.remaining("tokens").await,
         (10_000 - 8 - 8 - 1024).to_string()

@@ -129,7 +129,7 @@ pub struct Response {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamDoneMarker {
-    /// They do; its absence is worth a warning.
+    /// They do: a stream without it was cut, and is told so.
     Required,
     /// They may.
     #[default]

@@ -140,6 +140,8 @@ impl Observer for Metrics {
         let deployment = memory.deployment(&state.families, trail, &attempt.target);
         deployment.attempts.add(1);
         match attempt.error {
+            // What an abandoned attempt would have come to, nobody knows.
+            _ if attempt.abandoned => {}
             None => deployment.successes.add(1),
             Some(_) => deployment.failures.add(1),
         }
