@@ -61,7 +61,7 @@ impl Follow {
                 }
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

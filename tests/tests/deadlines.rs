@@ -26,10 +26,6 @@ async fn house(upstream_settings: Value, model: Value) -> (Upstream, Gateway, Cl
     (upstream, gateway, client)
 }
 
-fn no_head() -> Reply {
-    Reply::never()
-}
-
 /// A stream that says nothing after this many events; the first carries only the role.
 fn silent_after(events: usize) -> Answer {
     Answer::text(["Hel", "lo"]).after(events, Step::Stall)
@@ -37,46 +33,24 @@ fn silent_after(events: usize) -> Answer {
 
 #[tokio::test]
 async fn before_any_content_a_deadline_is_a_504() {
-    // Which deadline, whether streamed, and what the upstream does.
-    let table: [(Value, Value, bool, fn(&Upstream)); 6] = [
-        (json!({"timeout_ms": 200}), json!({}), false, |upstream| {
-            upstream.next(no_head())
-        }),
-        (json!({}), json!({"timeout": 200}), true, |upstream| {
-            upstream.next(no_head())
-        }),
-        (
-            json!({"head_timeout_ms": 200}),
-            json!({}),
-            false,
-            |upstream| upstream.next(no_head()),
-        ),
-        (
-            json!({"head_timeout_ms": 200}),
-            json!({}),
-            true,
-            |upstream| upstream.next(no_head()),
-        ),
-        (
-            json!({"first_token_timeout_ms": 200}),
-            json!({}),
-            true,
-            |upstream| upstream.next(silent_after(1)),
-        ),
-        (
-            json!({}),
-            json!({"timeout": 60_000, "stream_timeout": 200}),
-            true,
-            |upstream| upstream.next(silent_after(1)),
-        ),
+    // Which deadline, whether streamed, and whether the upstream sends a head.
+    let table = [
+        (json!({"timeout_ms": 200}), json!({}), false, false),
+        (json!({}), json!({"timeout": 200}), true, false),
+        (json!({"head_timeout_ms": 200}), json!({}), false, false),
+        (json!({"head_timeout_ms": 200}), json!({}), true, false),
+        (json!({"first_token_timeout_ms": 200}), json!({}), true, true),
+        (json!({}), json!({"timeout": 60_000, "stream_timeout": 200}), true, true),
     ];
-    for (settings, model, streamed, script) in table {
+    for (settings, model, streamed, head) in table {
         let (upstream, _gateway, client) = house(settings.clone(), model.clone()).await;
-        script(&upstream);
-        let response = if streamed {
-            client.chat_stream("text", "hi").await
-        } else {
-            client.chat("text", "hi").await
+        match head {
+            true => upstream.next(silent_after(1)),
+            false => upstream.next(Reply::never()),
+        }
+        let response = match streamed {
+            true => client.chat_stream("text", "hi").await,
+            false => client.chat("text", "hi").await,
         };
         let (status, body) = (response.status, response.text().await);
         assert_eq!(status, 504, "{settings} {model}: {body}");

@@ -42,6 +42,7 @@ struct Record {
     caller: OnceLock<Arc<Caller>>,
     model: OnceLock<Arc<Model>>,
     streams: OnceLock<bool>,
+    standings: OnceLock<Box<[Standing]>>,
     rest: Mutex<Rest>,
 }
 
@@ -112,6 +113,7 @@ impl Trail {
             caller: OnceLock::new(),
             model: OnceLock::new(),
             streams: OnceLock::new(),
+            standings: OnceLock::new(),
             rest: Mutex::default(),
         }))
     }
@@ -169,6 +171,11 @@ impl Trail {
     /// Whether the caller asked for a stream, once the body was read.
     pub fn streams(&self) -> bool {
         self.0.streams.get().copied().unwrap_or_default()
+    }
+
+    /// Where the caller's own limits stood when the call was admitted; empty when it has none.
+    pub fn standings(&self) -> &[Standing] {
+        self.0.standings.get().map_or(&[], AsRef::as_ref)
     }
 
     /// The last attempt.
@@ -233,6 +240,10 @@ impl Trail {
 
     pub(crate) fn set_streams(&self, streams: bool) {
         let _ = self.0.streams.set(streams);
+    }
+
+    pub(crate) fn set_standings(&self, standings: &[Standing]) {
+        let _ = self.0.standings.set(standings.into());
     }
 
     /// Records an attempt and tells the observers.
