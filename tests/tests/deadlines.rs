@@ -39,8 +39,18 @@ async fn before_any_content_a_deadline_is_a_504() {
         (json!({}), json!({"timeout": 200}), true, false),
         (json!({"head_timeout_ms": 200}), json!({}), false, false),
         (json!({"head_timeout_ms": 200}), json!({}), true, false),
-        (json!({"first_token_timeout_ms": 200}), json!({}), true, true),
-        (json!({}), json!({"timeout": 60_000, "stream_timeout": 200}), true, true),
+        (
+            json!({"first_token_timeout_ms": 200}),
+            json!({}),
+            true,
+            true,
+        ),
+        (
+            json!({}),
+            json!({"timeout": 60_000, "stream_timeout": 200}),
+            true,
+            true,
+        ),
     ];
     for (settings, model, streamed, head) in table {
         let (upstream, _gateway, client) = house(settings.clone(), model.clone()).await;

@@ -20,7 +20,7 @@ async fn house() -> (Upstream, Gateway) {
         .provider(&upstream)
         .models(["text", "stalls"])
         .model("alias", json!({"model_name": "text", "cost": {"input_per_1k": 1.0, "output_per_1k": 2.0}}))
-        .key("limited", "sk-limited", json!({"allowed_models": ["*"], "team_id": "t1", "user_id": "u1", "user_name": "Ada", "rate_limit": {"rpd": 1}}))
+        .key("limited", "sk-limited", json!({"allowed_models": ["*"], "team_id": "t1", "user_id": "u1", "user_name": "Ada", "rate_limit": {"rpd": 1, "rpm": 100, "tpm": 10_000_000}}))
         .key("disabled", "sk-disabled", json!({"allowed_models": ["*"], "disabled": true}))
         .config(json!({"proxy": {"request_body_limit_bytes": 10_000}}));
     (upstream, Gateway::start(setup).await)
@@ -254,6 +254,16 @@ async fn the_metrics_are_those_of_the_contract() {
             "counter",
             "scope layer policy_id",
         ),
+        (
+            "aisix_ratelimit_remaining_requests",
+            "gauge",
+            "api_key_id model",
+        ),
+        (
+            "aisix_ratelimit_remaining_tokens",
+            "gauge",
+            "api_key_id model",
+        ),
         ("aisix_deployment_requests_total", "counter", deployment),
         (
             "aisix_deployment_success_responses_total",
@@ -368,6 +378,11 @@ async fn the_metrics_are_those_of_the_contract() {
             "aisix_proxy_request_body_limit_rejections_total",
             vec![("endpoint", CHAT)],
             1.0,
+        ),
+        (
+            "aisix_ratelimit_remaining_requests",
+            vec![("model", "alias")],
+            99.0,
         ),
         ("aisix_proxy_in_flight_requests", vec![], 0.0),
     ];

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::{Attempt, Caller};
 use crate::{
     error::ErrorKind,
+    limit::Standing,
     models::{Model, Target},
     observe::Observers,
 };

@@ -93,7 +93,10 @@ where
         let store = self.store.clone();
         Box::pin(async move {
             let permit = store.acquire(&claim).await.map_err(refusal)?;
-            let headers = from_caller.then(|| permit.standings().to_vec());
+            let trail = call.trail().clone();
+            if from_caller {
+                trail.set_standings(permit.standings());
+            }
             let guard = Guard {
                 permit: Some(permit),
                 attempted: call.attempted.clone(),
@@ -101,7 +104,7 @@ where
             };
             match inner.call(call).await {
                 Ok(mut reply) => {
-                    write_standings(&mut reply, &headers.unwrap_or_default());
+                    write_standings(&mut reply, trail.standings());
                     reply.on_end(move |outcome| guard.settle(outcome.usage.map(|u| u.total())));
                     Ok(reply)
                 }

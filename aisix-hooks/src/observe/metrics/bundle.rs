@@ -7,12 +7,13 @@ use std::{
 
 use aisix_core::{
     call::Trail,
+    limit::Rate,
     models::Target,
     reply::{End, Outcome},
 };
 
 use super::{
-    cell::{Counter, Spend},
+    cell::{Counter, Gauge, Spend},
     facts::{Facts, is_probe},
     families::Families,
     histogram::Histogram,
@@ -46,6 +47,8 @@ struct Llm {
     latency: OnceLock<Arc<Summary>>,
     first_token: OnceLock<FirstToken>,
     tokens: OnceLock<Tokens>,
+    remaining_requests: OnceLock<Arc<Gauge>>,
+    remaining_tokens: OnceLock<Arc<Gauge>>,
 }
 
 struct FirstToken {
@@ -94,6 +97,8 @@ impl Bundle {
                 latency: OnceLock::new(),
                 first_token: OnceLock::new(),
                 tokens: OnceLock::new(),
+                remaining_requests: OnceLock::new(),
+                remaining_tokens: OnceLock::new(),
             }),
             failed: matches!(end, End::Refused(_) | End::Failed(_))
                 .then(|| families.proxy_failed.get(&request)),
@@ -163,6 +168,18 @@ impl Llm {
         }
         if scope.outcome.usage.is_some() {
             self.tokens.get_or_init(|| Tokens::new(scope)).record(scope);
+        }
+        for standing in scope.trail.standings() {
+            let (gauge, family) = match standing.rate {
+                Rate::Rpm => (&self.remaining_requests, &scope.families.remaining_requests),
+                Rate::Tpm => (&self.remaining_tokens, &scope.families.remaining_tokens),
+                _ => continue,
+            };
+            let gauge = gauge.get_or_init(|| {
+                let facts = scope.facts();
+                family.get(&[facts.caller_id(), facts.model()])
+            });
+            gauge.set(standing.remaining.try_into().unwrap_or(i64::MAX));
         }
     }
 }

@@ -56,6 +56,10 @@ impl<'a> Facts<'a> {
             .map_or("", |target| target.key().name())
     }
 
+    pub(super) fn caller_id(&self) -> &str {
+        self.trail.caller().map_or("", |caller| caller.id())
+    }
+
     pub(super) fn status(&self) -> &str {
         &self.status
     }

@@ -93,6 +93,10 @@ families! {
         &["method", "result", "reason"], "Decisions about credentials.";
     ratelimit: Counter = "aisix_ratelimit_rejections_total",
         &["scope", "layer", "policy_id"], "Requests that a rate limit refused.";
+    remaining_requests: Gauge = "aisix_ratelimit_remaining_requests", &["api_key_id", "model"],
+        "Requests that the key had left in its minute when its last call was admitted.";
+    remaining_tokens: Gauge = "aisix_ratelimit_remaining_tokens", &["api_key_id", "model"],
+        "Tokens that the key had left in its minute when its last call was admitted.";
     deployment: Counter = "aisix_deployment_requests_total", DEPLOYMENT,
         "Attempts at an upstream.";
     deployment_success: Counter = "aisix_deployment_success_responses_total", DEPLOYMENT,
