@@ -114,7 +114,7 @@ fn special(word: [u8; 8]) -> u64 {
 
 /// Returns the offset after the escape whose backslash is at `at`; a surrogate pair is one escape.
 /// What is no backslash there is no escape.
-#[inline]
+#[inline(always)]
 fn escape(bytes: &[u8], at: usize) -> Result<usize, ScanError> {
     // One look-up, because which letter comes next cannot be foreseen.
     const SIMPLE: [bool; 256] = {
@@ -135,6 +135,7 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, ScanError> {
     }
 }
 
+#[cold]
 fn unicode(bytes: &[u8], at: usize) -> Result<usize, ScanError> {
     match hex(bytes, at + 2)? {
         0xD800..=0xDBFF => {
