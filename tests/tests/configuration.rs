@@ -166,3 +166,17 @@ async fn a_start_that_cannot_be_says_why() {
     let version = gateway::run(&["--version"]).await;
     assert!(version.stdout.starts_with(b"aisix 0."), "{version:?}");
 }
+
+#[tokio::test]
+async fn a_variable_that_is_wrong_is_named() {
+    let setup = Setup::new()
+        .env("AISIX_PROXY__WORKERS", "many")
+        .env("AISIX_UPSTREAM__TIMEOUT_MS", "-1");
+    let printed = Gateway::try_start(setup).await.expect_err("both are wrong");
+    for variable in ["AISIX_PROXY__WORKERS", "AISIX_UPSTREAM__TIMEOUT_MS"] {
+        assert!(
+            printed.contains(&format!("(set by {variable})")),
+            "{printed}"
+        );
+    }
+}

@@ -210,3 +210,80 @@ async fn a_head_that_is_too_large_or_never_ends_does_not_hold_a_connection() {
     assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
     assert_eq!(client.chat("text", "hi").await.status, 200);
 }
+
+#[tokio::test]
+async fn what_http_allows_is_understood() {
+    let (_upstream, gateway) = house(json!({})).await;
+    let client = Client::new(gateway.proxy());
+    let key = gateway::KEY;
+    let body = r#"{"model":"text","messages":[{"role":"user","content":"hi"}]}"#;
+    let length = body.len();
+    let post = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\ncontent-length: {length}\r\n"
+    );
+    let models = format!("GET /v1/models HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n");
+    let table = [
+        (
+            "HTTP/1.0",
+            format!("GET /v1/models HTTP/1.0\r\nx-api-key: {key}\r\n\r\n"),
+            1,
+        ),
+        (
+            "an absolute URL",
+            format!(
+                "GET http://a/v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n"
+            ),
+            1,
+        ),
+        (
+            "two requests at once",
+            format!("{models}\r\n{models}connection: close\r\n\r\n"),
+            2,
+        ),
+        (
+            "two bodies at once",
+            format!("{post}\r\n{body}{post}connection: close\r\n\r\n{body}"),
+            2,
+        ),
+        (
+            "upper case names",
+            format!(
+                "GET /v1/models HTTP/1.1\r\nHOST: a\r\nConnection: close\r\nX-API-KEY: {key}\r\n\r\n"
+            ),
+            1,
+        ),
+        (
+            "expect",
+            format!("{post}expect: 100-continue\r\nconnection: close\r\n\r\n{body}"),
+            1,
+        ),
+        (
+            "a probe by HEAD",
+            "HEAD /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".to_owned(),
+            1,
+        ),
+    ];
+    for (what, request, answers) in table {
+        let answer = client.raw(request.as_bytes()).await;
+        let answered =
+            answer.matches("HTTP/1.1 200 OK").count() + answer.matches("HTTP/1.0 200 OK").count();
+        assert_eq!(answered, answers, "{what}: {answer}");
+    }
+    let stranger = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 900000\r\n\r\n"
+    );
+    let refused = client.raw(stranger.as_bytes()).await;
+    assert!(
+        refused.starts_with("HTTP/1.1 401 "),
+        "a stranger is asked for the body: {refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_when_that_is_asked_for() {
+    let (_upstream, gateway) = house(json!({"downstream": {"idle_timeout_secs": 1}})).await;
+    let client = Client::new(gateway.proxy());
+    // It is kept open by the client, so only the server can end it.
+    let answer = client.raw(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}

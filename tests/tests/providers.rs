@@ -444,3 +444,33 @@ async fn a_refusal_of_the_provider_is_told_but_not_its_failures() {
     );
     assert!(!gateway.printed().contains(gateway::KEY));
 }
+
+#[tokio::test]
+async fn a_certificate_of_the_operator_is_trusted_for_all_upstreams() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    let certificate = Certificate::new("upstream.invalid");
+    let proxy = ConnectProxy::start(upstream.addr(), &certificate).await;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (ca_file, _) = certificate.write(directory.path());
+    let key = json!({"display_name": "upstream", "api_key": upstream::KEY, "api_base": "https://upstream.invalid/v1"});
+    for (tls, status) in [
+        (json!({"ca_file": ca_file}), 200),
+        (json!({}), 502),
+        (json!({"verify": false}), 200),
+    ] {
+        let setup = Setup::new()
+            .entry("provider_keys", key.clone())
+            .models(["text"]);
+        let setup = setup.config(json!({"upstream": {"tls": tls, "retries": 0}}));
+        let gateway = Gateway::start(setup.env("HTTPS_PROXY", &proxy.url())).await;
+        assert_eq!(
+            Client::new(gateway.proxy())
+                .chat("text", "hi")
+                .await
+                .status
+                .as_u16(),
+            status,
+            "{tls}"
+        );
+    }
+}
