@@ -16,7 +16,7 @@ use aisix_wire::{
     openai::{Mark, Meter},
     sse,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -35,6 +35,8 @@ use crate::{
 const MAX_EVENT: usize = 16 * 1024 * 1024;
 /// What is held back before the first content, in bytes.
 const MAX_HELD: usize = 64 * 1024;
+/// How much is handed over at once when it is ready together, in bytes.
+const BATCH: usize = 16 * 1024;
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -57,6 +59,8 @@ pub(super) struct Relay {
     decoder: sse::Decoder,
     meter: Meter,
     out: VecDeque<Bytes>,
+    /// The bytes in `out`.
+    queued: usize,
     phase: Phase,
     settings: RelaySettings,
     progress: SharedProgress,
@@ -127,6 +131,7 @@ impl Relay {
             decoder: sse::Decoder::new(MAX_EVENT),
             meter: Meter::new(),
             out: VecDeque::new(),
+            queued: 0,
             phase: Phase::Held,
             started: settings.started,
             settings,
@@ -150,12 +155,11 @@ impl Relay {
                 Step::Fail(error) => return Err(error),
                 Step::End => break,
                 Step::Silence => {
-                    self.out.push_back(Bytes::from_static(sse::HEARTBEAT));
+                    self.push(Bytes::from_static(sse::HEARTBEAT));
                     break;
                 }
                 Step::More => {
-                    let held: usize = self.out.iter().map(Bytes::len).sum();
-                    if self.content || self.ended() || held > MAX_HELD {
+                    if self.content || self.ended() || self.queued > MAX_HELD {
                         break;
                     }
                 }
@@ -166,6 +170,34 @@ impl Relay {
         }
         self.spoke = Instant::now();
         Ok(self)
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        self.queued += bytes.len();
+        self.out.push_back(bytes);
+    }
+
+    /// Takes the next piece for the client. Small ones that are ready together are joined, because a
+    /// copy of them costs less than a piece of its own on the way out.
+    fn batch(&mut self) -> Option<Bytes> {
+        let first = self.out.pop_front()?;
+        let mut length = first.len();
+        let fitting = self.out.iter().take_while(|next| {
+            length += next.len();
+            length <= BATCH
+        });
+        let more = fitting.count();
+        self.queued -= first.len();
+        if more == 0 {
+            return Some(first);
+        }
+        let mut joined = BytesMut::with_capacity(BATCH.min(first.len() + self.queued));
+        joined.extend_from_slice(&first);
+        for next in self.out.drain(..more) {
+            self.queued -= next.len();
+            joined.extend_from_slice(&next);
+        }
+        Some(joined.freeze())
     }
 
     fn ended(&self) -> bool {
@@ -208,12 +240,12 @@ impl Relay {
     /// events and all of them are relayed, else event by event.
     fn absorb(&mut self, chunk: Bytes) -> Result<(), Error> {
         let whole = (self.decoder.pending() == 0).then(|| chunk.clone());
-        let before = self.out.len();
+        let (before, queued) = (self.out.len(), self.queued);
         let mut untouched = true;
         self.decoder.push(chunk);
         while let Some(event) = self.decoder.next().map_err(too_long)? {
             let Some(data) = event.data() else {
-                self.out.push_back(event.raw);
+                self.push(event.raw);
                 continue;
             };
             match self.meter.observe(&data) {
@@ -230,7 +262,7 @@ impl Relay {
                 }
                 Mark::Content | Mark::Finish => self.mark_content(),
                 Mark::Done => {
-                    self.out.push_back(event.raw);
+                    self.push(event.raw);
                     self.phase = Phase::Lingering(self.heard + LINGER);
                     return Ok(());
                 }
@@ -239,14 +271,15 @@ impl Relay {
             match self.settings.shape.rewrite(&data) {
                 Some(data) => {
                     untouched = false;
-                    self.out.push_back(sse::encode(None, &data));
+                    self.push(sse::encode(None, &data));
                 }
-                None => self.out.push_back(event.raw),
+                None => self.push(event.raw),
             }
         }
         if let (Some(whole), true, 0) = (whole, untouched, self.decoder.pending()) {
             self.out.truncate(before);
-            self.out.push_back(whole);
+            self.queued = queued;
+            self.push(whole);
         }
         Ok(())
     }
@@ -289,7 +322,7 @@ impl Relay {
             return Step::Fail(cut_short());
         }
         // Some upstreams do not say that they are done. Callers want to hear it all the same.
-        self.out.push_back(Bytes::from_static(sse::DONE));
+        self.push(Bytes::from_static(sse::DONE));
         self.finish();
         Step::More
     }
@@ -394,21 +427,20 @@ impl http_body::Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        loop {
-            if let Some(bytes) = this.out.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            match std::task::ready!(this.poll_step(cx)) {
-                Step::More => {}
-                Step::End => return Poll::Ready(None),
-                Step::Silence => this.out.push_back(Bytes::from_static(sse::HEARTBEAT)),
-                Step::Fail(error) => {
-                    this.out.push_back(event(this.settings.dialect, &error));
+        while this.queued < BATCH {
+            match this.poll_step(cx) {
+                Poll::Pending if this.out.is_empty() => return Poll::Pending,
+                Poll::Pending | Poll::Ready(Step::End) => break,
+                Poll::Ready(Step::More) => {}
+                Poll::Ready(Step::Silence) => this.push(Bytes::from_static(sse::HEARTBEAT)),
+                Poll::Ready(Step::Fail(error)) => {
+                    this.push(event(this.settings.dialect, &error));
                     this.finish();
                     this.progress.update(|state| state.failure = Some(error));
                 }
             }
         }
+        Poll::Ready(this.batch().map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
