@@ -18,7 +18,7 @@ else
 run-tests := cargo test --no-fail-fast
 endif
 
-.PHONY: help quickstart test check fmt lint deps sdk package doc build all-tests unit-tests
+.PHONY: help quickstart test check fmt lint deps sdk package doc build all-tests feature-tests unit-tests
 .NOTPARALLEL:
 
 help:
@@ -27,7 +27,7 @@ help:
 quickstart: packages-run
 	cargo run --profile quickstart -p aisix-bin --bin aisix -- quickstart
 
-test: packages-test fmt lint deps sdk package doc all-tests
+test: packages-test fmt lint deps sdk package doc feature-tests all-tests
 
 check: packages-check fmt lint deps unit-tests
 
@@ -61,6 +61,10 @@ build:
 
 all-tests: build sdk
 	$(run-tests) $(ALL)
+
+# What only a feature switches on: reqwest as a transport, and the interleavings of the limit store.
+feature-tests:
+	$(run-tests) -p aisix-core -p aisix-providers --all-features --lib --tests
 
 unit-tests:
 	$(run-tests) --workspace --lib --bins
