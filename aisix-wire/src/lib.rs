@@ -7,6 +7,7 @@
 //! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
 //! | [`usage`] | token counts in disjoint buckets |
 //! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
+//! | [`anthropic`] | the same for the Messages dialect |
 //! | [`error`] | writes errors for callers, reads refusals of upstreams |
 //! | [`models`] | writes model listings |
 //! | [`operation`] | the table of endpoints and what a request to each must look like |
@@ -14,6 +15,7 @@
 //! Everything here is bounded and total: no input makes it panic, recurse or grow without limit.
 #![forbid(unsafe_code)]
 
+pub mod anthropic;
 pub mod dialect;
 pub mod envelope;
 pub mod error;
