@@ -6,6 +6,7 @@
 //! | [`splice`] | edits members of a document, leaving every other byte as it came |
 //! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
 //! | [`usage`] | token counts in disjoint buckets |
+//! | [`chat`] | the neutral form of conversations, into which and from which dialects are translated |
 //! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
 //! | [`anthropic`] | the same for the Messages dialect |
 //! | [`error`] | writes errors for callers, reads refusals of upstreams |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod anthropic;
+pub mod chat;
 pub mod dialect;
 pub mod envelope;
 pub mod error;
@@ -28,7 +30,7 @@ pub mod usage;
 
 pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
-pub use error::{ErrorBody, Refusal, read_error, write_error, write_error_event};
+pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
     CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, OPERATIONS, Operation,
