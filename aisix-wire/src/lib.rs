@@ -21,6 +21,8 @@ pub mod chat;
 pub mod dialect;
 pub mod envelope;
 pub mod error;
+#[allow(dead_code, unused_imports, reason = "the codecs are about to use it")]
+mod json;
 pub mod models;
 pub mod openai;
 pub mod operation;

@@ -128,13 +128,15 @@ impl fmt::Display for Raw {
 impl Number {
     /// Takes the value of a member; `None` when it is no number.
     pub fn of(bytes: &[u8], member: &Member) -> Option<Self> {
-        match member.kind {
-            Kind::Number => {
-                let text = std::str::from_utf8(member.raw(bytes)).ok()?;
-                (!text.is_empty()).then(|| Self(text.into()))
-            }
-            _ => None,
+        Self::at(bytes, member.value.clone(), member.kind)
+    }
+
+    pub(crate) fn at(bytes: &[u8], span: crate::Span, kind: Kind) -> Option<Self> {
+        if kind != Kind::Number {
+            return None;
         }
+        let text = std::str::from_utf8(bytes.get(span)?).ok()?;
+        (!text.is_empty()).then(|| Self(text.into()))
     }
 
     /// Takes a text that is exactly one JSON number; else `None`.
