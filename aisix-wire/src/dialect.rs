@@ -10,6 +10,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic: messages and their error envelope.
     Anthropic,
+    /// Gemini: `generateContent` and its error envelope.
+    Gemini,
 }
 
 impl Dialect {
@@ -18,6 +20,7 @@ impl Dialect {
         match self {
             Dialect::OpenAi => "openai",
             Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
         }
     }
 }

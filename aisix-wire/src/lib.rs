@@ -6,7 +6,9 @@
 //! | [`splice`] | edits members of a document, leaving every other byte as it came |
 //! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
 //! | [`usage`] | token counts in disjoint buckets |
+//! | [`chat`] | the neutral form of conversations, into which and from which dialects are translated |
 //! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
+//! | [`anthropic`] | the same for the Messages dialect |
 //! | [`error`] | writes errors for callers, reads refusals of upstreams |
 //! | [`models`] | writes model listings |
 //! | [`operation`] | the table of endpoints and what a request to each must look like |
@@ -14,9 +16,13 @@
 //! Everything here is bounded and total: no input makes it panic, recurse or grow without limit.
 #![forbid(unsafe_code)]
 
+pub mod anthropic;
+pub mod chat;
 pub mod dialect;
 pub mod envelope;
 pub mod error;
+#[allow(dead_code, unused_imports, reason = "the codecs are about to use it")]
+mod json;
 pub mod models;
 pub mod openai;
 pub mod operation;
@@ -26,7 +32,7 @@ pub mod usage;
 
 pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
-pub use error::{ErrorBody, Refusal, read_error, write_error, write_error_event};
+pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
     CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, OPERATIONS, Operation,

@@ -29,6 +29,9 @@ pub fn write_models(dialect: Dialect, models: &[ModelInfo<'_>]) -> Bytes {
             first_id: models.first().map(|model| model.id),
             last_id: models.last().map(|model| model.id),
         }),
+        Dialect::Gemini => json(&GeminiList {
+            models: models.iter().map(gemini).collect(),
+        }),
     }
 }
 
@@ -37,6 +40,7 @@ pub fn write_model(dialect: Dialect, model: &ModelInfo<'_>) -> Bytes {
     match dialect {
         Dialect::OpenAi => json(&openai(model)),
         Dialect::Anthropic => json(&anthropic(model)),
+        Dialect::Gemini => json(&gemini(model)),
     }
 }
 
@@ -71,6 +75,19 @@ struct AnthropicModel<'a> {
     created_at: String,
 }
 
+#[derive(Serialize)]
+struct GeminiList<'a> {
+    models: Vec<GeminiModel<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GeminiModel<'a> {
+    name: String,
+    display_name: &'a str,
+    supported_generation_methods: [&'static str; 2],
+}
+
 fn openai<'a>(model: &ModelInfo<'a>) -> OpenAiModel<'a> {
     OpenAiModel {
         id: model.id,
@@ -86,6 +103,14 @@ fn anthropic<'a>(model: &ModelInfo<'a>) -> AnthropicModel<'a> {
         id: model.id,
         display_name: model.id,
         created_at: rfc3339(model.created),
+    }
+}
+
+fn gemini<'a>(model: &ModelInfo<'a>) -> GeminiModel<'a> {
+    GeminiModel {
+        name: format!("models/{}", model.id),
+        display_name: model.id,
+        supported_generation_methods: ["generateContent", "streamGenerateContent"],
     }
 }
 
@@ -120,6 +145,21 @@ fn rfc3339(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gemini_listings_name_what_a_model_can_do() {
+        let model = ModelInfo {
+            id: "m",
+            created: 0,
+            owned_by: "o",
+        };
+        let one = r#"{"name":"models/m","displayName":"m","supportedGenerationMethods":["generateContent","streamGenerateContent"]}"#;
+        assert_eq!(write_model(Dialect::Gemini, &model), one);
+        assert_eq!(
+            write_models(Dialect::Gemini, &[model]),
+            format!(r#"{{"models":[{one}]}}"#)
+        );
+    }
 
     #[test]
     fn dates_are_right_around_leap_days_and_at_the_ends() {

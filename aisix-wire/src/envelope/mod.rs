@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 pub use self::elements::{Elements, elements};
 pub use self::error::{ScanError, ScanErrorKind};
+pub(crate) use self::member::decode;
 pub use self::member::{Kind, Member};
 
 /// A range of byte offsets in the document.

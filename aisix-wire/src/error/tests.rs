@@ -71,6 +71,30 @@ fn anthropic_errors_take_their_type_from_the_status() {
 }
 
 #[test]
+fn gemini_errors_take_their_status_word_from_the_status() {
+    let error = |status, word| {
+        let body = ErrorBody {
+            status,
+            message: "m",
+            ..BODY
+        };
+        let expected =
+            format!(r#"{{"error":{{"code":{status},"message":"m","status":"{word}"}}}}"#);
+        assert_eq!(write_error(Dialect::Gemini, &body), expected);
+        assert_eq!(
+            write_error_event(Dialect::Gemini, &body),
+            format!("data: {expected}\n\n")
+        );
+    };
+    error(400, "INVALID_ARGUMENT");
+    error(422, "INVALID_ARGUMENT");
+    error(429, "RESOURCE_EXHAUSTED");
+    error(500, "INTERNAL");
+    error(503, "UNAVAILABLE");
+    error(504, "DEADLINE_EXCEEDED");
+}
+
+#[test]
 fn error_events_are_whole_events() {
     let body = ErrorBody {
         message: "two\nlines",

@@ -38,12 +38,20 @@ pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
                 message: body.message,
             },
         }),
+        Dialect::Gemini => json(&Gemini {
+            error: GeminiError {
+                code: body.status,
+                message: body.message,
+                status: gemini_status(body.status),
+            },
+        }),
     }
 }
 
-/// Writes the event named `error` that ends a broken stream.
+/// Writes the event that ends a broken stream: named `error`, save in Gemini's dialect, which has no names.
 pub fn write_error_event(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
-    sse::encode(Some("error"), &write_error(dialect, body))
+    let name = (dialect != Dialect::Gemini).then_some("error");
+    sse::encode(name, &write_error(dialect, body))
 }
 
 #[derive(Serialize)]
@@ -74,6 +82,34 @@ struct AnthropicError<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Gemini<'a> {
+    error: GeminiError<'a>,
+}
+
+#[derive(Serialize)]
+struct GeminiError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
+}
+
+fn gemini_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        501 => "UNIMPLEMENTED",
+        502 | 503 | 529 => "UNAVAILABLE",
+        400..=499 => "INVALID_ARGUMENT",
+        _ => "INTERNAL",
+    }
 }
 
 fn anthropic_kind(status: u16) -> &'static str {

@@ -7,5 +7,6 @@ mod tests;
 mod usage;
 
 pub use self::meter::{Mark, Meter};
-pub use self::response::{ResponseError, ResponseFacts, read_response};
+pub use self::response::{ResponseFacts, read_response};
 pub use self::usage::usage;
+pub use crate::error::ResponseError;

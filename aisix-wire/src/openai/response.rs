@@ -1,10 +1,9 @@
 //! A whole answer.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use crate::error::{error_member, refusal};
-use crate::{Envelope, Kind, Refusal, ScanErrorKind, Usage, elements, openai};
+use crate::error::{ResponseError, error_member, refusal};
+use crate::{Envelope, Kind, ScanErrorKind, Usage, elements, openai};
 
 /// What the gateway wants to know of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,18 +16,6 @@ pub struct ResponseFacts {
     pub model: Option<String>,
     /// Why the first choice ended, in the provider's words.
     pub finish_reason: Option<String>,
-}
-
-/// Why an answer with a good status is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResponseError {
-    /// It is not a JSON object, or is cut short.
-    NotJson,
-    /// There is nothing but white space.
-    Empty,
-    /// It is an error in the guise of an answer.
-    InBand(Refusal),
 }
 
 /// Reads an answer to a chat completion, completion or embedding; white space before it is skipped.
@@ -71,17 +58,3 @@ fn finish_reason(body: &[u8], envelope: &Envelope) -> Option<String> {
     let reason = choice.member(body, "finish_reason")?.as_str(body)?;
     Some(reason.into_owned())
 }
-
-// === impl ResponseError ===
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ResponseError::NotJson => "the upstream's answer is not a JSON object",
-            ResponseError::Empty => "the upstream's answer is empty",
-            ResponseError::InBand(_) => "the upstream's answer is an error",
-        })
-    }
-}
-
-impl std::error::Error for ResponseError {}

@@ -20,22 +20,23 @@ pub struct Invalid {
 // === impl Invalid ===
 
 impl Invalid {
-    pub(super) fn new(param: impl Into<Cow<'static, str>>, message: String) -> Self {
+    /// A member to blame, and what is wrong with it.
+    pub fn new(param: impl Into<Cow<'static, str>>, message: String) -> Self {
         Self {
             param: param.into(),
             message,
         }
     }
 
-    pub(super) fn missing(param: &'static str) -> Self {
+    pub(crate) fn missing(param: &'static str) -> Self {
         Self::new(param, format!("missing required field \"{param}\""))
     }
 
-    pub(super) fn empty(param: &'static str) -> Self {
+    pub(crate) fn empty(param: &'static str) -> Self {
         Self::new(param, format!("\"{param}\" must not be empty"))
     }
 
-    pub(super) fn wrong_type(param: impl Into<Cow<'static, str>>, expected: &str) -> Self {
+    pub(crate) fn wrong_type(param: impl Into<Cow<'static, str>>, expected: &str) -> Self {
         let param = param.into();
         let message = format!("\"{param}\" must be {expected}");
         Self { param, message }

@@ -1,0 +1,41 @@
+//! The neutral form of a conversation, and what a dialect does with it.
+//!
+//! Each dialect has one [`Codec`] that reads its requests, answers and streams into this form and writes
+//! them from it, so that any caller can speak with any provider.
+//!
+//! Nothing here belongs to one provider. What only some dialects can say has a place of its own if two of
+//! them share it, and travels as an [`Opaque`] piece of JSON otherwise. Numbers keep their text.
+//!
+//! | type | what it is |
+//! | --- | --- |
+//! | [`Request`] | what a caller asks for |
+//! | [`Turn`], [`Block`] | who said what |
+//! | [`Tool`], [`ToolChoice`] | what the model may call |
+//! | [`Response`], [`Choice`] | a whole answer |
+//! | [`Event`] | a piece of an answer that streams |
+//! | [`Codec`], [`EventReader`], [`EventWriter`] | what a dialect implements |
+
+mod block;
+mod codec;
+mod event;
+mod loss;
+mod raw;
+mod request;
+mod response;
+mod tool;
+
+pub use self::block::{
+    Audio, Block, Content, Document, Image, Role, Source, ToolCall, ToolResult, Turn, call_id,
+};
+pub use self::codec::{
+    Codec, EventReader, EventWriter, StreamError, WriteContext, WriteOptions, Written, codec,
+};
+pub use self::event::{BlockKind, Delta, Event, Start};
+pub use self::loss::{Losses, OnUnsupported};
+pub use self::raw::{Number, Opaque, Raw};
+pub use self::request::{
+    Effort, Extra, Format, LimitName, OutputLimit, Reasoning, ReasoningMode, Request, Sampling,
+    Schema,
+};
+pub use self::response::{Choice, Finish, FinishReason, Response};
+pub use self::tool::{Function, Tool, ToolChoice};
