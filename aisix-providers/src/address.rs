@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aisix_core::{Error, ErrorKind};
-use aisix_wire::Operation;
+use aisix_wire::Form;
 use http::Uri;
 
 /// Paths that are often pasted with the address, longest first.
@@ -20,12 +20,6 @@ const PASTED: [&str; 7] = [
 /// The base of an OpenAI-dialect server: without a trailing slash and without a pasted endpoint.
 /// `/v1` is added to the bare host of OpenAI itself, and to no other.
 pub(crate) fn base(text: &str) -> Result<String, Error> {
-    let wrong = |why: &str| {
-        Error::new(
-            ErrorKind::InvalidRequest,
-            format!("the provider key's api_base is not usable: {why}"),
-        )
-    };
     let mut base = text.trim().trim_end_matches('/');
     for pasted in PASTED {
         if let Some(stripped) = base.strip_suffix(pasted) {
@@ -33,6 +27,23 @@ pub(crate) fn base(text: &str) -> Result<String, Error> {
             break;
         }
     }
+    let uri = usable(base)?;
+    let mut base = base.to_owned();
+    let host = uri.authority().map(http::uri::Authority::host);
+    if uri.path() == "/" && host == Some("api.openai.com") {
+        base.push_str("/v1");
+    }
+    Ok(base)
+}
+
+/// An absolute URL without credentials and query.
+pub(crate) fn usable(base: &str) -> Result<Uri, Error> {
+    let wrong = |why: &str| {
+        Error::new(
+            ErrorKind::InvalidRequest,
+            format!("the provider key's api_base is not usable: {why}"),
+        )
+    };
     let uri: Uri = base.parse().map_err(|_| wrong("not an absolute URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(wrong("the scheme must be http or https"));
@@ -44,16 +55,22 @@ pub(crate) fn base(text: &str) -> Result<String, Error> {
     if uri.query().is_some() {
         return Err(wrong("it must not have a query"));
     }
-    let mut base = base.to_owned();
-    if uri.path() == "/" && authority.host() == "api.openai.com" {
-        base.push_str("/v1");
-    }
-    Ok(base)
+    Ok(uri)
 }
 
-/// The address of an operation under `base`.
-pub(crate) fn endpoint(base: &str, operation: &Operation) -> Result<Uri, Error> {
-    let path = operation.path.strip_prefix("/v1").unwrap_or(operation.path);
+/// The address for a kind of work under `base`.
+pub(crate) fn endpoint(base: &str, form: Form) -> Result<Uri, Error> {
+    let path = match form {
+        Form::Chat => "/chat/completions",
+        Form::Complete => "/completions",
+        Form::Embed => "/embeddings",
+        _ => {
+            return Err(Error::new(
+                ErrorKind::NotImplemented,
+                "operation not supported",
+            ));
+        }
+    };
     let mut address = String::with_capacity(base.len() + path.len());
     let _ = write!(address, "{base}{path}");
     address.parse().map_err(|_| {

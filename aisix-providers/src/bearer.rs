@@ -1,7 +1,7 @@
 //! The endpoint that all OpenAI-dialect servers share: one address per operation, a bearer token.
 
 use aisix_core::{Error, ErrorKind, body::Body, upstream::Spec};
-use aisix_wire::{OPERATIONS, Operation};
+use aisix_wire::{Form, Operation};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
@@ -13,7 +13,7 @@ use crate::address;
 /// Addresses and headers, made when the configuration is compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Bearer {
-    addresses: Vec<(&'static str, Uri)>,
+    addresses: [(Form, Uri); 3],
     headers: HeaderMap,
 }
 
@@ -29,10 +29,12 @@ impl Bearer {
             )
         })?;
         let base = address::base(base)?;
-        let addresses = OPERATIONS
-            .iter()
-            .map(|operation| Ok((operation.name, address::endpoint(&base, operation)?)))
-            .collect::<Result<_, Error>>()?;
+        let address = |form| Ok::<_, Error>((form, address::endpoint(&base, form)?));
+        let addresses = [
+            address(Form::Chat)?,
+            address(Form::Complete)?,
+            address(Form::Embed)?,
+        ];
 
         let token = spec.api_key.expose().trim();
         let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
@@ -63,7 +65,7 @@ impl Bearer {
         let address = self
             .addresses
             .iter()
-            .find(|(name, _)| *name == operation.name)
+            .find(|(form, _)| *form == operation.form)
             .map(|(_, address)| address.clone())
             .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
         let mut request = http::Request::new(Body::full(body));

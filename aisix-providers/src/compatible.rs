@@ -12,12 +12,12 @@ use aisix_wire::{Dialect, Operation};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{bearer::Bearer, deepseek, openai};
+use crate::{bearer::Bearer, deepseek, gemini, openai};
 
 /// The family `openai`: any server of the dialect, at the provider key's `api_base`.
 ///
-/// Without an `api_base`, the providers `openai` (or none) and `deepseek` are found at their own
-/// addresses.
+/// Without an `api_base`, the providers `openai` (or none), `deepseek` and `gemini` are found at their
+/// own addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Compatible;
 
@@ -39,6 +39,7 @@ impl Provider for Compatible {
         let default = match spec.provider {
             "" | "openai" => Some(openai::BASE),
             "deepseek" => Some(deepseek::BASE),
+            "gemini" => Some(gemini::OPENAI_FRONT),
             _ => None,
         };
         Ok(Arc::new(Plain(Bearer::new(spec, default)?)))

@@ -4,6 +4,8 @@
 //! | --- | --- | --- |
 //! | [`OpenAi`] | OpenAI | `https://api.openai.com/v1` |
 //! | [`DeepSeek`] | OpenAI, with DeepSeek's deviations | `https://api.deepseek.com` |
+//! | [`Anthropic`] | Anthropic | `https://api.anthropic.com` |
+//! | [`Gemini`] | Gemini | `https://generativelanguage.googleapis.com/v1beta` |
 //! | [`Compatible`] | OpenAI | none: `api_base` is required |
 //! | [`Mock`] | OpenAI | in this process |
 //!
@@ -12,9 +14,11 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod anthropic;
 mod bearer;
 mod compatible;
 mod deepseek;
+mod gemini;
 #[cfg(feature = "http")]
 pub mod http;
 mod mock;
@@ -27,8 +31,10 @@ use aisix_core::upstream::Registry;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::Reqwest;
 pub use self::{
+    anthropic::Anthropic,
     compatible::Compatible,
     deepseek::DeepSeek,
+    gemini::Gemini,
     mock::{Mock, MockServer},
     openai::OpenAi,
 };
@@ -38,6 +44,9 @@ pub fn registry() -> Registry {
     Registry::new()
         .provider(OpenAi)
         .provider(DeepSeek)
+        .provider(Anthropic)
+        .provider(Gemini)
         .provider(Mock)
         .adapter(Compatible)
+        .adapter(Anthropic)
 }

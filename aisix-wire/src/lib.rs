@@ -35,7 +35,7 @@ pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, eleme
 pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
-    CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, OPERATIONS, Operation,
+    CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, MESSAGES, OPERATIONS, Operation,
 };
 pub use splice::{Edits, json_string};
 pub use usage::Usage;

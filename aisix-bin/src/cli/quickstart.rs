@@ -22,7 +22,7 @@ struct Vendor {
     models: &'static [&'static str],
 }
 
-const VENDORS: [Vendor; 2] = [
+const VENDORS: [Vendor; 4] = [
     Vendor {
         name: "openai",
         variable: "OPENAI_API_KEY",
@@ -32,6 +32,16 @@ const VENDORS: [Vendor; 2] = [
         name: "deepseek",
         variable: "DEEPSEEK_API_KEY",
         models: &["deepseek-*"],
+    },
+    Vendor {
+        name: "anthropic",
+        variable: "ANTHROPIC_API_KEY",
+        models: &["claude-*"],
+    },
+    Vendor {
+        name: "gemini",
+        variable: "GEMINI_API_KEY",
+        models: &["gemini-*"],
     },
 ];
 

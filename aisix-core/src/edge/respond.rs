@@ -14,6 +14,9 @@ use crate::{
     reply::Reply,
 };
 
+/// What Anthropic answers when it is overloaded. Callers of both dialects know it for one to retry.
+const OVERLOADED: u16 = 529;
+
 /// The status of an error.
 pub fn status(error: &Error) -> StatusCode {
     if let Some(status) = error.status() {
@@ -36,7 +39,7 @@ pub fn status(error: &Error) -> StatusCode {
         ErrorKind::Upstream => error
             .upstream()
             .and_then(|refusal| refusal.status)
-            .filter(StatusCode::is_client_error)
+            .filter(|status| status.is_client_error() || status.as_u16() == OVERLOADED)
             .unwrap_or(StatusCode::BAD_GATEWAY),
         ErrorKind::Config | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

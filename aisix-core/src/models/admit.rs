@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
-    upstream::Transport,
+    upstream::{Transport, Way},
 };
 
 /// The longest name that is repeated in a message, in characters.
@@ -100,7 +100,11 @@ fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error
         .with_code("ip_restricted"));
     }
     let endpoint = model.target().endpoint()?;
-    if endpoint.dialect(inbound.operation).is_none() {
+    let dialect = endpoint.dialect(inbound.operation);
+    if dialect
+        .and_then(|dialect| Way::of(inbound.operation, dialect))
+        .is_none()
+    {
         return Err(Error::new(
             ErrorKind::NotImplemented,
             format!(

@@ -8,12 +8,14 @@ use http::{
     header::{CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE},
 };
 
-use super::classify::relayed;
+use super::{classify::relayed, encode::Fidelity};
 use crate::{
     call::Attempt,
     config::resource::{Variable, is_reserved},
 };
 
+const FIDELITY: HeaderName = HeaderName::from_static("x-aisix-fidelity");
+const DROPPED: HeaderName = HeaderName::from_static("x-aisix-dropped-params");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
 
 /// Adds to the upstream's request: the request's id, the caller's protocol headers when both speak
@@ -23,6 +25,10 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
     let client = &inbound.head.headers;
     if inbound.operation.dialect == dialect {
         for name in protocol(dialect) {
+            // The caller's word is better than the endpoint's.
+            if client.contains_key(name) {
+                headers.remove(name);
+            }
             for value in client.get_all(name) {
                 headers.append(name.clone(), value.clone());
             }
@@ -62,6 +68,16 @@ pub(super) fn incoming(headers: &HeaderMap) -> HeaderMap {
     }
     kept.extend(relayed(headers));
     kept
+}
+
+/// Tells the client how its request got to the upstream, and what was lost on the way.
+pub(super) fn tell_fidelity(headers: &mut HeaderMap, fidelity: Fidelity, dropped: &[String]) {
+    headers.insert(FIDELITY, HeaderValue::from_static(fidelity.as_str()));
+    if let Ok(dropped) = HeaderValue::try_from(dropped.join(", "))
+        && !dropped.is_empty()
+    {
+        headers.insert(DROPPED, dropped);
+    }
 }
 
 /// The upstream's own id of the exchange, for the log.

@@ -7,15 +7,17 @@ mod provider;
 mod relay;
 mod send;
 mod shape;
+mod tape;
 mod transport;
+mod way;
 
-pub(crate) use self::send::Upstream;
 pub use self::{
     classify::{MAX_REFUSAL, refusal},
     provider::{Endpoint, Provider, Registry, Spec},
     shape::Shape,
     transport::{Sending, Transport},
 };
+pub(crate) use self::{send::Upstream, way::Way};
 
 use std::time::Duration;
 

@@ -11,21 +11,20 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::{
-    Dialect, Usage,
-    openai::{Mark, Meter},
-    sse,
-};
+use aisix_wire::{Dialect, Usage, sse};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Settings, classify::in_band, send::timed_out, shape::Shape};
+use super::{
+    Settings,
+    send::timed_out,
+    tape::{Tape, Through, cut_short},
+};
 use crate::{
     BoxError,
     body::Body,
     call::Attempt,
-    config::resource::StreamDoneMarker,
     edge::event,
     error::{Error, ErrorKind},
     reply::SharedProgress,
@@ -48,8 +47,6 @@ pub(super) struct RelaySettings {
     gap: Option<Duration>,
     first_token: Option<Duration>,
     heartbeat: Option<Duration>,
-    keep_usage: bool,
-    shape: std::sync::Arc<Shape>,
     prompt_tokens: u64,
 }
 
@@ -57,7 +54,7 @@ pub(super) struct RelaySettings {
 pub(super) struct Relay {
     source: Body,
     decoder: sse::Decoder,
-    meter: Meter,
+    tape: Tape,
     out: VecDeque<Bytes>,
     /// The bytes in `out`.
     queued: usize,
@@ -114,8 +111,6 @@ impl RelaySettings {
             gap: deadlines.gap,
             first_token: deadlines.first_token,
             heartbeat: settings.heartbeat,
-            keep_usage: super::encode::wants_usage(payload),
-            shape: attempt.target.shape.clone(),
             prompt_tokens: (prompt as u64).div_ceil(4),
         }
     }
@@ -124,12 +119,17 @@ impl RelaySettings {
 // === impl Relay ===
 
 impl Relay {
-    pub(super) fn new(source: Body, progress: SharedProgress, settings: RelaySettings) -> Self {
+    pub(super) fn new(
+        source: Body,
+        tape: Tape,
+        progress: SharedProgress,
+        settings: RelaySettings,
+    ) -> Self {
         let now = Instant::now();
         Self {
             source,
+            tape,
             decoder: sse::Decoder::new(MAX_EVENT),
-            meter: Meter::new(),
             out: VecDeque::new(),
             queued: 0,
             phase: Phase::Held,
@@ -173,6 +173,9 @@ impl Relay {
     }
 
     fn push(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
         self.queued += bytes.len();
         self.out.push_back(bytes);
     }
@@ -248,32 +251,21 @@ impl Relay {
                 self.push(event.raw);
                 continue;
             };
-            match self.meter.observe(&data) {
-                Mark::Error(said) => return Err(in_band(&said)),
-                Mark::Malformed => {
-                    return Err(Error::new(
-                        ErrorKind::Decode,
-                        "the upstream's stream could not be decoded",
-                    ));
-                }
-                Mark::UsageOnly if !self.settings.keep_usage => {
-                    untouched = false;
-                    continue;
-                }
-                Mark::Content | Mark::Finish => self.mark_content(),
-                Mark::Done => {
-                    self.push(event.raw);
-                    self.phase = Phase::Lingering(self.heard + LINGER);
-                    return Ok(());
-                }
-                _ => {}
+            let passage = self.tape.take(&event, &data)?;
+            if passage.content {
+                self.mark_content();
             }
-            match self.settings.shape.rewrite(&data) {
-                Some(data) => {
+            match passage.bytes {
+                Through::AsItCame => self.push(event.raw),
+                Through::Nothing => untouched = false,
+                Through::Instead(bytes) => {
                     untouched = false;
-                    self.push(sse::encode(None, &data));
+                    self.push(bytes);
                 }
-                None => self.push(event.raw),
+            }
+            if passage.last {
+                self.phase = Phase::Lingering(self.heard + LINGER);
+                return Ok(());
             }
         }
         if let (Some(whole), true, 0) = (whole, untouched, self.decoder.pending()) {
@@ -313,16 +305,10 @@ impl Relay {
                 Ok(()) => {}
             }
         }
-        let complete = match self.settings.shape.done_marker() {
-            StreamDoneMarker::Required => false,
-            StreamDoneMarker::Optional => self.meter.finished(),
-            StreamDoneMarker::None => self.content,
-        };
-        if !complete {
-            return Step::Fail(cut_short());
+        match self.tape.end(self.content) {
+            Err(error) => return Step::Fail(error),
+            Ok(rest) => self.push(rest),
         }
-        // Some upstreams do not say that they are done. Callers want to hear it all the same.
-        self.push(Bytes::from_static(sse::DONE));
         self.finish();
         Step::More
     }
@@ -397,10 +383,10 @@ impl Relay {
 
     /// Hands the usage over, an estimate if the upstream never told.
     fn settle(&mut self) {
-        let told = self.meter.usage();
+        let told = self.tape.usage();
         let estimate = self.content.then(|| Usage {
             input: self.settings.prompt_tokens,
-            output: self.meter.text_bytes().div_ceil(4),
+            output: self.tape.text_bytes().div_ceil(4),
             ..Usage::default()
         });
         self.progress.update(|state| {
@@ -408,10 +394,6 @@ impl Relay {
             state.usage_estimated = told.is_none() && estimate.is_some();
         });
     }
-}
-
-fn cut_short() -> Error {
-    Error::new(ErrorKind::Aborted, "the upstream's stream ended too early")
 }
 
 fn too_long(error: sse::TooLong) -> Error {

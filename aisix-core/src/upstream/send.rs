@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::openai::{ResponseError, read_response};
+use aisix_wire::{Dialect, anthropic, openai, openai::ResponseError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body as _;
@@ -20,6 +20,8 @@ use super::{
     classify::in_band,
     encode, headers,
     relay::{Relay, RelaySettings},
+    tape::Tape,
+    way::Way,
 };
 use crate::{
     body::Body,
@@ -124,8 +126,10 @@ async fn exchange(
     let dialect = endpoint
         .dialect(call.inbound.operation)
         .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
-    let body = encode::body(attempt, endpoint.as_ref())?;
-    let mut request = endpoint.prepare(attempt, body).await?;
+    let way = Way::of(call.inbound.operation, dialect)
+        .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
+    let encoded = encode::body(attempt, endpoint.as_ref(), way)?;
+    let mut request = endpoint.prepare(attempt, encoded.body).await?;
     headers::outgoing(attempt, dialect, request.headers_mut());
     if let Some(tls) = &attempt.target.tls {
         request.extensions_mut().insert(tls.clone());
@@ -141,11 +145,13 @@ async fn exchange(
     if head.status != StatusCode::OK {
         return Err(refused(endpoint.as_ref(), &head, body).await);
     }
-    if is_event_stream(&head.headers) {
-        stream(settings, attempt, &head, body).await
+    let mut reply = if is_event_stream(&head.headers) {
+        stream(settings, attempt, way, &head, body).await?
     } else {
-        complete(attempt, &head, body).await
-    }
+        complete(attempt, way, &head, body).await?
+    };
+    headers::tell_fidelity(reply.headers_mut(), encoded.fidelity, &encoded.dropped);
+    Ok(reply)
 }
 
 async fn receive_head(
@@ -198,12 +204,15 @@ async fn refused(endpoint: &dyn Endpoint, head: &Parts, body: Body) -> Error {
 async fn stream(
     settings: &Settings,
     attempt: &Attempt,
+    way: Way,
     head: &Parts,
     body: Body,
 ) -> Result<Reply, Error> {
     let progress = Progress::shared();
+    let keep_usage = encode::wants_usage(&attempt.call.inbound.payload);
     let relay = Relay::new(
         body,
+        Tape::new(attempt, way, keep_usage),
         progress.clone(),
         RelaySettings::new(settings, attempt),
     );
@@ -219,24 +228,44 @@ async fn stream(
     ))
 }
 
-async fn complete(attempt: &Attempt, head: &Parts, body: Body) -> Result<Reply, Error> {
+async fn complete(attempt: &Attempt, way: Way, head: &Parts, body: Body) -> Result<Reply, Error> {
     let body = collect(body, MAX_ANSWER, gap(attempt)).await?;
-    let facts = read_response(&body).map_err(|error| match error {
+    let (body, usage) = match way {
+        Way::Same(dialect) => {
+            let facts = match dialect {
+                Dialect::Anthropic => anthropic::read_response(&body),
+                _ => openai::read_response(&body),
+            };
+            let usage = facts.map_err(unreadable)?.usage;
+            let body = attempt.target.shape.rewrite(&body).unwrap_or(body);
+            (body, usage)
+        }
+        Way::Translated {
+            caller, upstream, ..
+        } => {
+            let answer = upstream.read_response(&body).map_err(unreadable)?;
+            let context = encode::context(attempt, true);
+            (caller.write_response(&answer, &context), answer.usage)
+        }
+    };
+    let progress = Progress::shared();
+    progress.update(|state| state.usage = usage);
+    Ok(Reply::with_progress(
+        reply_head(head),
+        Body::full(body),
+        progress,
+    ))
+}
+
+fn unreadable(error: ResponseError) -> Error {
+    match error {
         ResponseError::InBand(said) => in_band(&said),
         other => Error::new(
             ErrorKind::Decode,
             "the upstream's answer could not be decoded",
         )
         .with_source(format!("{other:?}")),
-    })?;
-    let progress = Progress::shared();
-    progress.update(|state| state.usage = facts.usage);
-    let body = attempt.target.shape.rewrite(&body).unwrap_or(body);
-    Ok(Reply::with_progress(
-        reply_head(head),
-        Body::full(body),
-        progress,
-    ))
+    }
 }
 
 fn reply_head(head: &Parts) -> Parts {

@@ -12,7 +12,7 @@ use aisix_core::{
     call::Attempt,
     upstream::{Endpoint, Provider, Spec, Transport},
 };
-use aisix_wire::{Dialect, Operation};
+use aisix_wire::{CHAT_COMPLETIONS, Dialect, Form, Operation};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -57,7 +57,10 @@ impl Endpoint for InProcess {
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
         let mut request = http::Request::new(Body::full(body));
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = http::Uri::from_static(attempt.call.inbound.operation.path);
+        *request.uri_mut() = http::Uri::from_static(match attempt.call.inbound.operation.form {
+            Form::Chat => CHAT_COMPLETIONS.path,
+            _ => attempt.call.inbound.operation.path,
+        });
         Ok(request)
     }
 

@@ -2,7 +2,7 @@
 
 use super::rules::{self, Invalid};
 use super::{Form, Operation};
-use crate::{Dialect, Envelope, Kind, elements};
+use crate::{Dialect, Envelope, Kind};
 
 /// OpenAI chat completions.
 pub static CHAT_COMPLETIONS: Operation = Operation {
@@ -28,28 +28,10 @@ pub static CHAT_COMPLETIONS: Operation = Operation {
 };
 
 fn check(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
-    messages(bytes, e)?;
+    rules::messages(bytes, e)?;
     rules::stream(bytes, e)?;
     match rules::optional(bytes, e, "tools").map(|tools| tools.kind) {
         None | Some(Kind::Array) => Ok(()),
         Some(_) => Err(Invalid::wrong_type("tools", "an array")),
-    }
-}
-
-fn messages(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
-    let messages = rules::required(bytes, e, "messages")?;
-    if messages.kind != Kind::Array {
-        return Err(Invalid::wrong_type("messages", "an array"));
-    }
-    if messages.len == 0 {
-        return Err(Invalid::empty("messages"));
-    }
-    let wrong = elements(bytes, messages.value.clone()).position(|(_, kind)| kind != Kind::Object);
-    match wrong {
-        Some(index) => Err(Invalid::wrong_type(
-            format!("messages[{index}]"),
-            "an object",
-        )),
-        None => Ok(()),
     }
 }

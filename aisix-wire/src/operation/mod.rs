@@ -6,6 +6,7 @@
 mod chat_completions;
 mod completions;
 mod embeddings;
+mod messages;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 pub use self::chat_completions::CHAT_COMPLETIONS;
 pub use self::completions::COMPLETIONS;
 pub use self::embeddings::EMBEDDINGS;
+pub use self::messages::MESSAGES;
 pub use self::rules::Invalid;
 use crate::{Dialect, Envelope};
 
@@ -55,7 +57,7 @@ pub enum Form {
 }
 
 /// Every endpoint there is.
-pub static OPERATIONS: &[&Operation] = &[&CHAT_COMPLETIONS, &COMPLETIONS, &EMBEDDINGS];
+pub static OPERATIONS: &[&Operation] = &[&CHAT_COMPLETIONS, &COMPLETIONS, &EMBEDDINGS, &MESSAGES];
 
 // === impl Operation ===
 

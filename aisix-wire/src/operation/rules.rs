@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Envelope, Kind, Member};
+use crate::{Envelope, Kind, Member, elements};
 
 /// How many bytes a model's name may have.
 const MAX_MODEL: usize = 512;
@@ -96,4 +96,23 @@ pub(super) fn stream(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
         return Err(Invalid::wrong_type("stream_options", "an object"));
     }
     Ok(())
+}
+
+/// `messages` is a list of objects, and not empty.
+pub(super) fn messages(bytes: &[u8], e: &Envelope) -> Result<(), Invalid> {
+    let messages = required(bytes, e, "messages")?;
+    if messages.kind != Kind::Array {
+        return Err(Invalid::wrong_type("messages", "an array"));
+    }
+    if messages.len == 0 {
+        return Err(Invalid::empty("messages"));
+    }
+    let wrong = elements(bytes, messages.value.clone()).position(|(_, kind)| kind != Kind::Object);
+    match wrong {
+        Some(index) => Err(Invalid::wrong_type(
+            format!("messages[{index}]"),
+            "an object",
+        )),
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,39 @@
+//! From the caller's dialect to the upstream's, and back.
+
+use aisix_wire::{
+    Dialect, Form, Operation,
+    chat::{Codec, codec},
+};
+
+/// How the upstream's dialect relates to the caller's.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// They are the same: bytes are forwarded.
+    Same(Dialect),
+    /// They differ: what is said is read in one and written in the other.
+    Translated {
+        caller: &'static dyn Codec,
+        upstream: &'static dyn Codec,
+        /// The upstream's.
+        dialect: Dialect,
+    },
+}
+
+// === impl Way ===
+
+impl Way {
+    /// The way of an operation to an upstream of `dialect`; `None` when there is none.
+    pub(crate) fn of(operation: &Operation, dialect: Dialect) -> Option<Self> {
+        if operation.dialect == dialect {
+            return Some(Self::Same(dialect));
+        }
+        if operation.form != Form::Chat {
+            return None;
+        }
+        Some(Self::Translated {
+            caller: codec(operation.dialect)?,
+            upstream: codec(dialect)?,
+            dialect,
+        })
+    }
+}

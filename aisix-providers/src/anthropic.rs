@@ -1,0 +1,99 @@
+//! Anthropic: the Messages dialect.
+
+use std::sync::Arc;
+
+use aisix_core::{
+    Error, ErrorKind,
+    body::Body,
+    call::Attempt,
+    upstream::{Endpoint, Provider, Spec},
+};
+use aisix_wire::{Dialect, Form, Operation};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
+
+use crate::address;
+
+const BASE: &str = "https://api.anthropic.com";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// Anthropic, at `https://api.anthropic.com` unless `api_base` says otherwise; as an adapter, any
+/// server of its dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+/// Address and headers, made when the configuration is compiled.
+struct Messages {
+    address: Uri,
+    headers: HeaderMap,
+}
+
+// === impl Anthropic ===
+
+impl Provider for Anthropic {
+    fn kind(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn has_default_base(&self) -> bool {
+        true
+    }
+
+    fn endpoint(&self, spec: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        let default = matches!(spec.provider, "" | "anthropic").then_some(BASE);
+        let base = spec.api_base.or(default).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                "the provider key of this model needs an api_base",
+            )
+        })?;
+        let mut base = base.trim().trim_end_matches('/');
+        for pasted in ["/v1/messages", "/v1"] {
+            base = base.strip_suffix(pasted).unwrap_or(base);
+        }
+        address::usable(base)?;
+        let address = address::usable(&format!("{base}/v1/messages"))?;
+
+        let mut key = HeaderValue::try_from(spec.api_key.expose().trim())
+            .ok()
+            .filter(|key| !key.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Credential,
+                    "the provider key's api_key is empty or not usable",
+                )
+            })?;
+        key.set_sensitive(true);
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(API_KEY, key);
+        headers.insert(VERSION, HeaderValue::from_static("2023-06-01"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("aisix/", env!("CARGO_PKG_VERSION"))),
+        );
+        Ok(Arc::new(Messages { address, headers }))
+    }
+}
+
+// === impl Messages ===
+
+#[async_trait]
+impl Endpoint for Messages {
+    fn dialect(&self, operation: &Operation) -> Option<Dialect> {
+        (operation.form == Form::Chat).then_some(Dialect::Anthropic)
+    }
+
+    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
+        let mut request = http::Request::new(Body::full(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.address.clone();
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+}

@@ -1,0 +1,128 @@
+//! Google Gemini: the generateContent dialect.
+
+use std::sync::Arc;
+
+use aisix_core::{
+    Error, ErrorKind,
+    body::Body,
+    call::Attempt,
+    upstream::{Endpoint, Provider, Spec},
+};
+use aisix_wire::{Dialect, Form, Operation};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
+
+use crate::address;
+
+const BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
+/// Where Gemini speaks OpenAI's dialect.
+pub(crate) const OPENAI_FRONT: &str = "https://generativelanguage.googleapis.com/v1beta/openai";
+const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// Gemini, at `https://generativelanguage.googleapis.com/v1beta` unless `api_base` says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini;
+
+struct GenerateContent {
+    base: String,
+    headers: HeaderMap,
+    /// The addresses of the configured model, whole and streamed; none for a pattern.
+    fixed: Option<(String, Uri, Uri)>,
+}
+
+// === impl Gemini ===
+
+impl Provider for Gemini {
+    fn kind(&self) -> &'static str {
+        "gemini"
+    }
+
+    fn has_default_base(&self) -> bool {
+        true
+    }
+
+    fn endpoint(&self, spec: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        let base = spec.api_base.unwrap_or(BASE).trim().trim_end_matches('/');
+        address::usable(base)?;
+        let mut key = HeaderValue::try_from(spec.api_key.expose().trim())
+            .ok()
+            .filter(|key| !key.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Credential,
+                    "the provider key's api_key is empty or not usable",
+                )
+            })?;
+        key.set_sensitive(true);
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(API_KEY, key);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("aisix/", env!("CARGO_PKG_VERSION"))),
+        );
+        let name = spec.model_name;
+        let fixed = match name.is_empty() || name.contains('*') {
+            true => None,
+            false => Some((
+                name.to_owned(),
+                address(base, name, false)?,
+                address(base, name, true)?,
+            )),
+        };
+        Ok(Arc::new(GenerateContent {
+            base: base.to_owned(),
+            headers,
+            fixed,
+        }))
+    }
+}
+
+/// The address of a model. Its name is one segment of the path.
+fn address(base: &str, model: &str, stream: bool) -> Result<Uri, Error> {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(Error::invalid(
+            "model",
+            "this is not the name of a Gemini model",
+        ));
+    }
+    let method = match stream {
+        true => "streamGenerateContent?alt=sse",
+        false => "generateContent",
+    };
+    format!("{base}/models/{name}:{method}")
+        .parse()
+        .map_err(|_| Error::invalid("model", "this is not the name of a Gemini model"))
+}
+
+// === impl GenerateContent ===
+
+#[async_trait]
+impl Endpoint for GenerateContent {
+    fn dialect(&self, operation: &Operation) -> Option<Dialect> {
+        (operation.form == Form::Chat).then_some(Dialect::Gemini)
+    }
+
+    async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
+        let stream = attempt.call.streams();
+        let model = attempt.upstream_model.as_ref();
+        let address = match &self.fixed {
+            Some((name, whole, streamed)) if name == model => match stream {
+                true => streamed.clone(),
+                false => whole.clone(),
+            },
+            _ => address(&self.base, model, stream)?,
+        };
+        let mut request = http::Request::new(Body::full(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = address;
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+}
