@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Event, LimitName, OnUnsupported, Request, Response};
 use crate::error::{Refusal, ResponseError};
-use crate::{Dialect, Invalid};
+use crate::{Dialect, Invalid, openai};
 
 /// Reads and writes one dialect. Total: no input makes it panic, recurse without bound or grow without limit.
 pub trait Codec: Send + Sync {
@@ -86,6 +86,8 @@ pub struct WriteOptions<'a> {
     pub default_output_limit: u64,
     /// The name of the output limit where the dialect has several and the caller used none of them.
     pub limit_name: LimitName,
+    /// Whether the upstream wants its thoughts of earlier turns back where the dialect does not demand it.
+    pub replay_thinking: bool,
 }
 
 /// A request as it goes to the upstream.
@@ -127,7 +129,8 @@ pub enum StreamError {
 /// The codec of a dialect; `None` when there is none yet.
 pub fn codec(dialect: Dialect) -> Option<&'static dyn Codec> {
     match dialect {
-        Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini => None,
+        Dialect::OpenAi => Some(&openai::ChatCompletions),
+        Dialect::Anthropic | Dialect::Gemini => None,
     }
 }
 
@@ -141,6 +144,7 @@ impl<'a> WriteOptions<'a> {
             on_unsupported: OnUnsupported::default(),
             default_output_limit: 4096,
             limit_name: LimitName::default(),
+            replay_thinking: false,
         }
     }
 }
