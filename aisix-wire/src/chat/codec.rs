@@ -1,12 +1,13 @@
 //! What a dialect implements.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
 use super::{Event, LimitName, OnUnsupported, Request, Response};
 use crate::error::{Refusal, ResponseError};
-use crate::{Dialect, Invalid, openai};
+use crate::{Dialect, Invalid, anthropic, openai};
 
 /// Reads and writes one dialect. Total: no input makes it panic, recurse without bound or grow without limit.
 pub trait Codec: Send + Sync {
@@ -43,6 +44,13 @@ pub trait Codec: Send + Sync {
 
     /// Makes a writer for one stream to the caller.
     fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter>;
+
+    /// The name under which a tool goes to an upstream, where the dialect is strict about names.
+    ///
+    /// Always the same for the same name; [`Names`](super::Names) finds the way back.
+    fn tool_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Reads one stream of an upstream. What it yields is in the order that [`Event`] describes.
@@ -130,7 +138,8 @@ pub enum StreamError {
 pub fn codec(dialect: Dialect) -> Option<&'static dyn Codec> {
     match dialect {
         Dialect::OpenAi => Some(&openai::ChatCompletions),
-        Dialect::Anthropic | Dialect::Gemini => None,
+        Dialect::Anthropic => Some(&anthropic::Messages),
+        Dialect::Gemini => None,
     }
 }
 
