@@ -21,18 +21,9 @@ pub(super) fn wire_id(id: &str) -> Cow<'_, str> {
     fitting(id, 512)
 }
 
-/// The name that goes to the provider as `wire`, of those the request declares; `wire` itself if none does.
-#[cfg_attr(not(test), expect(dead_code, reason = "x"))]
-pub(super) fn original<'a>(wire: &'a str, declared: impl IntoIterator<Item = &'a str>) -> &'a str {
-    let mut declared = declared.into_iter();
-    declared
-        .find(|name| *name == wire || wire_name(name) == wire)
-        .unwrap_or(wire)
-}
-
 fn fitting(text: &str, max: usize) -> Cow<'_, str> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if (1..=max).contains(&text.len()) && text.as_bytes().iter().all(|byte| fits(byte)) {
+    if (1..=max).contains(&text.len()) && text.as_bytes().iter().all(fits) {
         return Cow::Borrowed(text);
     }
     let kept = text.chars().take(max - DIGITS - 1);

@@ -1,6 +1,16 @@
 //! The `usage` object.
 
+use crate::json::Writer;
 use crate::{Envelope, Kind, Usage};
+
+/// The members that have a bucket.
+pub(super) const KNOWN: &[&str] = &[
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
+];
 
 /// The counts that have been seen so far; each is replaced by what comes later, never added to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +30,22 @@ pub fn usage(object: &[u8]) -> Option<Usage> {
     let mut counts = Counts::default();
     counts.replace(object);
     counts.usage()
+}
+
+/// Writes the members of a `usage` object, those that every reader of the dialect expects.
+///
+/// Thinking tokens are a part of `output_tokens`, and are told apart only when there are some.
+pub(super) fn write(w: &mut Writer<'_>, usage: &Usage) {
+    w.name("input_tokens").number(usage.input);
+    w.name("cache_creation_input_tokens")
+        .number(usage.cache_write);
+    w.name("cache_read_input_tokens").number(usage.cache_read);
+    w.name("output_tokens").number(usage.output_total());
+    if usage.reasoning > 0 {
+        w.name("output_tokens_details").object(|w| {
+            w.name("thinking_tokens").number(usage.reasoning);
+        });
+    }
 }
 
 // === impl Counts ===

@@ -1,12 +1,13 @@
 //! What a dialect implements.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
 use super::{Event, LimitName, OnUnsupported, Request, Response};
 use crate::error::{Refusal, ResponseError};
-use crate::{Dialect, Invalid};
+use crate::{Dialect, Invalid, anthropic, openai};
 
 /// Reads and writes one dialect. Total: no input makes it panic, recurse without bound or grow without limit.
 pub trait Codec: Send + Sync {
@@ -43,6 +44,13 @@ pub trait Codec: Send + Sync {
 
     /// Makes a writer for one stream to the caller.
     fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter>;
+
+    /// The name under which a tool goes to an upstream, where the dialect is strict about names.
+    ///
+    /// Always the same for the same name; [`Names`](super::Names) finds the way back.
+    fn tool_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Reads one stream of an upstream. What it yields is in the order that [`Event`] describes.
@@ -86,6 +94,8 @@ pub struct WriteOptions<'a> {
     pub default_output_limit: u64,
     /// The name of the output limit where the dialect has several and the caller used none of them.
     pub limit_name: LimitName,
+    /// Whether the upstream wants its thoughts of earlier turns back where the dialect does not demand it.
+    pub replay_thinking: bool,
 }
 
 /// A request as it goes to the upstream.
@@ -127,7 +137,9 @@ pub enum StreamError {
 /// The codec of a dialect; `None` when there is none yet.
 pub fn codec(dialect: Dialect) -> Option<&'static dyn Codec> {
     match dialect {
-        Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini => None,
+        Dialect::OpenAi => Some(&openai::ChatCompletions),
+        Dialect::Anthropic => Some(&anthropic::Messages),
+        Dialect::Gemini => None,
     }
 }
 
@@ -141,6 +153,7 @@ impl<'a> WriteOptions<'a> {
             on_unsupported: OnUnsupported::default(),
             default_output_limit: 4096,
             limit_name: LimitName::default(),
+            replay_thinking: false,
         }
     }
 }

@@ -49,6 +49,13 @@ impl Losses {
         self.lose(field, self.policy != OnUnsupported::Refuse)
     }
 
+    /// Something is left out that the answer does not depend on, like a mark for the cache: noted, never refused.
+    pub fn note(&mut self, field: &str) {
+        if !self.dropped.iter().any(|name| name == field) {
+            self.dropped.push(field.to_owned());
+        }
+    }
+
     /// All of a request's `rest`, unless `dialect` is the one it was written in.
     ///
     /// # Errors
@@ -76,9 +83,7 @@ impl Losses {
             let message = format!("\"{field}\" is not supported by the provider of this model");
             return Err(Invalid::new(field.to_owned(), message));
         }
-        if !self.dropped.iter().any(|name| name == field) {
-            self.dropped.push(field.to_owned());
-        }
+        self.note(field);
         Ok(())
     }
 }

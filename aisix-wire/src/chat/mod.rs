@@ -19,6 +19,7 @@ mod block;
 mod codec;
 mod event;
 mod loss;
+mod names;
 mod raw;
 mod request;
 mod response;
@@ -32,6 +33,7 @@ pub use self::codec::{
 };
 pub use self::event::{BlockKind, Delta, Event, Start};
 pub use self::loss::{Losses, OnUnsupported};
+pub use self::names::Names;
 pub use self::raw::{Number, Opaque, Raw};
 pub use self::request::{
     Effort, Extra, Format, LimitName, OutputLimit, Reasoning, ReasoningMode, Request, Sampling,

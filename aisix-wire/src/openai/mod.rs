@@ -1,11 +1,13 @@
 //! What OpenAI-dialect providers answer.
 
+mod chat;
 mod meter;
 mod response;
 #[cfg(test)]
 mod tests;
 mod usage;
 
+pub use self::chat::ChatCompletions;
 pub use self::meter::{Mark, Meter};
 pub use self::response::{ResponseFacts, read_response};
 pub use self::usage::usage;

@@ -1,0 +1,319 @@
+use serde_json::Value;
+
+use crate::Dialect;
+use crate::anthropic::Messages;
+use crate::chat::{
+    Block, Codec, Content, Names, OnUnsupported, Request, Role, ToolCall, ToolResult, Turn,
+    WriteOptions, codec,
+};
+
+macro_rules! fixtures {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../tests/fixtures/anthropic/", $name, ".json")))),*]
+    };
+}
+
+fn write(request: &Request, model: &str) -> Result<(Value, String, Vec<String>), crate::Invalid> {
+    let written = Messages.write_request(request, &WriteOptions::new(model))?;
+    let text = String::from_utf8(written.body.to_vec()).unwrap();
+    Ok((serde_json::from_str(&text).unwrap(), text, written.dropped))
+}
+
+fn read(text: &str) -> Result<Request, crate::Invalid> {
+    Messages.read_request(text.as_bytes())
+}
+
+#[test]
+fn what_the_dialect_can_say_survives_the_neutral_form() {
+    for (name, text) in fixtures![
+        "request/minimal",
+        "request/sampling",
+        "request/tool_loop",
+        "request/thinking_loop",
+        "request/media_and_cache",
+        "request/structured",
+        "request/foreign_to_others",
+        "request/choice_any",
+        "request/choice_tool",
+        "request/choice_none",
+    ] {
+        let request = read(text).unwrap();
+        let golden: Value = serde_json::from_str(text).unwrap();
+        let (value, written, dropped) = write(&request, &request.model).unwrap();
+        assert_eq!(value, golden, "{name}");
+        assert_eq!(dropped, [""; 0], "{name}");
+        super::strict::validate(&value).unwrap();
+        // Once more, to see that nothing hides behind the form of the first text.
+        let again = read(&written).unwrap();
+        assert_eq!(write(&again, &again.model).unwrap().1, written, "{name}");
+        for number in ["0.30", "1.50"] {
+            assert_eq!(text.contains(number), written.contains(number), "{name}");
+        }
+    }
+}
+
+#[test]
+fn chat_completions_become_what_the_golden_files_say() {
+    let chat = codec(Dialect::OpenAi).unwrap();
+    for (name, text) in fixtures![
+        "from_chat/basics",
+        "from_chat/tools",
+        "from_chat/images",
+        "from_chat/schema",
+        "from_chat/json_object",
+        "from_chat/reasoning_adaptive",
+        "from_chat/reasoning_budget",
+        "from_chat/reasoning_ruled_out",
+        "from_chat/assistant_first",
+        "from_chat/system_only",
+    ] {
+        let golden: Value = serde_json::from_str(text).unwrap();
+        let request = chat
+            .read_request(golden["in"].to_string().as_bytes())
+            .unwrap();
+        let model = golden["model"].as_str().unwrap_or("m");
+        let (value, _, dropped) = write(&request, model).unwrap();
+        assert_eq!(value, golden["out"], "{name}\n{value}");
+        assert_eq!(Value::from(dropped), golden["dropped"], "{name}");
+        super::strict::validate(&value).unwrap();
+    }
+}
+
+#[test]
+fn what_would_change_the_answer_is_refused_by_name_or_dropped_on_demand() {
+    let chat = codec(Dialect::OpenAi).unwrap();
+    for (field, more) in [
+        ("n", r#""n":2"#),
+        ("logprobs", r#""logprobs":true"#),
+        ("tool_choice", r#""tool_choice":"required""#),
+    ] {
+        let body =
+            format!(r#"{{"model":"x","messages":[{{"role":"user","content":"x"}}],{more}}}"#);
+        let request = chat.read_request(body.as_bytes()).unwrap();
+        assert_eq!(write(&request, "m").unwrap_err().param, field);
+        let mut options = WriteOptions::new("m");
+        options.on_unsupported = OnUnsupported::Drop;
+        let written = Messages.write_request(&request, &options).unwrap();
+        assert_eq!(written.dropped, [field]);
+    }
+    let body = r#"{"model":"x","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}}}"#;
+    let request = chat.read_request(body.as_bytes()).unwrap();
+    let invalid = write(&request, "claude-3-5-haiku-latest").unwrap_err();
+    assert_eq!(invalid.param, "response_format");
+}
+
+#[test]
+fn hints_are_refused_when_the_model_is_set_to_refuse() {
+    let body = br#"{"model":"x","messages":[{"role":"user","content":"x"}],"seed":1}"#;
+    let request = codec(Dialect::OpenAi).unwrap().read_request(body).unwrap();
+    let mut options = WriteOptions::new("m");
+    options.on_unsupported = OnUnsupported::Refuse;
+    let invalid = Messages.write_request(&request, &options).unwrap_err();
+    assert_eq!(invalid.param, "seed");
+}
+
+#[test]
+fn newest_models_get_no_sampling() {
+    let request = read(
+        r#"{"model":"m","max_tokens":9,"temperature":0.5,"top_k":3,"messages":[{"role":"user","content":"x"}]}"#,
+    );
+    let (value, _, dropped) = write(&request.unwrap(), "claude-opus-4-7").unwrap();
+    assert!(value.get("temperature").is_none() && value.get("top_k").is_none());
+    assert_eq!(dropped, ["temperature", "top_k"]);
+}
+
+fn call(id: &str) -> Block {
+    Block::new(Content::ToolCall(ToolCall {
+        id: id.into(),
+        name: "f".into(),
+        arguments: "{}".into(),
+    }))
+}
+
+fn result(id: &str) -> Block {
+    Block::new(Content::ToolResult(ToolResult {
+        call: id.into(),
+        name: None,
+        blocks: vec![Block::text("r")],
+        is_error: false,
+    }))
+}
+
+fn request(turns: Vec<Turn>) -> Request {
+    let mut request = Request::new(Dialect::OpenAi);
+    request.turns = turns;
+    request
+}
+
+#[test]
+fn results_without_calls_and_calls_without_results_are_refused() {
+    let user = |blocks| Turn::new(Role::User, blocks);
+    let model = |blocks| Turn::new(Role::Assistant, blocks);
+    let go = || user(vec![Block::text("go")]);
+    for (turns, blamed) in [
+        (vec![user(vec![result("a")])], "messages[0]"),
+        (
+            vec![go(), model(vec![call("a")]), user(vec![result("b")])],
+            "messages[2]",
+        ),
+        (vec![go(), model(vec![call("a")])], "messages[1]"),
+        (vec![go(), model(vec![call("a")]), go()], "messages[1]"),
+        (
+            vec![
+                go(),
+                model(vec![call("a"), call("b")]),
+                user(vec![result("a")]),
+            ],
+            "messages[1]",
+        ),
+        (
+            vec![
+                go(),
+                model(vec![call("a"), call("a")]),
+                user(vec![result("a")]),
+            ],
+            "messages[1]",
+        ),
+        (
+            vec![
+                go(),
+                model(vec![call("a")]),
+                user(vec![result("a"), result("a")]),
+            ],
+            "messages[2]",
+        ),
+    ] {
+        let invalid = write(&request(turns), "m").unwrap_err();
+        assert_eq!(invalid.param, blamed, "{invalid}");
+    }
+}
+
+#[test]
+fn ids_that_come_again_are_made_unique_and_results_follow() {
+    let turns = ["x", "y"].map(|text| {
+        [
+            Turn::new(Role::User, vec![Block::text(text)]),
+            Turn::new(Role::Assistant, vec![call("a")]),
+            Turn::new(Role::User, vec![result("a")]),
+        ]
+    });
+    let (value, ..) = write(&request(turns.concat()), "m").unwrap();
+    super::strict::validate(&value).unwrap();
+    assert_eq!(value["messages"][3]["content"][0]["id"], "a_2");
+    assert_eq!(value["messages"][4]["content"][0]["tool_use_id"], "a_2");
+}
+
+#[test]
+fn unsigned_thinking_of_others_is_left_out_and_signed_thinking_kept() {
+    let mut signed = Block::new(Content::Thinking("b".into()));
+    signed.signature = Some("sig".into());
+    let turns = vec![
+        Turn::new(Role::User, vec![Block::text("x")]),
+        Turn::new(
+            Role::Assistant,
+            vec![
+                Block::new(Content::Thinking("a".into())),
+                signed,
+                Block::text("t"),
+            ],
+        ),
+        Turn::new(Role::User, vec![Block::text("y")]),
+    ];
+    let (value, ..) = write(&request(turns), "m").unwrap();
+    let content = value["messages"][1]["content"].as_array().unwrap();
+    assert_eq!(content.len(), 2);
+    assert_eq!(content[0]["thinking"], "b");
+}
+
+#[test]
+fn a_conversation_that_says_nothing_is_refused() {
+    let empty = |role| request(vec![Turn::new(role, vec![Block::text(" ")])]);
+    assert_eq!(
+        write(&empty(Role::User), "m").unwrap_err().param,
+        "messages[0].content"
+    );
+    assert_eq!(
+        write(&empty(Role::Assistant), "m").unwrap_err().param,
+        "messages"
+    );
+    assert_eq!(write(&request(vec![]), "m").unwrap_err().param, "messages");
+}
+
+#[test]
+fn requests_that_make_no_sense_are_blamed_by_name() {
+    for (body, param) in [
+        ("", ""),
+        ("[]", ""),
+        (r#"{"messages":[]}"#, "model"),
+        (r#"{"model":"m"}"#, "messages"),
+        (r#"{"model":"m","messages":{}}"#, "messages"),
+        (r#"{"model":"m","messages":[1]}"#, "messages[0]"),
+        (
+            r#"{"model":"m","messages":[{"role":"robot","content":"x"}]}"#,
+            "messages[0].role",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user"}]}"#,
+            "messages[0].content",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[1]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"text":"x"}]}]}"#,
+            "messages[0].content[0].type",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":"x"}]}]}"#,
+            "messages[0].content[0].input",
+        ),
+        (
+            r#"{"model":"m","messages":[],"max_tokens":"1"}"#,
+            "max_tokens",
+        ),
+        (
+            r#"{"model":"m","messages":[],"thinking":{"type":"enabled"}}"#,
+            "thinking.budget_tokens",
+        ),
+    ] {
+        assert_eq!(read(body).unwrap_err().param, param, "{body}");
+    }
+    let body = r#"{"model":"m","max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":2000},"messages":[{"role":"user","content":"x"}]}"#;
+    let invalid = write(&read(body).unwrap(), "m").unwrap_err();
+    assert_eq!(invalid.param, "thinking.budget_tokens");
+}
+
+#[test]
+fn odd_tool_names_go_out_changed_and_come_back() {
+    let long = "x".repeat(200);
+    let names = ["ok_name-1", "a.b", "a b", "größe", long.as_str(), ""];
+    let mut request = request(vec![Turn::new(Role::User, vec![Block::text("x")])]);
+    request.tools = names
+        .iter()
+        .map(|name| {
+            crate::chat::Tool::Function(crate::chat::Function {
+                name: (*name).to_owned(),
+                description: None,
+                schema: None,
+                strict: None,
+                cache: None,
+            })
+        })
+        .collect();
+    let back = Names::of(&Messages, &request);
+    let (value, ..) = write(&request, "m").unwrap();
+    super::strict::validate(&value).unwrap();
+    for (index, name) in names.iter().enumerate() {
+        let wire = value["tools"][index]["name"].as_str().unwrap();
+        let body = format!(
+            r#"{{"content":[{{"type":"tool_use","id":"t","name":"{wire}","input":{{}}}}]}}"#
+        );
+        let mut response = Messages.read_response(body.as_bytes()).unwrap();
+        back.restore(&mut response);
+        let Content::ToolCall(call) = &response.choices[0].blocks[0].content else {
+            panic!("a call");
+        };
+        assert_eq!(call.name, *name);
+    }
+}

@@ -1,0 +1,13 @@
+//! Writing.
+
+mod block;
+mod fields;
+mod request;
+mod response;
+mod thinking;
+mod tools;
+mod turns;
+
+pub(super) use self::block::{content_block, has_place, wrapped};
+pub(super) use self::request::request;
+pub(super) use self::response::{message_id, response, stop_reason};

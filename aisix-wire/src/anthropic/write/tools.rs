@@ -1,0 +1,143 @@
+//! What the model may call.
+
+use std::borrow::Cow;
+
+use super::fields;
+use crate::anthropic::names::wire_name;
+use crate::chat::{Function, Losses, Raw, Request, Tool, ToolChoice};
+use crate::json::Writer;
+use crate::{Dialect, Invalid};
+
+/// A tool that takes no arguments.
+const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
+
+/// The tools that are written.
+///
+/// Where the caller allows only some of its functions, the others are left out: the dialect has no other
+/// way to say it.
+///
+/// # Errors
+/// Tools that only another dialect knows, as `losses` decides.
+pub(super) fn offered<'a>(
+    request: &'a Request,
+    losses: &mut Losses,
+) -> Result<Vec<&'a Tool>, Invalid> {
+    let mut offered = Vec::new();
+    for (index, tool) in request.tools.iter().enumerate() {
+        let keep = match (tool, &request.tool_choice) {
+            (Tool::Opaque(opaque), _) if opaque.dialect != Dialect::Anthropic => {
+                losses.shape(&format!("tools[{index}]"))?;
+                false
+            }
+            (Tool::Function(function), Some(ToolChoice::Allowed { names, .. })) => {
+                names.contains(&function.name)
+            }
+            _ => true,
+        };
+        if keep {
+            offered.push(tool);
+        }
+    }
+    Ok(offered)
+}
+
+/// Writes `tools`, if there are any.
+pub(super) fn tools(w: &mut Writer<'_>, request: &Request, offered: &[&Tool]) {
+    if offered.is_empty() {
+        return;
+    }
+    w.name("tools").array(|w| {
+        for tool in offered {
+            match tool {
+                Tool::Function(tool) => w.object(|w| function(w, request, tool)),
+                Tool::Opaque(opaque) => w.raw(opaque.raw.as_str()),
+            }
+        }
+    });
+}
+
+fn function(w: &mut Writer<'_>, request: &Request, tool: &Function) {
+    w.name("name").string(&wire_name(&tool.name));
+    w.maybe_string("description", tool.description.as_deref());
+    w.name("input_schema").raw(&schema(tool.schema.as_ref()));
+    if request.dialect == Dialect::Anthropic || tool.strict == Some(true) {
+        w.maybe_bool("strict", tool.strict);
+    }
+    if request.dialect == Dialect::Anthropic {
+        for extra in &request.rest {
+            let member = extra
+                .name
+                .strip_prefix("tools.")
+                .and_then(|name| name.strip_prefix(tool.name.as_str()))
+                .and_then(|name| name.strip_prefix('.'));
+            if let Some(member) = member {
+                w.name(member).raw(extra.value.as_str());
+            }
+        }
+    }
+    w.maybe_raw("cache_control", tool.cache.as_ref().map(Raw::as_str));
+}
+
+/// The schema of arguments, which must say that they are an object.
+fn schema(schema: Option<&Raw>) -> Cow<'_, str> {
+    let Some(schema) = schema.filter(|schema| schema.is_object()) else {
+        return Cow::Borrowed(NO_ARGUMENTS);
+    };
+    let Some(envelope) = schema.envelope() else {
+        return Cow::Borrowed(schema.as_str());
+    };
+    if envelope.members().is_empty() {
+        return Cow::Borrowed(NO_ARGUMENTS);
+    }
+    match envelope.member(schema.as_bytes(), "type") {
+        Some(_) => Cow::Borrowed(schema.as_str()),
+        None => Cow::Owned(format!(r#"{{"type":"object",{}"#, &schema.as_str()[1..])),
+    }
+}
+
+/// Writes `tool_choice`, where it says more than the dialect takes for granted.
+///
+/// # Errors
+/// A choice that the dialect cannot express, as `losses` decides.
+pub(super) fn tool_choice(
+    w: &mut Writer<'_>,
+    request: &Request,
+    offered: &[&Tool],
+    losses: &mut Losses,
+) -> Result<(), Invalid> {
+    let field = fields::name(request, "tool_choice");
+    let single = request.parallel_tools == Some(false);
+    if offered.is_empty() {
+        // Without tools there is nothing to choose; the dialect refuses to be told.
+        return match request.tool_choice.as_ref().is_some_and(ToolChoice::forces) {
+            true => losses.shape(field),
+            false => Ok(()),
+        };
+    }
+    let (kind, name) = match &request.tool_choice {
+        Some(ToolChoice::Opaque(opaque)) if opaque.dialect == Dialect::Anthropic => {
+            w.name("tool_choice").raw(opaque.raw.as_str());
+            return Ok(());
+        }
+        Some(ToolChoice::Opaque(_)) => return losses.shape(field),
+        None if !single => return Ok(()),
+        None
+        | Some(
+            ToolChoice::Auto
+            | ToolChoice::Allowed {
+                required: false, ..
+            },
+        ) => ("auto", None),
+        Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. }) => ("any", None),
+        Some(ToolChoice::None) => ("none", None),
+        Some(ToolChoice::Named(name)) => ("tool", Some(wire_name(name))),
+    };
+    w.name("tool_choice").object(|w| {
+        w.name("type").string(kind);
+        w.maybe_string("name", name.as_deref());
+        if single && kind != "none" {
+            w.name("disable_parallel_tool_use").bool(true);
+        }
+    });
+    Ok(())
+}
