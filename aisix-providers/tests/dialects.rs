@@ -152,7 +152,7 @@ async fn a_chat_reaches_anthropic_and_its_answer_comes_back() {
     let house = House::of("anthropic", "claude-x");
     let (response, mut exchange) = house.post(CHAT, question(), anthropic_answer()).await;
     let sent = exchange.request().await;
-    assert_eq!(sent.uri.to_string(), "https://api.anthropic.com/v1/messages");
+    assert_eq!(sent.head.uri.to_string(), "https://api.anthropic.com/v1/messages");
     assert_eq!(sent.header("x-api-key"), Some("sk-upstream"));
     assert_eq!(sent.header("anthropic-version"), Some("2023-06-01"));
     assert_eq!(sent.header("authorization"), None);
@@ -185,7 +185,7 @@ async fn a_chat_reaches_gemini_and_its_answer_comes_back() {
     let (response, mut exchange) = house.post(CHAT, question(), gemini_answer()).await;
     let sent = exchange.request().await;
     assert_eq!(
-        sent.uri.to_string(),
+        sent.head.uri.to_string(),
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-x:generateContent"
     );
     assert_eq!(sent.header("x-goog-api-key"), Some("sk-upstream"));
@@ -216,7 +216,7 @@ async fn streams_come_back_as_chat_chunks() {
         body["stream"] = json!(true);
         body["stream_options"] = json!({"include_usage": true});
         let (response, mut exchange) = house.post(CHAT, body, answer).await;
-        let uri = exchange.request().await.uri.to_string();
+        let uri = exchange.request().await.head.uri.to_string();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let text = testing::text(response).await;
         assert!(text.ends_with("data: [DONE]\n\n"), "{uri}: {text}");
@@ -247,7 +247,7 @@ async fn a_message_reaches_an_openai_provider_and_its_answer_comes_back() {
     );
     let (response, mut exchange) = house.post(MESSAGES, message(), answer).await;
     let sent = exchange.request().await;
-    assert_eq!(sent.uri.to_string(), "https://api.openai.com/v1/chat/completions");
+    assert_eq!(sent.head.uri.to_string(), "https://api.openai.com/v1/chat/completions");
     let body = sent.json();
     assert_eq!(body["model"], "gpt-x");
     assert_eq!(body["messages"][0]["content"], "be brief");
@@ -282,7 +282,7 @@ async fn streams_come_back_as_message_events() {
         let mut body = message();
         body["stream"] = json!(true);
         let (response, mut exchange) = house.post(MESSAGES, body, answer).await;
-        let uri = exchange.request().await.uri.to_string();
+        let uri = exchange.request().await.head.uri.to_string();
         let text = testing::text(response).await;
         let events = payloads(&text);
         let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
