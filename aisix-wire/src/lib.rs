@@ -9,6 +9,7 @@
 //! | [`chat`] | the neutral form of conversations, into which and from which dialects are translated |
 //! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
 //! | [`anthropic`] | the same for the Messages dialect |
+//! | [`gemini`] | the same for `generateContent`, and its embeddings |
 //! | [`error`] | writes errors for callers, reads refusals of upstreams |
 //! | [`models`] | writes model listings |
 //! | [`operation`] | the table of endpoints and what a request to each must look like |
@@ -21,6 +22,7 @@ pub mod chat;
 pub mod dialect;
 pub mod envelope;
 pub mod error;
+pub mod gemini;
 #[allow(dead_code, unused_imports, reason = "the codecs are about to use it")]
 mod json;
 pub mod models;

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Event, LimitName, OnUnsupported, Request, Response};
 use crate::error::{Refusal, ResponseError};
-use crate::{Dialect, Invalid, anthropic, openai};
+use crate::{Dialect, Invalid, anthropic, gemini, openai};
 
 /// Reads and writes one dialect. Total: no input makes it panic, recurse without bound or grow without limit.
 pub trait Codec: Send + Sync {
@@ -139,7 +139,7 @@ pub fn codec(dialect: Dialect) -> Option<&'static dyn Codec> {
     match dialect {
         Dialect::OpenAi => Some(&openai::ChatCompletions),
         Dialect::Anthropic => Some(&anthropic::Messages),
-        Dialect::Gemini => None,
+        Dialect::Gemini => Some(&gemini::Gemini),
     }
 }
 

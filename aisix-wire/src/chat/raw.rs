@@ -111,18 +111,6 @@ impl Raw {
     }
 }
 
-// === impl Opaque ===
-
-impl Opaque {
-    /// The piece's `type`, if it is an object that has one.
-    pub fn word(&self) -> Option<String> {
-        let envelope = self.raw.envelope()?;
-        let bytes = self.raw.as_bytes();
-        let word = envelope.member(bytes, "type")?.as_str(bytes)?;
-        Some(word.into_owned())
-    }
-}
-
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -188,5 +176,17 @@ impl fmt::Debug for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+// === impl Opaque ===
+
+impl Opaque {
+    /// The piece's `type`, if it is an object that has one.
+    pub fn word(&self) -> Option<String> {
+        let envelope = self.raw.envelope()?;
+        let bytes = self.raw.as_bytes();
+        let word = envelope.member(bytes, "type")?.as_str(bytes)?;
+        Some(word.into_owned())
     }
 }

@@ -34,6 +34,12 @@ impl<'a> Object<'a> {
         Ok(Self { bytes, envelope })
     }
 
+    /// An object at its span in a document whose UTF-8 has been checked.
+    pub(crate) fn at(bytes: &'a [u8], span: Span) -> Option<Self> {
+        let envelope = Envelope::scan_at(bytes, span).ok()?;
+        Some(Self { bytes, envelope })
+    }
+
     /// The document it is part of.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -189,6 +195,11 @@ impl<'a> Value<'a> {
     /// What it is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// How many bytes it has in the document, quotes and braces included.
+    pub(crate) fn size(&self) -> usize {
+        self.span.len()
     }
 
     /// The value as it stands.

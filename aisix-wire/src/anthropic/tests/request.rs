@@ -317,3 +317,72 @@ fn odd_tool_names_go_out_changed_and_come_back() {
         assert_eq!(call.name, *name);
     }
 }
+
+#[test]
+fn documents_of_text_are_written_as_text_and_others_are_refused() {
+    let document = |media_type: &str, data: &str| {
+        let block = Block::new(Content::Document(crate::chat::Document {
+            source: crate::chat::Source::Data {
+                media_type: media_type.into(),
+                data: data.into(),
+            },
+            name: None,
+            more: None,
+        }));
+        request(vec![Turn::new(Role::User, vec![block])])
+    };
+    let (value, ..) = write(&document("text/markdown", "aMOp"), "m").unwrap();
+    let golden = serde_json::json!({"type": "text", "media_type": "text/plain", "data": "hé"});
+    assert_eq!(value["messages"][0]["content"][0]["source"], golden);
+    for (media_type, data) in [
+        ("text/plain", "/w=="),
+        ("text/plain", "?"),
+        ("video/mp4", "aMOp"),
+    ] {
+        let invalid = write(&document(media_type, data), "m").unwrap_err();
+        assert_eq!(invalid.param, "messages[0].content");
+    }
+}
+
+#[test]
+fn an_image_of_twenty_megabytes_passes() {
+    let data = "iVBO".repeat(5 << 20);
+    let body = format!(
+        r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]}}]}}"#
+    );
+    let (_, written, _) = write(&read(&body).unwrap(), "m").unwrap();
+    assert_eq!(written, body);
+}
+
+#[test]
+fn what_only_this_dialect_says_of_a_tool_stays_with_it() {
+    let body = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"tools":[{"name":"a.b","input_schema":{"type":"object"},"defer_loading":true},{"name":"c","input_schema":{"type":"object"},"input_examples":[{}]}]}"#;
+    let request = read(body).unwrap();
+    let (value, ..) = write(&request, "m").unwrap();
+    assert_eq!(value["tools"][0]["defer_loading"], true);
+    assert_eq!(value["tools"][1]["input_examples"], serde_json::json!([{}]));
+    let chat = codec(Dialect::OpenAi).unwrap();
+    let written = chat
+        .write_request(&request, &WriteOptions::new("m"))
+        .unwrap();
+    assert!(
+        written
+            .dropped
+            .contains(&"tools.a.b.defer_loading".to_owned())
+    );
+}
+
+#[test]
+fn many_calls_with_one_id_take_no_more_than_linear_time() {
+    let start = std::time::Instant::now();
+    let loops = (0..20_000).map(|_| {
+        [
+            Turn::new(Role::User, vec![Block::text("x")]),
+            Turn::new(Role::Assistant, vec![call("a")]),
+            Turn::new(Role::User, vec![result("a")]),
+        ]
+    });
+    let (value, ..) = write(&request(loops.flatten().collect()), "m").unwrap();
+    super::strict::validate(&value).unwrap();
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+}

@@ -468,3 +468,27 @@ proptest! {
         prop_assert_eq!(read(stream, cut), read(stream, usize::MAX));
     }
 }
+
+#[test]
+fn streams_of_chat_completions_become_valid_ones() {
+    for stream in [
+        include_bytes!("../../../tests/fixtures/openai/stream_tools.sse").as_slice(),
+        include_bytes!("../../../tests/fixtures/openai/stream_choices.sse").as_slice(),
+        include_bytes!("../../../tests/fixtures/openai/stream_same_index.sse").as_slice(),
+    ] {
+        let mut decoder = Decoder::new(1 << 20);
+        decoder.push(Bytes::copy_from_slice(stream));
+        let mut reader = crate::chat::codec(Dialect::OpenAi).unwrap().reader();
+        let mut all = Vec::new();
+        while let Some(event) = decoder.next().unwrap() {
+            let data = event.data().unwrap_or_default();
+            reader.read(event.name(), &data, &mut all).unwrap();
+        }
+        reader.end(&mut all).unwrap();
+        let written = write(&all);
+        validate(&written).unwrap_or_else(|error| {
+            panic!("{error}\n{}", String::from_utf8_lossy(&written));
+        });
+        assert!(written.ends_with(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
+    }
+}

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::Dialect;
 use crate::anthropic::names::{wire_id, wire_name};
 use crate::chat::{Block, Content, Document, Image, Opaque, Raw, Source, ToolCall};
@@ -22,7 +25,9 @@ pub(in super::super) fn has_place(block: &Block, request: Option<Dialect>) -> bo
             Source::File(_) => request == Some(Dialect::Anthropic),
         },
         Content::Document(document) => match &document.source {
-            Source::Data { media_type, .. } => media_type.is_empty() || is_pdf(media_type),
+            Source::Data { media_type, data } => {
+                media_type.is_empty() || is_pdf(media_type) || plain(media_type, data).is_some()
+            }
             Source::Url(_) | Source::Text(_) => true,
             Source::File(_) => request == Some(Dialect::Anthropic),
         },
@@ -104,7 +109,10 @@ fn image_source(w: &mut Writer<'_>, image: &Image) {
 
 fn document_source(w: &mut Writer<'_>, document: &Document) {
     w.name("source").object(|w| match &document.source {
-        Source::Data { data, .. } => base64(w, "application/pdf", data),
+        Source::Data { media_type, data } => match plain(media_type, data) {
+            Some(text) => elsewhere(w, &Source::Text(text)),
+            None => base64(w, "application/pdf", data),
+        },
         other => elsewhere(w, other),
     });
     w.maybe_string("title", document.name.as_deref());
@@ -155,4 +163,14 @@ fn image_type<'a>(media_type: &'a str, data: &str) -> Cow<'a, str> {
 fn is_pdf(media_type: &str) -> bool {
     let kind = media_type.split(';').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("application/pdf")
+}
+
+/// The text of a document that is one: the dialect wants it undisguised.
+fn plain(media_type: &str, data: &str) -> Option<String> {
+    let kind = media_type.get(.."text/".len())?;
+    if !kind.eq_ignore_ascii_case("text/") {
+        return None;
+    }
+    let bytes = STANDARD.decode(data).ok()?;
+    String::from_utf8(bytes).ok()
 }

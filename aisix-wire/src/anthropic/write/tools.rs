@@ -1,6 +1,7 @@
 //! What the model may call.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::fields;
 use crate::anthropic::names::wire_name;
@@ -46,36 +47,47 @@ pub(super) fn tools(w: &mut Writer<'_>, request: &Request, offered: &[&Tool]) {
     if offered.is_empty() {
         return;
     }
+    let more = more(request);
     w.name("tools").array(|w| {
         for tool in offered {
             match tool {
-                Tool::Function(tool) => w.object(|w| function(w, request, tool)),
+                Tool::Function(tool) => {
+                    let more = more.get(tool.name.as_str()).map_or(&[][..], Vec::as_slice);
+                    w.object(|w| function(w, request, tool, more));
+                }
                 Tool::Opaque(opaque) => w.raw(opaque.raw.as_str()),
             }
         }
     });
 }
 
-fn function(w: &mut Writer<'_>, request: &Request, tool: &Function) {
+fn function(w: &mut Writer<'_>, request: &Request, tool: &Function, more: &[(&str, &str)]) {
     w.name("name").string(&wire_name(&tool.name));
     w.maybe_string("description", tool.description.as_deref());
     w.name("input_schema").raw(&schema(tool.schema.as_ref()));
     if request.dialect == Dialect::Anthropic || tool.strict == Some(true) {
         w.maybe_bool("strict", tool.strict);
     }
-    if request.dialect == Dialect::Anthropic {
-        for extra in &request.rest {
-            let member = extra
-                .name
-                .strip_prefix("tools.")
-                .and_then(|name| name.strip_prefix(tool.name.as_str()))
-                .and_then(|name| name.strip_prefix('.'));
-            if let Some(member) = member {
-                w.name(member).raw(extra.value.as_str());
-            }
-        }
+    for (member, value) in more {
+        w.name(member).raw(value);
     }
     w.maybe_raw("cache_control", tool.cache.as_ref().map(Raw::as_str));
+}
+
+/// What functions say that only this dialect knows, by their names: members and values.
+fn more(request: &Request) -> HashMap<&str, Vec<(&str, &str)>> {
+    let mut more: HashMap<_, Vec<_>> = HashMap::new();
+    if request.dialect != Dialect::Anthropic {
+        return more;
+    }
+    for extra in &request.rest {
+        let inside = extra.name.strip_prefix("tools.");
+        if let Some((tool, member)) = inside.and_then(|name| name.rsplit_once('.')) {
+            let value = extra.value.as_str();
+            more.entry(tool).or_default().push((member, value));
+        }
+    }
+    more
 }
 
 /// The schema of arguments, which must say that they are an object.

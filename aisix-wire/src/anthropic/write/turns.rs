@@ -3,8 +3,7 @@
 //! Instructions are hoisted, turns of one role merged, results put before everything else in the turn that
 //! follows their calls, and blocks that say nothing left out.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::block::{content_block, has_place};
 use super::fields;
@@ -174,7 +173,7 @@ impl<'a> Plan<'a> {
 
     /// Links results to calls, and makes the ids of calls unique in the conversation.
     fn pair(&mut self, request: &Request) -> Result<(), Invalid> {
-        let mut used = HashSet::new();
+        let mut used = HashMap::new();
         let mut open: HashMap<&str, (String, usize)> = HashMap::new();
         for turn in &mut self.turns {
             let place = |what: &str| {
@@ -303,16 +302,18 @@ fn unanswered(request: &Request, open: &HashMap<&str, (String, usize)>) -> Resul
     Err(Invalid::new(param, message))
 }
 
-/// An id that has not been used yet, made of this one.
-fn unique(id: String, used: &mut HashSet<String>) -> String {
-    let mut number = 2_usize;
-    let mut fresh = Cow::Borrowed(id.as_str());
-    while used.contains(fresh.as_ref()) {
-        fresh = Cow::Owned(format!("{id}_{number}"));
+/// An id that has not been used yet, made of this one; `used` keeps how often each has come.
+fn unique(id: String, used: &mut HashMap<String, usize>) -> String {
+    let mut number = used.get(&id).copied().unwrap_or(0);
+    let mut fresh = id.clone();
+    while number > 0 && used.contains_key(&fresh) {
         number += 1;
+        fresh = format!("{id}_{number}");
     }
-    let fresh = fresh.into_owned();
-    used.insert(fresh.clone());
+    used.insert(fresh.clone(), 1);
+    if number > 0 {
+        used.insert(id, number);
+    }
     fresh
 }
 

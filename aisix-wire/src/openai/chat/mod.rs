@@ -30,6 +30,7 @@ use crate::error::ResponseError;
 ///
 /// Thinking is `reasoning_content`, in and out. Signatures of tool calls and texts travel in
 /// `extra_content.google.thought_signature`. The older `functions` and `function_call` are read, not written.
+/// Images that the model drew are told in `images`, beside the content, as servers do that have them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChatCompletions;
 

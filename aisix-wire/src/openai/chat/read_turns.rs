@@ -1,5 +1,7 @@
 //! Requests, the messages.
 
+use std::collections::HashMap;
+
 use super::content;
 use crate::chat::{Block, Content, Opaque, Role, ToolCall, ToolResult, Turn, call_id};
 use crate::json::{Object, Path};
@@ -27,8 +29,10 @@ struct Turns {
     turns: Vec<Turn>,
     /// Whether the last turn is made of tool messages.
     results: bool,
-    /// The calls of the older form, which have no ids: name and the id that was made.
-    older: Vec<(String, String)>,
+    /// The calls of the older form, which have no ids: by name, the id that was made for the latest.
+    older: HashMap<String, String>,
+    /// How many such calls there were.
+    older_calls: usize,
 }
 
 // === impl Turns ===
@@ -98,8 +102,9 @@ impl Turns {
         if let Some(call) = o.object(path, "function_call")? {
             let outer = path.member("function_call");
             let name = call.required_string(&outer, "name")?;
-            let id = call_id("function", self.older.len());
-            self.older.push((name.clone(), id.clone()));
+            let id = call_id("function", self.older_calls);
+            self.older_calls += 1;
+            self.older.insert(name.clone(), id.clone());
             blocks.push(Block::new(Content::ToolCall(ToolCall {
                 id,
                 name,
@@ -136,10 +141,9 @@ impl Turns {
 
     /// The id of the latest call of the older form to this function.
     fn older_call(&self, name: &str) -> String {
-        let mut calls = self.older.iter().rev();
-        match calls.find(|(known, _)| known == name) {
-            Some((_, id)) => id.clone(),
-            None => call_id("function", self.older.len()),
+        match self.older.get(name) {
+            Some(id) => id.clone(),
+            None => call_id("function", self.older_calls),
         }
     }
 }

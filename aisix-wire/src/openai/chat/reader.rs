@@ -243,7 +243,14 @@ impl State {
 /// A piece of a tool call; custom tools are taken for functions whose arguments are any text.
 fn fragment(o: &Object<'_>) -> Fragment {
     let function = o.try_object("function");
-    let function = function.as_ref().map(function_fragment);
+    let function = match &function {
+        Some(function) => Some(function_fragment(function)),
+        None => o.try_object("custom").map(|custom| Fragment {
+            name: custom.try_string("name").filter(|name| !name.is_empty()),
+            arguments: custom.try_string("input").unwrap_or_default(),
+            ..Fragment::default()
+        }),
+    };
     Fragment {
         index: o.try_count("index"),
         id: o.try_string("id").filter(|id| !id.is_empty()),

@@ -106,8 +106,19 @@ fn message(w: &mut Writer<'_>, blocks: &[Block]) {
     beside(w, blocks);
 }
 
-/// Annotations, signatures and audio.
+/// Annotations, signatures, audio, and images where most servers that draw put them.
 fn beside(w: &mut Writer<'_>, blocks: &[Block]) {
+    let images = || {
+        blocks.iter().filter_map(|block| match &block.content {
+            Content::Image(image) => Some(image),
+            _ => None,
+        })
+    };
+    if images().next().is_some() {
+        w.name("images").array(|w| {
+            images().for_each(|image| w.object(|w| write_turns::image(w, image)));
+        });
+    }
     let texts = || {
         blocks.iter().filter_map(|block| match &block.content {
             Content::Text { citations, .. } => Some((block, citations.as_ref())),

@@ -1,5 +1,8 @@
 //! Requests for an upstream, the messages.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::arguments;
 use super::uri;
 use crate::chat::{
@@ -38,7 +41,7 @@ struct Turns<'a> {
 
 impl Turns<'_> {
     fn all(mut self, w: &mut Writer<'_>, turns: &[Turn]) -> Result<(), Invalid> {
-        let mut open: Vec<String> = Vec::new();
+        let mut open = Open::default();
         let mut rest = turns;
         while let Some(first) = rest.first() {
             let run = match first.role {
@@ -55,12 +58,12 @@ impl Turns<'_> {
                 continue;
             }
             if first.role == Role::Assistant {
-                unanswered(w, &mut open);
+                open.unanswered(w);
             }
             self.turn(w, first)?;
-            open.extend(calls(first));
+            open.add(first);
         }
-        unanswered(w, &mut open);
+        open.unanswered(w);
         Ok(())
     }
 
@@ -69,22 +72,21 @@ impl Turns<'_> {
         &mut self,
         w: &mut Writer<'_>,
         turns: &[Turn],
-        open: &mut Vec<String>,
+        open: &mut Open<'_>,
     ) -> Result<(), Invalid> {
         let mut beside = Vec::new();
         for block in turns.iter().flat_map(|turn| &turn.blocks) {
             if let Content::ToolResult(result) = &block.content {
-                let Some(at) = open.iter().position(|id| *id == result.call) else {
+                if !open.waiting.remove(&*result.call) {
                     let message =
                         "a tool result must follow the call it answers, and answer it once";
                     return Err(Invalid::new("messages", message.to_owned()));
-                };
-                open.remove(at);
+                }
                 self.mark(block);
                 self.result(w, result, &mut beside)?;
             }
         }
-        unanswered(w, open);
+        open.unanswered(w);
         if !beside.is_empty() {
             w.object(|w| {
                 w.name("role").string("user");
@@ -298,7 +300,8 @@ fn kind<'w, 'a>(w: &'w mut Writer<'a>, kind: &str) -> &'w mut Writer<'a> {
     w
 }
 
-fn image(w: &mut Writer<'_>, image: &Image) {
+/// Writes the members of an image's part.
+pub(super) fn image(w: &mut Writer<'_>, image: &Image) {
     kind(w, "image_url").name("image_url").object(|w| {
         match &image.source {
             Source::Data { media_type, data } => {
@@ -355,26 +358,47 @@ pub(super) fn is_call(opaque: &Opaque) -> bool {
     opaque.dialect == Dialect::OpenAi && opaque.word().as_deref() == Some("custom")
 }
 
-/// The ids of the calls in a turn, those of tools that are no functions included.
-fn calls(turn: &Turn) -> impl Iterator<Item = String> + '_ {
-    turn.blocks.iter().filter_map(|block| match &block.content {
-        Content::ToolCall(call) => Some(call.id.clone()),
-        Content::Opaque(opaque) if is_call(opaque) => {
-            let envelope = opaque.raw.envelope()?;
-            let bytes = opaque.raw.as_bytes();
-            Some(envelope.member(bytes, "id")?.as_str(bytes)?.into_owned())
-        }
-        _ => None,
-    })
+/// The calls that wait for their results.
+#[derive(Default)]
+struct Open<'a> {
+    /// All of them and those that have been answered, in order.
+    order: Vec<Cow<'a, str>>,
+    waiting: HashSet<Cow<'a, str>>,
 }
 
-/// Says that calls were never answered: a call without any result is refused.
-fn unanswered(w: &mut Writer<'_>, open: &mut Vec<String>) {
-    for id in open.drain(..) {
-        w.object(|w| {
-            w.name("role").string("tool");
-            w.name("tool_call_id").string(&id);
-            w.name("content").string("(no result)");
-        });
+// === impl Open ===
+
+impl<'a> Open<'a> {
+    /// Adds the calls of a turn, those of tools that are no functions included.
+    fn add(&mut self, turn: &'a Turn) {
+        for block in &turn.blocks {
+            let id = match &block.content {
+                Content::ToolCall(call) => Some(Cow::Borrowed(call.id.as_str())),
+                Content::Opaque(opaque) if is_call(opaque) => id(opaque),
+                _ => None,
+            };
+            if let Some(id) = id {
+                self.waiting.insert(id.clone());
+                self.order.push(id);
+            }
+        }
     }
+
+    /// Says that calls were never answered: a call without any result is refused.
+    fn unanswered(&mut self, w: &mut Writer<'_>) {
+        for id in self.order.drain(..) {
+            if self.waiting.remove(&id) {
+                w.object(|w| {
+                    w.name("role").string("tool");
+                    w.name("tool_call_id").string(&id);
+                    w.name("content").string("(no result)");
+                });
+            }
+        }
+    }
+}
+
+fn id(opaque: &Opaque) -> Option<Cow<'_, str>> {
+    let bytes = opaque.raw.as_bytes();
+    opaque.raw.envelope()?.member(bytes, "id")?.as_str(bytes)
 }

@@ -164,6 +164,10 @@ impl Writer {
                 Content::Text { text, .. } => self.text(choice, "content", text, out),
                 Content::Thinking(text) => self.text(choice, "reasoning_content", text, out),
                 Content::Refusal(text) => self.text(choice, "refusal", text, out),
+                Content::Image(image) => self.chunk(out, choice, None, |w| {
+                    w.name("images")
+                        .array(|w| w.object(|w| write_turns::image(w, image)));
+                }),
                 Content::ToolCall(_) => {
                     self.choices[at].held = Some(Block::clone(block));
                     self.tell_call(at, out);

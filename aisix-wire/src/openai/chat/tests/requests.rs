@@ -334,3 +334,16 @@ fn members_that_shape_the_answer_are_told_apart() {
         expected.map(|(name, shapes)| (name.to_owned(), shapes))
     );
 }
+
+#[test]
+fn many_calls_and_their_results_take_no_more_than_linear_time() {
+    let ids: Vec<String> = (0..40_000).map(|number| number.to_string()).collect();
+    let calls = ids.iter().map(|id| call(id)).collect();
+    let results = ids.iter().rev().map(|id| result(id, vec![])).collect();
+    let request = foreign(vec![
+        Turn::new(Role::Assistant, calls),
+        Turn::new(Role::User, results),
+    ]);
+    let written = write(&request);
+    assert_eq!(written.matches("\"role\":\"tool\"").count(), ids.len());
+}

@@ -2,9 +2,10 @@ use bytes::BytesMut;
 
 use super::{CONTEXT, ChatCompletions, lines, read_stream};
 use crate::chat::{
-    BlockKind, Codec, Delta, Event, Finish, FinishReason, StreamError, WriteContext,
+    Block, BlockKind, Choice, Codec, Content, Delta, Event, Finish, FinishReason, Image, Response,
+    Source, StreamError, WriteContext,
 };
-use crate::{Usage, sse};
+use crate::{Dialect, Usage, sse};
 
 fn write(events: &[Event], context: &WriteContext<'_>) -> String {
     let mut writer = ChatCompletions.writer(context);
@@ -179,4 +180,48 @@ fn a_stream_that_was_written_reads_the_same() {
     assert_eq!(end, Ok(()));
     let expected = lines(&events).replacen("chatcmpl-1 m 7", "chatcmpl-1 public 7", 1);
     assert_eq!(again, expected);
+}
+
+#[test]
+fn images_are_told_beside_the_content() {
+    let image = Content::Image(Image {
+        source: Source::Data {
+            media_type: "image/png".to_owned(),
+            data: "iVBO".to_owned(),
+        },
+        detail: None,
+    });
+    let part =
+        r#""images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO"}}]"#;
+    let block = Event::BlockStart {
+        choice: 0,
+        index: 0,
+        kind: BlockKind::Whole(Box::new(Block::new(image.clone()))),
+    };
+    let written = write(&[block, Event::End], &CONTEXT);
+    assert!(
+        written.contains(&format!(r#""delta":{{{part}}}"#)),
+        "{written}"
+    );
+
+    let mut response = Response::new(Dialect::Gemini);
+    response.choices.push(Choice {
+        index: 0,
+        blocks: vec![Block::new(image)],
+        finish: Finish::new(FinishReason::Stop, None),
+        logprobs: None,
+    });
+    let written = ChatCompletions.write_response(&response, &CONTEXT);
+    let written = String::from_utf8(written.to_vec()).unwrap();
+    assert!(written.contains(part), "{written}");
+}
+
+#[test]
+fn calls_of_custom_tools_keep_their_text() {
+    let stream = chunks(&[
+        r#"{"delta":{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"f","input":"a"}}]}}"#,
+        r#"{"delta":{"tool_calls":[{"index":0,"custom":{"input":"{b"}}]},"finish_reason":"tool_calls"}"#,
+    ]);
+    let expected = "start i - -\n0 block 0 call a f\n0 arguments \"a\"\n0 arguments \"{b\"\n0 end\n0 finish tool_calls\nend\n";
+    assert_eq!(read(&stream), (expected.to_owned(), Ok(())));
 }

@@ -1,5 +1,8 @@
 //! Reading a stream of a provider.
 
+mod open;
+
+use self::open::{Open, OpenKind, with_input};
 use super::errors::with_code;
 use super::read;
 use super::usage::Counts;
@@ -8,7 +11,7 @@ use crate::chat::{
     StreamError, call_id,
 };
 use crate::error::{Refusal, error_member, refusal};
-use crate::json::{Object, Writer};
+use crate::json::Object;
 use crate::{Dialect, Kind, Usage};
 
 /// How many bytes of a block are held back until it is whole.
@@ -31,26 +34,6 @@ pub(super) struct Reader {
     finish: Option<Finish>,
     ended: bool,
     failed: bool,
-}
-
-/// The open block.
-#[derive(Debug)]
-struct Open {
-    /// Its number in the stream; `None` when it was opened by a delta.
-    wire: Option<u64>,
-    kind: OpenKind,
-}
-
-#[derive(Debug)]
-enum OpenKind {
-    Text,
-    Thinking,
-    /// A tool call, and the arguments that its start held already.
-    Call(Option<String>),
-    /// A block that is yielded when it is whole: as it started, and the input that has come since.
-    Held(Raw, String),
-    /// A block that came whole.
-    Whole,
 }
 
 // === impl EventReader for Reader ===
@@ -398,15 +381,7 @@ impl Reader {
     }
 }
 
-// === impl Open ===
-
-impl Open {
-    /// Whether an event with this index means this block; one without an index means the open one.
-    fn is(&self, index: Option<u64>) -> bool {
-        self.wire.is_none() || index.is_none() || self.wire == index
-    }
-}
-
+/// Adds a delta, unless it is empty.
 fn push(out: &mut Vec<Event>, delta: Delta) {
     let empty = match &delta {
         Delta::Text(text)
@@ -419,23 +394,6 @@ fn push(out: &mut Vec<Event>, delta: Delta) {
     if !empty {
         out.push(Event::Delta { choice: 0, delta });
     }
-}
-
-/// A block with the input that came after its start; `None` when that is no JSON.
-fn with_input(block: &Raw, input: &str) -> Option<Raw> {
-    if input.trim().is_empty() {
-        return Some(block.clone());
-    }
-    let input = Raw::parse(input)?;
-    let object = Object::scan(block.as_bytes()).ok()?;
-    let mut out = bytes::BytesMut::new();
-    Writer::new(&mut out).object(|w| {
-        for (name, value) in object.members().filter(|(name, _)| name != "input") {
-            w.name(&name).raw(value.raw().as_str());
-        }
-        w.name("input").raw(input.as_str());
-    });
-    Raw::parse(std::str::from_utf8(&out).ok()?)
 }
 
 fn own(raw: Raw) -> Opaque {

@@ -1,0 +1,67 @@
+//! What a model is able to do, by its name.
+
+/// The generations of models, as far as requests differ between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Up to 2.0: these do not think.
+    Thoughtless,
+    /// 2.5: thinks within a budget of tokens.
+    Budget {
+        /// The smallest budget that is one.
+        least: u64,
+        /// The largest budget.
+        most: u64,
+        /// Whether it can be told not to think.
+        can_stop: bool,
+    },
+    /// 3 and later, and whatever has no known number: thinks on levels, always, and wants to see its
+    /// signatures again.
+    Level {
+        /// The lowest level.
+        least: &'static str,
+    },
+}
+
+// === impl Family ===
+
+impl Family {
+    pub(super) fn of(model: &str) -> Self {
+        let name = model
+            .rsplit('/')
+            .next()
+            .unwrap_or(model)
+            .to_ascii_lowercase();
+        let (pro, lite) = (name.contains("-pro"), name.contains("-lite"));
+        let version = name.strip_prefix("gemini-").map(|rest| {
+            let number = rest.split('-').next().unwrap_or(rest);
+            let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+            (major.parse::<u32>(), minor.parse::<u32>())
+        });
+        match version {
+            None if name.starts_with("gemma") => Family::Thoughtless,
+            Some((Ok(2), Ok(5..))) => Family::Budget {
+                least: match (pro, lite) {
+                    (true, _) => 128,
+                    (_, true) => 512,
+                    _ => 1,
+                },
+                most: if pro { 32_768 } else { 24_576 },
+                can_stop: !pro,
+            },
+            Some((Ok(0..=2), _)) => Family::Thoughtless,
+            _ => Family::Level {
+                least: if pro { "low" } else { "minimal" },
+            },
+        }
+    }
+
+    /// Whether a history without thought signatures is refused.
+    pub(super) fn wants_signatures(self) -> bool {
+        matches!(self, Family::Level { .. })
+    }
+
+    /// Whether the result of a function may hold media.
+    pub(super) fn takes_media_in_results(self) -> bool {
+        matches!(self, Family::Level { .. })
+    }
+}

@@ -1,0 +1,7 @@
+//! Streams of answers.
+
+mod reader;
+mod writer;
+
+pub(super) use self::reader::Reader;
+pub(super) use self::writer::Writer;
