@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::Cleaner;
 use super::keyword::put;
+use super::{Cleaner, shallow};
 
 impl<'a> Cleaner<'a> {
     /// Adds what a member of `allOf` demands; what contradicts or has no common form is named.
@@ -39,6 +39,11 @@ impl<'a> Cleaner<'a> {
     }
 
     fn merge(&mut self, out: &mut Map<String, Value>, more: Map<String, Value>) {
+        // Lists are gone through once for each member of `allOf`.
+        let cost = out.values().chain(more.values()).map(shallow).sum();
+        if !self.affords(cost) {
+            return self.breaks("allOf");
+        }
         let closed = |map: &Map<String, Value>| {
             map.get("additionalProperties")
                 .is_some_and(|extra| extra != &Value::Bool(true))

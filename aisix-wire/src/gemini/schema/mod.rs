@@ -144,12 +144,10 @@ impl<'a> Cleaner<'a> {
             .iter()
             .map(|(name, value)| name.len() + shallow(value))
             .sum();
-        let affordable = self.budget.checked_sub(cost).filter(|_| depth < DEPTH);
-        let Some(left) = affordable else {
+        if depth >= DEPTH || !self.affords(cost) {
             self.breaks("$ref");
             return Map::new();
-        };
-        self.budget = left;
+        }
         match map.get("$ref") {
             Some(reference) => self.reference(reference, map, depth),
             None => self.keywords(map, depth),
@@ -160,6 +158,13 @@ impl<'a> Cleaner<'a> {
         list.iter()
             .map(|schema| self.schema(schema, depth + 1))
             .collect()
+    }
+
+    /// Whether so much work may still be done.
+    fn affords(&mut self, cost: usize) -> bool {
+        let left = self.budget.checked_sub(cost);
+        self.budget = left.unwrap_or(0);
+        left.is_some()
     }
 
     fn weakens(&mut self, keyword: &str) {
@@ -190,11 +195,12 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// As [`size`], without what lies in nested objects.
+/// As [`size`], without what lies in nested objects; their names only.
 fn shallow(value: &Value) -> usize {
     1 + match value {
         Value::String(text) => text.len(),
         Value::Array(list) => list.iter().map(shallow).sum(),
+        Value::Object(map) => map.len(),
         _ => 0,
     }
 }

@@ -72,6 +72,19 @@ fn references_that_multiply_do_not_explode() {
 }
 
 #[test]
+fn many_members_of_all_of_do_not_take_forever() {
+    let members = |n: usize| -> Value {
+        let member = |i| json!({"required": [format!("name{i}")], "properties": {format!("name{i}"): {"type": "string"}}});
+        (0..n).map(member).collect()
+    };
+    let few = clean(&json!({"allOf": members(50)}));
+    assert_eq!(few.schema["required"].as_array().unwrap().len(), 50);
+    assert!(few.broken.is_empty());
+    let many = clean(&json!({"allOf": members(50_000)}));
+    assert!(many.broken.contains("allOf"));
+}
+
+#[test]
 fn a_schema_that_contains_itself_everywhere_comes_to_an_end() {
     let cleaned = clean(&json!({"allOf": [{"$ref": "#"}, {"type": "object"}]}));
     assert!(!cleaned.broken.is_empty());

@@ -1,9 +1,11 @@
+mod cross;
 mod embed;
 mod errors;
 mod meter;
 mod request;
 mod response;
 mod stream;
+mod total;
 
 use serde_json::Value;
 

@@ -1,5 +1,7 @@
 //! The conversation.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use super::names::Names;
 use crate::Invalid;
 use crate::chat::{Block, Content, Request, Role, Turn};
@@ -34,7 +36,7 @@ pub(super) fn read(object: &Names<'_, '_>, request: &mut Request) -> Result<(), 
         return Ok(());
     }
     let mut ids = Ids::new(Some("history".to_owned()), b"");
-    let mut open: Vec<(String, String)> = Vec::new();
+    let mut open = Open::default();
     for (index, content) in object.items("contents")?.into_iter().enumerate() {
         let path = path.index(index);
         let content = content
@@ -54,35 +56,46 @@ pub(super) fn read(object: &Names<'_, '_>, request: &mut Request) -> Result<(), 
             blocks.extend(part::read(&part, &mut ids));
         }
         if role == Role::Assistant {
-            open.clear();
+            open = Open::default();
         }
-        blocks.iter_mut().for_each(|block| pair(block, &mut open));
+        blocks.iter_mut().for_each(|block| open.pair(block));
         request.turns.push(Turn::new(role, blocks));
     }
     Ok(())
 }
 
-/// Remembers calls, and gives results the id of theirs: the first of that name that has none yet.
-fn pair(block: &mut Block, open: &mut Vec<(String, String)>) {
-    match &mut block.content {
-        Content::ToolCall(call) => open.push((call.id.clone(), call.name.clone())),
-        Content::ToolResult(result) => {
-            let name = result.name.as_deref();
-            let at = open
-                .iter()
-                .position(|(id, called)| match result.call.is_empty() {
-                    true => name.is_none_or(|name| name == called),
-                    false => *id == result.call,
-                });
-            match at {
-                Some(at) => result.call = open.remove(at).0,
-                None if result.call.is_empty() => {
-                    result.call = format!("call_{}", name.unwrap_or("unknown"));
-                }
-                None => {}
+/// The calls of the latest model turn.
+#[derive(Default)]
+struct Open {
+    ids: HashMap<String, VecDeque<String>>,
+    answered: HashSet<String>,
+}
+
+// === impl Open ===
+
+impl Open {
+    /// Remembers calls, and gives results the id of theirs: the first of that name that has none yet.
+    fn pair(&mut self, block: &mut Block) {
+        match &mut block.content {
+            Content::ToolCall(call) => {
+                let ids = self.ids.entry(call.name.clone()).or_default();
+                ids.push_back(call.id.clone());
             }
+            Content::ToolResult(result) if result.call.is_empty() => {
+                let name = result.name.as_deref().unwrap_or("unknown");
+                let first = self.first(name);
+                result.call = first.unwrap_or_else(|| format!("call_{name}"));
+            }
+            Content::ToolResult(result) => {
+                self.answered.insert(result.call.clone());
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn first(&mut self, name: &str) -> Option<String> {
+        let ids = self.ids.get_mut(name)?;
+        std::iter::from_fn(|| ids.pop_front()).find(|id| !self.answered.contains(id))
     }
 }
 

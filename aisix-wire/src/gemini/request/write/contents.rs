@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::Scene;
-use crate::chat::{Block, Content, Raw, Role, Source, ToolCall, ToolResult, Turn};
+use super::{Scene, results};
+use crate::chat::{Block, Content, Role, Source, ToolCall, ToolResult, Turn};
 use crate::gemini::names::wire_name;
 use crate::gemini::part;
 use crate::json::Writer;
@@ -229,10 +229,14 @@ impl<'r> Spoken<'r> {
             for (_, result) in &self.results {
                 let called = before.and_then(|before| before.calls.get(result.call.as_str()));
                 let name = result.name.as_deref().or(called.map(|call| call.name));
-                write_result(w, result, &wire_name(name.unwrap_or("unknown")), scene);
+                results::write(w, result, &wire_name(name.unwrap_or("unknown")), scene);
             }
             for (_, result) in &self.results {
-                for block in result.blocks.iter().filter(|block| beside(block, scene)) {
+                for block in result
+                    .blocks
+                    .iter()
+                    .filter(|block| results::beside(block, scene))
+                {
                     part::write(w, block, None);
                 }
             }
@@ -287,57 +291,4 @@ fn signature<'b>(block: &'b Block, scene: &Scene<'_>) -> Option<&'b str> {
     (scene.own() || is_call(block))
         .then_some(signature)
         .filter(|s| part::is_signature(s))
-}
-
-/// Whether a piece of a result goes beside it: media, unless it may stand in it.
-fn beside(block: &Block, scene: &Scene<'_>) -> bool {
-    match &block.content {
-        Content::Text { .. } | Content::Refusal(_) => false,
-        _ => !within(block, scene),
-    }
-}
-
-/// Whether a piece of a result may stand in it.
-fn within(block: &Block, scene: &Scene<'_>) -> bool {
-    let source = match &block.content {
-        Content::Image(image) => &image.source,
-        Content::Document(document) => &document.source,
-        _ => return false,
-    };
-    scene.family.takes_media_in_results() && matches!(source, Source::Data { .. })
-}
-
-fn write_result(w: &mut Writer<'_>, result: &ToolResult, name: &str, scene: &Scene<'_>) {
-    let texts = result
-        .blocks
-        .iter()
-        .filter_map(|block| match &block.content {
-            Content::Text { text, .. } | Content::Refusal(text) => Some(text.as_str()),
-            _ => None,
-        });
-    let text = texts.collect::<Vec<_>>().join("\n");
-    let object = Raw::parse(&text).filter(Raw::is_object);
-    w.object(|w| {
-        w.name("functionResponse").object(|w| {
-            if !result.call.is_empty() {
-                w.name("id").string(&result.call);
-            }
-            w.name("name").string(name);
-            w.name("response");
-            match (object, result.is_error) {
-                (Some(object), false) => w.raw(object.as_str()),
-                (Some(object), true) => w.object(|w| w.name("error").raw(object.as_str())),
-                (None, error) => w.object(|w| {
-                    w.name(if error { "error" } else { "result" }).string(&text);
-                }),
-            }
-            if result.blocks.iter().any(|block| within(block, scene)) {
-                w.name("parts").array(|w| {
-                    for block in result.blocks.iter().filter(|block| within(block, scene)) {
-                        part::write(w, block, None);
-                    }
-                });
-            }
-        });
-    });
 }

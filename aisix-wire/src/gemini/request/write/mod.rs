@@ -4,6 +4,7 @@ mod config;
 mod contents;
 mod family;
 mod names;
+mod results;
 mod schemas;
 mod thinking;
 mod tools;
