@@ -6,7 +6,7 @@ use aisix_core::{
     Error, ErrorKind,
     body::Body,
     call::Attempt,
-    upstream::{Endpoint, Provider, Spec},
+    upstream::{Endpoint, Provider, Spec, refused},
 };
 use aisix_wire::{Dialect, Form, Operation};
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{CONTENT_TYPE, USER_AGENT},
+    response::Parts,
 };
 
 use crate::address;
@@ -95,5 +96,9 @@ impl Endpoint for Messages {
         *request.uri_mut() = self.address.clone();
         *request.headers_mut() = self.headers.clone();
         Ok(request)
+    }
+
+    fn classify(&self, head: &Parts, body: &[u8]) -> Error {
+        refused(head, aisix_wire::anthropic::read_error(body))
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use aisix_core::{
-    Error, ErrorKind,
+    Error, ErrorKind, Retry,
     body::Body,
     call::Attempt,
-    upstream::{Endpoint, Provider, Spec},
+    upstream::{Endpoint, Provider, Spec, refusal},
 };
-use aisix_wire::{Dialect, Form, Operation};
+use aisix_wire::{Dialect, Form, Operation, gemini};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{CONTENT_TYPE, USER_AGENT},
+    response::Parts,
 };
 
 use crate::address;
@@ -124,5 +125,19 @@ impl Endpoint for GenerateContent {
         *request.uri_mut() = address;
         *request.headers_mut() = self.headers.clone();
         Ok(request)
+    }
+
+    fn classify(&self, head: &Parts, body: &[u8]) -> Error {
+        let mut error = refusal(head, body);
+        if let Some(delay) = gemini::retry_delay(body) {
+            error = error.with_retry_after(delay);
+        }
+        // A wrong key is a bad request here.
+        if gemini::error_reason(body).as_deref() == Some("API_KEY_INVALID") {
+            error = error
+                .with_status(StatusCode::UNAUTHORIZED)
+                .with_retry(Retry::Elsewhere);
+        }
+        error
     }
 }

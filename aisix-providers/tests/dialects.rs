@@ -36,7 +36,12 @@ impl House {
         Self { upstream, gateway }
     }
 
-    async fn post(&self, path: &str, mut body: Value, answer: Answer) -> (Response<Body>, Exchange) {
+    async fn post(
+        &self,
+        path: &str,
+        mut body: Value,
+        answer: Answer,
+    ) -> (Response<Body>, Exchange) {
         let exchange = self.upstream.answer(answer);
         body["model"] = MODEL.into();
         let request = testing::request(path, body.to_string());
@@ -106,7 +111,10 @@ fn gemini_stream() -> Answer {
     Answer::stream()
         .event(&event(json!({"text": "he"}), Value::Null))
         .event(&event(json!({"text": "y"}), Value::Null))
-        .event(&event(json!({"functionCall": {"name": "f", "args": {"a": 1}}}), json!("STOP")))
+        .event(&event(
+            json!({"functionCall": {"name": "f", "args": {"a": 1}}}),
+            json!("STOP"),
+        ))
 }
 
 fn question() -> Value {
@@ -152,7 +160,10 @@ async fn a_chat_reaches_anthropic_and_its_answer_comes_back() {
     let house = House::of("anthropic", "claude-x");
     let (response, mut exchange) = house.post(CHAT, question(), anthropic_answer()).await;
     let sent = exchange.request().await;
-    assert_eq!(sent.head.uri.to_string(), "https://api.anthropic.com/v1/messages");
+    assert_eq!(
+        sent.head.uri.to_string(),
+        "https://api.anthropic.com/v1/messages"
+    );
     assert_eq!(sent.header("x-api-key"), Some("sk-upstream"));
     assert_eq!(sent.header("anthropic-version"), Some("2023-06-01"));
     assert_eq!(sent.header("authorization"), None);
@@ -161,7 +172,10 @@ async fn a_chat_reaches_anthropic_and_its_answer_comes_back() {
     assert_eq!(body["max_tokens"], 100);
     assert!(body["system"].to_string().contains("be brief"), "{body}");
     assert_eq!(body["tools"][0]["name"], "f");
-    assert_eq!(body["tools"][0]["input_schema"]["properties"]["a"]["type"], "integer");
+    assert_eq!(
+        body["tools"][0]["input_schema"]["properties"]["a"]["type"],
+        "integer"
+    );
     assert_eq!(body["messages"].as_array().unwrap().len(), 1);
     assert_eq!(body.get("seed"), None);
 
@@ -172,10 +186,16 @@ async fn a_chat_reaches_anthropic_and_its_answer_comes_back() {
     assert_eq!(answer["object"], "chat.completion");
     assert_eq!(answer["choices"][0]["message"]["content"], "hi");
     let call = &answer["choices"][0]["message"]["tool_calls"][0];
-    assert_eq!((&call["id"], &call["function"]["name"]), (&json!("toolu_1"), &json!("f")));
+    assert_eq!(
+        (&call["id"], &call["function"]["name"]),
+        (&json!("toolu_1"), &json!("f"))
+    );
     assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(answer["usage"]["prompt_tokens"], 100);
-    assert_eq!(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 60);
+    assert_eq!(
+        answer["usage"]["prompt_tokens_details"]["cached_tokens"],
+        60
+    );
     assert_eq!(answer["usage"]["completion_tokens"], 9);
 }
 
@@ -247,7 +267,10 @@ async fn a_message_reaches_an_openai_provider_and_its_answer_comes_back() {
     );
     let (response, mut exchange) = house.post(MESSAGES, message(), answer).await;
     let sent = exchange.request().await;
-    assert_eq!(sent.head.uri.to_string(), "https://api.openai.com/v1/chat/completions");
+    assert_eq!(
+        sent.head.uri.to_string(),
+        "https://api.openai.com/v1/chat/completions"
+    );
     let body = sent.json();
     assert_eq!(body["model"], "gpt-x");
     assert_eq!(body["messages"][0]["content"], "be brief");
@@ -285,7 +308,10 @@ async fn streams_come_back_as_message_events() {
         let uri = exchange.request().await.head.uri.to_string();
         let text = testing::text(response).await;
         let events = payloads(&text);
-        let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+        let kinds: Vec<_> = events
+            .iter()
+            .map(|event| event["type"].as_str().unwrap())
+            .collect();
         assert_eq!(kinds.first(), Some(&"message_start"), "{uri}: {text}");
         assert_eq!(kinds.last(), Some(&"message_stop"), "{uri}: {text}");
         let text: String = events
@@ -293,7 +319,10 @@ async fn streams_come_back_as_message_events() {
             .filter_map(|event| event["delta"]["text"].as_str())
             .collect();
         assert_eq!(text, "hey", "{uri}");
-        let end = events.iter().find(|event| event["type"] == "message_delta").unwrap();
+        let end = events
+            .iter()
+            .find(|event| event["type"] == "message_delta")
+            .unwrap();
         assert_eq!(end["delta"]["stop_reason"], reason, "{uri}");
         assert_eq!(end["usage"]["output_tokens"], 5, "{uri}");
     }
@@ -310,13 +339,19 @@ async fn a_message_to_anthropic_is_passed_on_as_it_came() {
     assert_eq!(exchange.request().await.text(), request);
     assert_eq!(response.headers()["x-aisix-fidelity"], "verbatim");
     let answer = testing::text(response).await;
-    assert!(answer.contains("\"cache_read_input_tokens\":60"), "{answer}");
+    assert!(
+        answer.contains("\"cache_read_input_tokens\":60"),
+        "{answer}"
+    );
 
     body["stream"] = json!(true);
     let (response, _) = house.post(MESSAGES, body, anthropic_stream()).await;
     let text = testing::text(response).await;
     assert!(text.starts_with("event: message_start\n"), "{text}");
-    assert!(text.ends_with("data: {\"type\":\"message_stop\"}\n\n"), "{text}");
+    assert!(
+        text.ends_with("data: {\"type\":\"message_stop\"}\n\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -332,13 +367,19 @@ async fn refusals_are_told_in_the_callers_dialect() {
     let answer = testing::json(response).await;
     assert_eq!(answer["error"]["type"], "upstream_error");
 
-    let limited = json!({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}});
+    let limited =
+        json!({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}});
     let house = House::of("gemini", "gemini-x");
-    let (response, _) = house.post(MESSAGES, message(), Answer::json(429, &limited)).await;
+    let (response, _) = house
+        .post(MESSAGES, message(), Answer::json(429, &limited))
+        .await;
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
     let answer = testing::json(response).await;
     assert_eq!(answer["type"], "error");
-    assert_eq!(answer["error"], json!({"type": "rate_limit_error", "message": "slow down"}));
+    assert_eq!(
+        answer["error"],
+        json!({"type": "rate_limit_error", "message": "slow down"})
+    );
 }
 
 #[tokio::test]
@@ -358,9 +399,9 @@ async fn a_stream_cut_short_ends_with_an_error_in_the_callers_dialect() {
     let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
     let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "he"}});
     for path in [CHAT, MESSAGES] {
-        let answer = [&start, &block, &delta].iter().fold(Answer::stream(), |answer, event| {
-            answer.event(event)
-        });
+        let answer = [&start, &block, &delta]
+            .iter()
+            .fold(Answer::stream(), |answer, event| answer.event(event));
         let house = House::of("anthropic", "claude-x");
         let mut body = if path == CHAT { question() } else { message() };
         body["stream"] = json!(true);
@@ -369,6 +410,44 @@ async fn a_stream_cut_short_ends_with_an_error_in_the_callers_dialect() {
         assert!(text.contains("he"), "{text}");
         let last = text.trim_end().rsplit("\n\n").next().unwrap();
         assert!(last.starts_with("event: error\n"), "{text}");
-        assert!(!text.contains("[DONE]") && !text.contains("message_stop"), "{text}");
+        assert!(
+            !text.contains("[DONE]") && !text.contains("message_stop"),
+            "{text}"
+        );
     }
+}
+
+#[tokio::test]
+async fn tools_with_odd_names_come_back_under_their_own() {
+    let house = House::of("anthropic", "claude-x");
+    let mut body = question();
+    body["tools"][0]["function"]["name"] = json!("my.tool/one");
+    // What the provider is told, it answers with.
+    let (_, mut exchange) = house.post(CHAT, body.clone(), anthropic_answer()).await;
+    let told = exchange.request().await.json()["tools"][0]["name"].clone();
+    assert_ne!(told, "my.tool/one");
+    let answer = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
+        "content": [{"type": "tool_use", "id": "toolu_1", "name": told, "input": {}}],
+        "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1},
+    });
+    let (response, _) = house.post(CHAT, body, Answer::json(200, &answer)).await;
+    let answer = testing::json(response).await;
+    let call = &answer["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["name"], "my.tool/one");
+}
+
+#[tokio::test]
+async fn gemini_tells_when_to_come_back_and_whose_key_is_wrong() {
+    let retry = json!({"error": {"code": 429, "message": "slow", "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}]}});
+    let key = json!({"error": {"code": 400, "message": "API key not valid", "status": "INVALID_ARGUMENT",
+        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}});
+    let house = House::of("gemini", "gemini-x");
+    let (response, _) = house
+        .post(CHAT, question(), Answer::json(429, &retry))
+        .await;
+    assert_eq!(response.headers()["retry-after"], "17");
+    let (response, _) = house.post(CHAT, question(), Answer::json(400, &key)).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }

@@ -23,7 +23,6 @@ pub mod dialect;
 pub mod envelope;
 pub mod error;
 pub mod gemini;
-#[allow(dead_code, unused_imports, reason = "the codecs are about to use it")]
 mod json;
 pub mod models;
 pub mod openai;

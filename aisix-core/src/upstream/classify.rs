@@ -18,7 +18,11 @@ const RELAYED: [&str; 3] = ["retry-after", "retry-after-ms", "x-should-retry"];
 /// A 4xx keeps its status, message and code. The body of anything else stays hidden, because it may
 /// tell about the upstream's inside.
 pub fn refusal(head: &Parts, body: &[u8]) -> Error {
-    let said = read_error(body);
+    refused(head, read_error(body))
+}
+
+/// The same, of a body that was read already.
+pub fn refused(head: &Parts, said: Option<Refusal>) -> Error {
     let status = head.status;
     let message = match &said {
         Some(said) if status.is_client_error() && !said.message.is_empty() => said.message.clone(),

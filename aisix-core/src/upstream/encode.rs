@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use aisix_wire::{
     Dialect, Edits, Envelope,
-    chat::{Codec, WriteContext, WriteOptions},
+    chat::{Codec, Names, WriteContext, WriteOptions},
     json_string,
 };
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub(super) struct Encoded {
     pub(super) fidelity: Fidelity,
     /// Members that the upstream's dialect cannot say.
     pub(super) dropped: Vec<String>,
+    /// Tools that the upstream knows under another name.
+    pub(super) names: Names,
 }
 
 /// How a request got to the upstream.
@@ -81,6 +83,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
         body,
         fidelity,
         dropped: Vec::new(),
+        names: Names::default(),
     })
 }
 
@@ -113,6 +116,7 @@ fn translated(
         body: payload.encode(&edits),
         fidelity: Fidelity::Translated,
         dropped: written.dropped,
+        names: Names::of(upstream, &request),
     })
 }
 

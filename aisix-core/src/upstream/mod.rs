@@ -12,7 +12,7 @@ mod transport;
 mod way;
 
 pub use self::{
-    classify::{MAX_REFUSAL, refusal},
+    classify::{MAX_REFUSAL, refusal, refused},
     provider::{Endpoint, Provider, Registry, Spec},
     shape::Shape,
     transport::{Sending, Transport},

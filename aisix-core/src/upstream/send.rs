@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::{Dialect, anthropic, openai, openai::ResponseError};
+use aisix_wire::{Dialect, anthropic, chat::Names, openai, openai::ResponseError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body as _;
@@ -146,9 +146,9 @@ async fn exchange(
         return Err(refused(endpoint.as_ref(), &head, body).await);
     }
     let mut reply = if is_event_stream(&head.headers) {
-        stream(settings, attempt, way, &head, body).await?
+        stream(settings, attempt, (way, encoded.names), &head, body).await?
     } else {
-        complete(attempt, way, &head, body).await?
+        complete(attempt, (way, encoded.names), &head, body).await?
     };
     headers::tell_fidelity(reply.headers_mut(), encoded.fidelity, &encoded.dropped);
     Ok(reply)
@@ -204,7 +204,7 @@ async fn refused(endpoint: &dyn Endpoint, head: &Parts, body: Body) -> Error {
 async fn stream(
     settings: &Settings,
     attempt: &Attempt,
-    way: Way,
+    (way, names): (Way, Names),
     head: &Parts,
     body: Body,
 ) -> Result<Reply, Error> {
@@ -212,7 +212,7 @@ async fn stream(
     let keep_usage = encode::wants_usage(&attempt.call.inbound.payload);
     let relay = Relay::new(
         body,
-        Tape::new(attempt, way, keep_usage),
+        Tape::new(attempt, way, names, keep_usage),
         progress.clone(),
         RelaySettings::new(settings, attempt),
     );
@@ -228,7 +228,12 @@ async fn stream(
     ))
 }
 
-async fn complete(attempt: &Attempt, way: Way, head: &Parts, body: Body) -> Result<Reply, Error> {
+async fn complete(
+    attempt: &Attempt,
+    (way, names): (Way, Names),
+    head: &Parts,
+    body: Body,
+) -> Result<Reply, Error> {
     let body = collect(body, MAX_ANSWER, gap(attempt)).await?;
     let (body, usage) = match way {
         Way::Same(dialect) => {
@@ -243,7 +248,8 @@ async fn complete(attempt: &Attempt, way: Way, head: &Parts, body: Body) -> Resu
         Way::Translated {
             caller, upstream, ..
         } => {
-            let answer = upstream.read_response(&body).map_err(unreadable)?;
+            let mut answer = upstream.read_response(&body).map_err(unreadable)?;
+            names.restore(&mut answer);
             let context = encode::context(attempt, true);
             (caller.write_response(&answer, &context), answer.usage)
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aisix_wire::{
     Dialect, Usage, anthropic,
-    chat::{BlockKind, Delta, Event, EventReader, EventWriter, StreamError},
+    chat::{BlockKind, Delta, Event, EventReader, EventWriter, Names, StreamError},
     openai::{self, Mark},
     sse,
 };
@@ -49,12 +49,13 @@ pub(super) struct Translated {
     events: Vec<Event>,
     usage: Option<Usage>,
     text_bytes: u64,
+    names: Names,
 }
 
 // === impl Tape ===
 
 impl Tape {
-    pub(super) fn new(attempt: &Attempt, way: Way, keep_usage: bool) -> Self {
+    pub(super) fn new(attempt: &Attempt, way: Way, names: Names, keep_usage: bool) -> Self {
         match way {
             Way::Same(Dialect::Anthropic) => Self::Anthropic(anthropic::Meter::new()),
             Way::Same(_) => Self::OpenAi {
@@ -70,6 +71,7 @@ impl Tape {
                 events: Vec::new(),
                 usage: None,
                 text_bytes: 0,
+                names,
             })),
         }
     }
@@ -172,7 +174,8 @@ impl Translated {
     /// Writes the events that were read.
     fn write(&mut self, content: &mut bool, last: &mut bool) -> Bytes {
         let mut out = BytesMut::new();
-        for event in self.events.drain(..) {
+        for mut event in self.events.drain(..) {
+            self.names.restore_event(&mut event);
             match &event {
                 Event::Usage(usage) => self.usage = Some(*usage),
                 Event::Delta { delta, .. } => {

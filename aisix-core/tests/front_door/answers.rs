@@ -50,7 +50,9 @@ async fn a_refusal_keeps_its_status_message_and_code() {
 async fn a_server_error_hides_its_body() {
     for status in [500, 503, 529, 301, 204] {
         let (got, body) = refusal(answered(Answer::refusal(status, "stack trace")).await).await;
-        assert_eq!(got, 502, "{status}");
+        // 529 is a word of its own for callers who wait and come back.
+        let told = if status == 529 { 529 } else { 502 };
+        assert_eq!(got, told, "{status}");
         assert_eq!(
             body["error"]["message"],
             format!("upstream returned {status}")

@@ -121,7 +121,7 @@ fn anthropic_kind(status: u16) -> &'static str {
         408 => "timeout_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
-        503 => "overloaded_error",
+        503 | 529 => "overloaded_error",
         _ => "api_error",
     }
 }
