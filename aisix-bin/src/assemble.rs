@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use aisix_core::{
-    Gateway,
+    Gateway, GatewayBuilder,
     body::Body,
     config::{Change, Config, Entry},
     edge::{self, Drain},
@@ -12,7 +12,7 @@ use aisix_core::{
     upstream,
 };
 use aisix_hooks::observe::{
-    AccessLog, Metrics, MetricsSettings,
+    AccessLog, Flush, Metrics, MetricsSettings,
     metrics::{self, Buckets, ClientTypeRule},
 };
 use aisix_providers::http::{self as transport, Client};
@@ -25,6 +25,8 @@ use crate::{
     },
     settings::{Settings, UrlRewrite},
 };
+
+type Observers = Vec<Arc<dyn Observer>>;
 
 /// Where resources come from.
 pub(crate) enum Resources {
@@ -70,36 +72,22 @@ pub(crate) fn run(
     let (first, follow) = runtime.block_on(load(settings, resources))?;
     resources::apply(&config, &counts, first);
 
-    // Who watches.
-    let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
-    if settings.observability.metrics.prometheus.enabled {
-        observers.push(Arc::new(metrics.clone()));
-    }
-    let mut flush = None;
-    if settings.observability.access_log {
-        let (access_log, guard) = AccessLog::new(io::stdout())?;
-        observers.push(Arc::new(access_log));
-        flush = Some(guard);
-    }
-
     // One gateway for each worker, with connections of its own and everything else shared.
+    let (observers, flush) = observers(settings, &metrics)?;
     let drain = Drain::new();
-    let limits = limit::Memory::new();
-    let gateway = {
-        let (config, drain) = (config.clone(), drain.clone());
-        let (edge, transport) = (edge_settings(settings), transport_settings(settings));
-        let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
-        move |_worker: usize| -> anyhow::Result<_> {
-            let mut gateway = Gateway::builder(config.clone())
-                .settings(edge.clone())
-                .drain(drain.clone())
-                .limits(limits.clone())
-                .transport(Client::new(transport.clone())?);
-            for observer in &observers {
-                gateway = gateway.observe_shared(observer.clone());
-            }
-            Ok(rewriting(gateway.build()?, rewrites.clone()))
-        }
+    let shared = observers.into_iter().fold(
+        Gateway::builder(config.clone())
+            .settings(edge_settings(settings))
+            .drain(drain.clone())
+            .limits(limit::Memory::new()),
+        GatewayBuilder::observe_shared,
+    );
+    let transport = transport_settings(settings);
+    let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
+    let gateway = move |_worker: usize| -> anyhow::Result<_> {
+        let client = Client::new(transport.clone())?;
+        let gateway = shared.clone().transport(client).build()?;
+        Ok(rewriting(gateway, rewrites.clone()))
     };
 
     // Sockets.
@@ -110,17 +98,7 @@ pub(crate) fn run(
         min_drain: settings.shutdown.min_drain,
     }
     .bind()?;
-    let prometheus = &settings.observability.metrics.prometheus;
-    let side = prometheus
-        .enabled
-        .then(|| {
-            aside(
-                "metrics",
-                prometheus.addr,
-                status(metrics, &prometheus.path, &config),
-            )
-        })
-        .transpose()?;
+    let side = metrics_listener(settings, metrics, &config)?;
     let listeners = Listeners {
         proxy: proxy.addr(),
         metrics: side.as_ref().map(Aside::addr),
@@ -144,6 +122,35 @@ pub(crate) fn run(
     tracing::info!(?ended, "stopped");
     drop(flush);
     Ok(())
+}
+
+/// Who watches, and what writes the rest of the access log when it is dropped.
+fn observers(settings: &Settings, metrics: &Metrics) -> anyhow::Result<(Observers, Option<Flush>)> {
+    let mut observers = Observers::new();
+    if settings.observability.metrics.prometheus.enabled {
+        observers.push(Arc::new(metrics.clone()));
+    }
+    let mut flush = None;
+    if settings.observability.access_log {
+        let (access_log, guard) = AccessLog::new(io::stdout())?;
+        observers.push(Arc::new(access_log));
+        flush = Some(guard);
+    }
+    Ok((observers, flush))
+}
+
+/// Serves metrics and status on the side, if the settings want it.
+fn metrics_listener(
+    settings: &Settings,
+    metrics: Metrics,
+    config: &Config,
+) -> anyhow::Result<Option<Aside>> {
+    let prometheus = &settings.observability.metrics.prometheus;
+    if !prometheus.enabled {
+        return Ok(None);
+    }
+    let answer = status(metrics, &prometheus.path, config);
+    aside("metrics", prometheus.addr, answer).map(Some)
 }
 
 /// Loads the resources for the first time; what comes later is to be followed.

@@ -19,7 +19,8 @@ use crate::{
 /// Puts a [`Gateway`] together. Only a [`Transport`] is required; everything else has a default.
 ///
 /// Several gateways of one process, such as one for each worker, share a [`Config`], a limit store, a
-/// [`Drain`] and observers by passing clones.
+/// [`Drain`] and observers: clone the builder, and give each clone a transport of its own.
+#[derive(Clone)]
 pub struct GatewayBuilder {
     config: Config,
     settings: Settings,

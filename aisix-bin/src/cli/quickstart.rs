@@ -139,6 +139,7 @@ fn greet(key: &str, vendors: &[(&Vendor, String)], proxy: SocketAddr, metrics: O
     if let Some(metrics) = metrics {
         println!("  metrics  http://{metrics}/metrics");
     }
+    println!("  base     http://{proxy}/v1 for OpenAI's SDKs, http://{proxy} for Anthropic's");
     println!(
         "\nTry it:\n\n  curl http://{proxy}/v1/chat/completions \\\n    -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \\\n    -d '{{\"model\": \"mock\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello!\"}}]}}'\n"
     );
