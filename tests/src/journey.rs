@@ -1,5 +1,7 @@
 //! The journeys that every SDK makes, and the scripts that the upstream plays for them.
 
+pub mod messages;
+
 use serde_json::json;
 
 use crate::{
@@ -30,7 +32,7 @@ const MODELS: [&str; 18] = [
     "never",
 ];
 
-/// Scripts an upstream for [`MODELS`].
+/// Scripts an upstream of OpenAI's dialect for [`MODELS`].
 async fn scripted() -> Upstream {
     let upstream = Upstream::start(Flavour::OpenAi).await;
     let text = || Answer::text(["Hel", "lo ", "wörld"]);

@@ -1,8 +1,8 @@
 //! Runs a script of checks under an official SDK.
 //!
 //! Scripts live in `tests/sdk/<language>`; the SDKs are installed into `target/sdk` by `.ci/sdk`. A
-//! script finds its server in `OPENAI_BASE_URL` and `OPENAI_API_KEY`, checks by itself, and closes with
-//! `OK <n> checks`. Between, it may print `WAIT <what>` and go on when a line comes on its stdin, so
+//! script finds its server in `OPENAI_BASE_URL` and `OPENAI_API_KEY`, or the same of `ANTHROPIC`, checks
+//! by itself, and closes with `OK <n> checks`. Between, it may print `WAIT <what>` and go on when a line comes on its stdin, so
 //! that the test can look at the other side while the script holds still.
 
 use std::{
@@ -20,9 +20,9 @@ use crate::within;
 /// The language of an SDK.
 #[derive(Clone, Copy, Debug)]
 pub enum Language {
-    /// The package `openai` of PyPI.
+    /// The packages `openai` and `anthropic` of PyPI.
     Python,
-    /// The package `openai` of npm.
+    /// The packages `openai` and `@anthropic-ai/sdk` of npm.
     Node,
 }
 
@@ -74,7 +74,7 @@ impl Language {
 }
 
 impl Sdk {
-    /// Starts `script` against the server at `base_url`.
+    /// Starts `script` against the server at `base_url`, which may end with `/v1`.
     ///
     /// Panics when the SDK is not installed: a test that was not run must not look as if it had passed.
     #[must_use]
@@ -82,8 +82,12 @@ impl Sdk {
         let mut command = language.command(script);
         command
             .env("OPENAI_BASE_URL", base_url)
-            .env("OPENAI_API_KEY", key);
-        for proxy in [
+            .env("OPENAI_API_KEY", key)
+            .env("ANTHROPIC_BASE_URL", base_url.trim_end_matches("/v1"))
+            .env("ANTHROPIC_API_KEY", key);
+        for inherited in [
+            "ANTHROPIC_AUTH_TOKEN",
+            "ANTHROPIC_CUSTOM_HEADERS",
             "HTTP_PROXY",
             "HTTPS_PROXY",
             "ALL_PROXY",
@@ -91,7 +95,7 @@ impl Sdk {
             "https_proxy",
             "all_proxy",
         ] {
-            command.env_remove(proxy);
+            command.env_remove(inherited);
         }
         command
             .stdin(Stdio::piped())

@@ -1,4 +1,4 @@
-//! The official Python package `openai` against the running binary.
+//! The official Python packages `openai` and `anthropic` against the running binary.
 
 use aisix_tests::{journey, sdk::Language::Python};
 
@@ -20,4 +20,29 @@ async fn sdk_understands_what_the_gateway_says() {
 #[tokio::test]
 async fn sdk_cancels_at_the_upstream() {
     journey::cancels_at_the_upstream(Python).await;
+}
+
+#[tokio::test]
+async fn sdk_speaks_to_the_scripted_messages() {
+    journey::messages::speaks_to_the_scripted_messages(Python).await;
+}
+
+#[tokio::test]
+async fn sdk_cannot_tell_the_gateway_from_anthropic() {
+    journey::messages::cannot_tell_the_gateway_from_anthropic(Python).await;
+}
+
+#[tokio::test]
+async fn sdk_cannot_tell_openai_from_anthropic() {
+    journey::messages::cannot_tell_openai_from_anthropic(Python).await;
+}
+
+#[tokio::test]
+async fn sdk_understands_the_gateway_in_messages() {
+    journey::messages::understands_the_gateway_in_messages(Python).await;
+}
+
+#[tokio::test]
+async fn sdk_calls_anthropic_as_if_it_were_openai() {
+    journey::messages::calls_anthropic_as_if_it_were_openai(Python).await;
 }

@@ -1,10 +1,11 @@
-// A list of checks that counts itself, and the SDK from where `.ci/sdk` has put it.
+// A list of checks that counts itself, and the SDKs from where `.ci/sdk` has put it.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 
 const installed = createRequire(`${process.env.SDK_HOME}/package.json`);
 export const OpenAI = installed("openai").OpenAI;
+export const Anthropic = installed("@anthropic-ai/sdk").Anthropic;
 export const { zodResponseFormat } = installed("openai/helpers/zod");
 export const { z } = installed("zod");
 

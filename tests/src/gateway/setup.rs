@@ -52,6 +52,7 @@ impl Setup {
         self.provider = match upstream.flavour() {
             Flavour::OpenAi => "openai",
             Flavour::DeepSeek => "deepseek",
+            Flavour::Anthropic => "anthropic",
         };
         let provider = self.provider;
         self.entry("provider_keys", json!({

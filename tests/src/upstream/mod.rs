@@ -8,6 +8,7 @@
 mod answer;
 mod exchange;
 mod gate;
+pub mod message;
 mod play;
 mod raw;
 mod reply;
@@ -34,6 +35,7 @@ pub use self::{
     answer::Answer,
     exchange::{Ending, Exchange, Request},
     gate::Gate,
+    message::Message,
     raw::RawUpstream,
     reply::{Reply, Step},
     sse::Framing,

@@ -6,6 +6,7 @@
 mod chat;
 mod deepseek;
 mod field;
+mod messages;
 mod other;
 
 use http::Method;
@@ -21,6 +22,9 @@ pub enum Flavour {
     OpenAi,
     /// DeepSeek: chat only, with or without `/v1`; it thinks unless told not to.
     DeepSeek,
+    /// Anthropic: `/v1/messages` and nothing else. Its answers are scripted as
+    /// [`Message`](super::Message) or byte by byte.
+    Anthropic,
 }
 
 /// What an acceptable request asks for.
@@ -36,7 +40,7 @@ impl Flavour {
     pub(super) fn base_path(self) -> &'static str {
         match self {
             Self::OpenAi => "/v1",
-            Self::DeepSeek => "",
+            Self::DeepSeek | Self::Anthropic => "",
         }
     }
 
@@ -45,11 +49,15 @@ impl Flavour {
         match self {
             Self::OpenAi => path.strip_prefix("/v1"),
             Self::DeepSeek => Some(path.strip_prefix("/v1").unwrap_or(path)),
+            Self::Anthropic => None,
         }
     }
 }
 
 pub(super) fn check(flavour: Flavour, request: &Request) -> Result<Asked, Reply> {
+    if flavour == Flavour::Anthropic {
+        return messages::check(request).map(|()| Asked::Inference);
+    }
     let unknown = || {
         fault(
             404,
