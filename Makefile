@@ -46,10 +46,12 @@ deps:
 sdk:
 	.ci/sdk
 
-# Builds each library from the very files that its package would hold.
+# Builds each library from the very files that its package would hold. In a folder of its own, because
+# cargo keeps what it has unpacked for a path, and would check against the libraries of the last time.
 package:
+	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	cargo package --workspace --exclude aisix-bin --exclude aisix-tests --exclude aisix-load --exclude aisix-docs \
-		--exclude 'example-*' --allow-dirty --quiet
+		--exclude 'example-*' --allow-dirty --quiet --target-dir "$$folder"
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
