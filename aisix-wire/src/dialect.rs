@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Dialect {
     /// OpenAI: chat completions, completions, embeddings and their error envelope.
     OpenAi,
+    /// OpenAI's Responses; whole errors are those of [`OpenAi`](Self::OpenAi).
+    Responses,
     /// Anthropic: messages and their error envelope.
     Anthropic,
     /// Gemini: `generateContent` and its error envelope.
@@ -19,6 +21,7 @@ impl Dialect {
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::OpenAi => "openai",
+            Dialect::Responses => "openai-responses",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
         }

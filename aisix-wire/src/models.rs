@@ -19,7 +19,7 @@ pub struct ModelInfo<'a> {
 /// Writes a listing of models in the order given, on one page.
 pub fn write_models(dialect: Dialect, models: &[ModelInfo<'_>]) -> Bytes {
     match dialect {
-        Dialect::OpenAi => json(&OpenAiList {
+        Dialect::OpenAi | Dialect::Responses => json(&OpenAiList {
             object: "list",
             data: models.iter().map(openai).collect(),
         }),
@@ -38,7 +38,7 @@ pub fn write_models(dialect: Dialect, models: &[ModelInfo<'_>]) -> Bytes {
 /// Writes one model.
 pub fn write_model(dialect: Dialect, model: &ModelInfo<'_>) -> Bytes {
     match dialect {
-        Dialect::OpenAi => json(&openai(model)),
+        Dialect::OpenAi | Dialect::Responses => json(&openai(model)),
         Dialect::Anthropic => json(&anthropic(model)),
         Dialect::Gemini => json(&gemini(model)),
     }

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use aisix_wire::{
     Dialect, Edits, Envelope,
-    chat::{Codec, Names, WriteContext, WriteOptions},
+    chat::{CallerCodec, Names, UpstreamCodec, WriteContext, WriteOptions},
     json_string,
 };
 use bytes::Bytes;
@@ -91,7 +91,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
 fn translated(
     attempt: &Attempt,
     endpoint: &dyn Endpoint,
-    (caller, upstream): (&dyn Codec, &dyn Codec),
+    (caller, upstream): (&dyn CallerCodec, &dyn UpstreamCodec),
     dialect: Dialect,
 ) -> Result<Encoded, Error> {
     let invalid = |invalid: aisix_wire::Invalid| Error::invalid(invalid.param, invalid.message);

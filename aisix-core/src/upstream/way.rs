@@ -2,7 +2,7 @@
 
 use aisix_wire::{
     Dialect, Form, Operation,
-    chat::{Codec, codec},
+    chat::{CallerCodec, UpstreamCodec, caller_codec, upstream_codec},
 };
 
 /// How the upstream's dialect relates to the caller's.
@@ -12,8 +12,8 @@ pub(crate) enum Way {
     Same(Dialect),
     /// They differ: what is said is read in one and written in the other.
     Translated {
-        caller: &'static dyn Codec,
-        upstream: &'static dyn Codec,
+        caller: &'static dyn CallerCodec,
+        upstream: &'static dyn UpstreamCodec,
         /// The upstream's.
         dialect: Dialect,
     },
@@ -31,8 +31,8 @@ impl Way {
             return None;
         }
         Some(Self::Translated {
-            caller: codec(operation.dialect)?,
-            upstream: codec(dialect)?,
+            caller: caller_codec(operation.dialect)?,
+            upstream: upstream_codec(dialect)?,
             dialect,
         })
     }

@@ -9,7 +9,8 @@ use super::writer::MessageWriter;
 use super::{names, read, write};
 use crate::Invalid;
 use crate::chat::{
-    Codec, EventReader, EventWriter, Request, Response, WriteContext, WriteOptions, Written,
+    CallerCodec, EventReader, EventWriter, Request, Response, UpstreamCodec, WriteContext,
+    WriteOptions, Written,
 };
 use crate::error::ResponseError;
 
@@ -17,13 +18,23 @@ use crate::error::ResponseError;
 #[derive(Clone, Copy, Debug)]
 pub struct Messages;
 
-// === impl Codec for Messages ===
+// === impl Messages ===
 
-impl Codec for Messages {
+impl CallerCodec for Messages {
     fn read_request(&self, body: &[u8]) -> Result<Request, Invalid> {
         read::request(body)
     }
 
+    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
+        write::response(response, context)
+    }
+
+    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
+        Box::new(MessageWriter::new(context))
+    }
+}
+
+impl UpstreamCodec for Messages {
     fn write_request(
         &self,
         request: &Request,
@@ -36,16 +47,8 @@ impl Codec for Messages {
         read::response(body)
     }
 
-    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
-        write::response(response, context)
-    }
-
     fn reader(&self) -> Box<dyn EventReader> {
         Box::new(Reader::default())
-    }
-
-    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
-        Box::new(MessageWriter::new(context))
     }
 
     fn tool_name<'a>(&self, name: &'a str) -> Cow<'a, str> {

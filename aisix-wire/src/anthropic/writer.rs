@@ -6,6 +6,7 @@ use super::{usage, write};
 use crate::chat::{
     Block, BlockKind, Content, Delta, Event, EventWriter, Finish, FinishReason, Start, WriteContext,
 };
+use crate::error::{ErrorBody, write_error_event};
 use crate::json::Writer;
 use crate::{Dialect, Usage, elements};
 
@@ -75,6 +76,12 @@ impl EventWriter for MessageWriter {
             Event::BlockEnd { choice: 0 } => self.close(out),
             Event::End => self.end(out),
             _ => {}
+        }
+    }
+
+    fn fail(&mut self, error: &ErrorBody<'_>, out: &mut BytesMut) {
+        if !std::mem::replace(&mut self.ended, true) {
+            out.put_slice(&write_error_event(Dialect::Anthropic, error));
         }
     }
 }

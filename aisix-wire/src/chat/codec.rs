@@ -6,11 +6,11 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 
 use super::{Event, LimitName, OnUnsupported, Request, Response};
-use crate::error::{Refusal, ResponseError};
+use crate::error::{ErrorBody, Refusal, ResponseError};
 use crate::{Dialect, Invalid, anthropic, gemini, openai};
 
-/// Reads and writes one dialect. Total: no input makes it panic, recurse without bound or grow without limit.
-pub trait Codec: Send + Sync {
+/// The caller's side of a dialect. Total: no input makes it panic, recurse without bound or grow without limit.
+pub trait CallerCodec: Send + Sync {
     /// Reads a request that a caller sent.
     ///
     /// Lenient: unknown members and blocks are kept as they are, `null` means absent.
@@ -19,6 +19,15 @@ pub trait Codec: Send + Sync {
     /// The first member that makes no sense, like text where an object belongs.
     fn read_request(&self, body: &[u8]) -> Result<Request, Invalid>;
 
+    /// Writes a whole answer for the caller. What the dialect cannot say is left out.
+    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes;
+
+    /// Makes a writer for one stream to the caller.
+    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter>;
+}
+
+/// The upstream's side of a dialect. Total, like [`CallerCodec`].
+pub trait UpstreamCodec: Send + Sync {
     /// Writes a request for an upstream.
     ///
     /// # Errors
@@ -36,14 +45,8 @@ pub trait Codec: Send + Sync {
     /// See [`ResponseError`].
     fn read_response(&self, body: &[u8]) -> Result<Response, ResponseError>;
 
-    /// Writes a whole answer for the caller. What the dialect cannot say is left out.
-    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes;
-
     /// Makes a reader for one stream of an upstream.
     fn reader(&self) -> Box<dyn EventReader>;
-
-    /// Makes a writer for one stream to the caller.
-    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter>;
 
     /// The name under which a tool goes to an upstream, where the dialect is strict about names.
     ///
@@ -77,10 +80,13 @@ pub trait EventReader: Send {
 
 /// Writes one stream to the caller: a valid one, whatever the order of the events.
 ///
-/// A stream that breaks is ended with [`write_error_event`](crate::write_error_event) instead of [`Event::End`].
+/// A stream that breaks is ended with [`fail`](Self::fail) instead of [`Event::End`].
 pub trait EventWriter: Send {
     /// Adds whole server-sent events to `out`: none, one or many. After [`Event::End`] nothing is added.
     fn write(&mut self, event: &Event, out: &mut BytesMut);
+
+    /// Adds the events that end a stream which broke, at any time. Nothing is written after it.
+    fn fail(&mut self, error: &ErrorBody<'_>, out: &mut BytesMut);
 }
 
 /// What a request needs to be written that its caller did not say.
@@ -134,10 +140,21 @@ pub enum StreamError {
     TooMuch,
 }
 
-/// The codec of a dialect; `None` when there is none yet.
-pub fn codec(dialect: Dialect) -> Option<&'static dyn Codec> {
+/// The caller's side of a dialect; `None` when there is none yet.
+pub fn caller_codec(dialect: Dialect) -> Option<&'static dyn CallerCodec> {
     match dialect {
         Dialect::OpenAi => Some(&openai::ChatCompletions),
+        Dialect::Responses => None,
+        Dialect::Anthropic => Some(&anthropic::Messages),
+        Dialect::Gemini => Some(&gemini::Gemini),
+    }
+}
+
+/// The upstream's side of a dialect; `None` where upstreams are only spoken to by callers of the same.
+pub fn upstream_codec(dialect: Dialect) -> Option<&'static dyn UpstreamCodec> {
+    match dialect {
+        Dialect::OpenAi => Some(&openai::ChatCompletions),
+        Dialect::Responses => None,
         Dialect::Anthropic => Some(&anthropic::Messages),
         Dialect::Gemini => Some(&gemini::Gemini),
     }

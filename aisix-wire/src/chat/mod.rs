@@ -1,7 +1,7 @@
 //! The neutral form of a conversation, and what a dialect does with it.
 //!
-//! Each dialect has one [`Codec`] that reads its requests, answers and streams into this form and writes
-//! them from it, so that any caller can speak with any provider.
+//! A dialect has a [`CallerCodec`], an [`UpstreamCodec`] or both, which read its requests, answers and streams into
+//! this form and write them from it, so that any caller can speak with any provider.
 //!
 //! Nothing here belongs to one provider. What only some dialects can say has a place of its own if two of
 //! them share it, and travels as an [`Opaque`] piece of JSON otherwise. Numbers keep their text.
@@ -13,7 +13,7 @@
 //! | [`Tool`], [`ToolChoice`] | what the model may call |
 //! | [`Response`], [`Choice`] | a whole answer |
 //! | [`Event`] | a piece of an answer that streams |
-//! | [`Codec`], [`EventReader`], [`EventWriter`] | what a dialect implements |
+//! | [`CallerCodec`], [`UpstreamCodec`], [`EventReader`], [`EventWriter`] | what a dialect implements |
 
 mod block;
 mod codec;
@@ -29,7 +29,8 @@ pub use self::block::{
     Audio, Block, Content, Document, Image, Role, Source, ToolCall, ToolResult, Turn, call_id,
 };
 pub use self::codec::{
-    Codec, EventReader, EventWriter, StreamError, WriteContext, WriteOptions, Written, codec,
+    CallerCodec, EventReader, EventWriter, StreamError, UpstreamCodec, WriteContext, WriteOptions,
+    Written, caller_codec, upstream_codec,
 };
 pub use self::event::{BlockKind, Delta, Event, Start};
 pub use self::loss::{Losses, OnUnsupported};

@@ -1,6 +1,6 @@
 //! Tools that go under another name, and the way back.
 
-use super::{BlockKind, Codec, Content, Event, Request, Response};
+use super::{BlockKind, Content, Event, Request, Response, UpstreamCodec};
 
 /// The tools of one request that its upstream knows under another name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Names {
 
 impl Names {
     /// The tools of a request that the codec of its upstream renames; most of the time there are none.
-    pub fn of(codec: &dyn Codec, request: &Request) -> Self {
+    pub fn of(codec: &dyn UpstreamCodec, request: &Request) -> Self {
         let functions = request.tools.iter().filter_map(super::Tool::as_function);
         let renamed = functions.filter_map(|function| {
             let wire = codec.tool_name(&function.name);

@@ -23,7 +23,7 @@ pub struct ErrorBody<'a> {
 /// Writes an error body; what is absent is left out.
 pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
     match dialect {
-        Dialect::OpenAi => json(&OpenAi {
+        Dialect::OpenAi | Dialect::Responses => json(&OpenAi {
             error: OpenAiError {
                 message: body.message,
                 kind: body.kind,

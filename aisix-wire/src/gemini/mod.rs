@@ -27,7 +27,8 @@ pub use self::embed::{
 pub use self::errors::{error_reason, retry_delay};
 pub use self::meter::{Meter, read_facts};
 use crate::chat::{
-    Codec, EventReader, EventWriter, Request, Response, WriteContext, WriteOptions, Written,
+    CallerCodec, EventReader, EventWriter, Request, Response, UpstreamCodec, WriteContext,
+    WriteOptions, Written,
 };
 use crate::{Invalid, ResponseError};
 
@@ -36,11 +37,21 @@ use crate::{Invalid, ResponseError};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gemini;
 
-impl Codec for Gemini {
+impl CallerCodec for Gemini {
     fn read_request(&self, body: &[u8]) -> Result<Request, Invalid> {
         request::read(body)
     }
 
+    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
+        response::write(response, context)
+    }
+
+    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
+        Box::new(stream::Writer::new(context))
+    }
+}
+
+impl UpstreamCodec for Gemini {
     fn write_request(
         &self,
         request: &Request,
@@ -53,16 +64,8 @@ impl Codec for Gemini {
         response::read(body)
     }
 
-    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
-        response::write(response, context)
-    }
-
     fn reader(&self) -> Box<dyn EventReader> {
         Box::new(stream::Reader::default())
-    }
-
-    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
-        Box::new(stream::Writer::new(context))
     }
 
     fn tool_name<'a>(&self, name: &'a str) -> Cow<'a, str> {

@@ -3,8 +3,8 @@ use serde_json::Value;
 use crate::Dialect;
 use crate::anthropic::Messages;
 use crate::chat::{
-    Block, Codec, Content, Names, OnUnsupported, Request, Role, ToolCall, ToolResult, Turn,
-    WriteOptions, codec,
+    Block, CallerCodec, Content, Names, OnUnsupported, Request, Role, ToolCall, ToolResult, Turn,
+    UpstreamCodec, WriteOptions, caller_codec,
 };
 
 macro_rules! fixtures {
@@ -54,7 +54,7 @@ fn what_the_dialect_can_say_survives_the_neutral_form() {
 
 #[test]
 fn chat_completions_become_what_the_golden_files_say() {
-    let chat = codec(Dialect::OpenAi).unwrap();
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
     for (name, text) in fixtures![
         "from_chat/basics",
         "from_chat/tools",
@@ -81,7 +81,7 @@ fn chat_completions_become_what_the_golden_files_say() {
 
 #[test]
 fn what_would_change_the_answer_is_refused_by_name_or_dropped_on_demand() {
-    let chat = codec(Dialect::OpenAi).unwrap();
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
     for (field, more) in [
         ("n", r#""n":2"#),
         ("logprobs", r#""logprobs":true"#),
@@ -105,7 +105,10 @@ fn what_would_change_the_answer_is_refused_by_name_or_dropped_on_demand() {
 #[test]
 fn hints_are_refused_when_the_model_is_set_to_refuse() {
     let body = br#"{"model":"x","messages":[{"role":"user","content":"x"}],"seed":1}"#;
-    let request = codec(Dialect::OpenAi).unwrap().read_request(body).unwrap();
+    let request = caller_codec(Dialect::OpenAi)
+        .unwrap()
+        .read_request(body)
+        .unwrap();
     let mut options = WriteOptions::new("m");
     options.on_unsupported = OnUnsupported::Refuse;
     let invalid = Messages.write_request(&request, &options).unwrap_err();
@@ -361,7 +364,7 @@ fn what_only_this_dialect_says_of_a_tool_stays_with_it() {
     let (value, ..) = write(&request, "m").unwrap();
     assert_eq!(value["tools"][0]["defer_loading"], true);
     assert_eq!(value["tools"][1]["input_examples"], serde_json::json!([{}]));
-    let chat = codec(Dialect::OpenAi).unwrap();
+    let chat = crate::chat::upstream_codec(Dialect::OpenAi).unwrap();
     let written = chat
         .write_request(&request, &WriteOptions::new("m"))
         .unwrap();

@@ -2,7 +2,8 @@ use serde_json::Value;
 
 use crate::anthropic::Messages;
 use crate::chat::{
-    Block, Choice, Codec, Content, Finish, FinishReason, Response, ToolCall, WriteContext,
+    Block, CallerCodec, Choice, Content, Finish, FinishReason, Response, ToolCall, UpstreamCodec,
+    WriteContext,
 };
 use crate::error::ResponseError;
 use crate::{Dialect, Usage};

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use super::validator::{events, validate};
 use crate::anthropic::Messages;
 use crate::chat::{
-    Block, BlockKind, Codec, Content, Delta, Event, Finish, FinishReason, Opaque, Raw, Start,
-    StreamError, WriteContext,
+    Block, BlockKind, CallerCodec, Content, Delta, Event, Finish, FinishReason, Opaque, Raw, Start,
+    StreamError, UpstreamCodec, WriteContext,
 };
 use crate::sse::Decoder;
 use crate::{Dialect, Usage};
@@ -478,7 +478,9 @@ fn streams_of_chat_completions_become_valid_ones() {
     ] {
         let mut decoder = Decoder::new(1 << 20);
         decoder.push(Bytes::copy_from_slice(stream));
-        let mut reader = crate::chat::codec(Dialect::OpenAi).unwrap().reader();
+        let mut reader = crate::chat::upstream_codec(Dialect::OpenAi)
+            .unwrap()
+            .reader();
         let mut all = Vec::new();
         while let Some(event) = decoder.next().unwrap() {
             let data = event.data().unwrap_or_default();

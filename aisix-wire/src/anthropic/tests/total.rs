@@ -7,8 +7,8 @@ use super::{strict, validator};
 use crate::Dialect;
 use crate::anthropic::Messages;
 use crate::chat::{
-    Block, Codec, Content, Event, Function, OnUnsupported, Raw, Request, Role, Tool, ToolCall,
-    ToolResult, Turn, WriteContext, WriteOptions,
+    Block, CallerCodec, Content, Event, Function, OnUnsupported, Raw, Request, Role, Tool,
+    ToolCall, ToolResult, Turn, UpstreamCodec, WriteContext, WriteOptions,
 };
 
 const CONTEXT: WriteContext<'_> = WriteContext {

@@ -6,7 +6,7 @@ use crate::chat::Request;
 /// The caller's name for a member; `chat` is the one that most dialects use.
 pub(super) fn name(request: &Request, chat: &'static str) -> &'static str {
     match request.dialect {
-        Dialect::OpenAi => chat,
+        Dialect::OpenAi | Dialect::Responses => chat,
         Dialect::Anthropic => match chat {
             "reasoning_effort" => "thinking",
             "response_format" => "output_config.format",

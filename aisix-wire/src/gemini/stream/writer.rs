@@ -1,10 +1,11 @@
 //! Writing streams.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::chat::{
     Block, BlockKind, Content, Delta, Event, EventWriter, Finish, ToolCall, WriteContext,
 };
+use crate::error::{ErrorBody, write_error_event};
 use crate::gemini::{finish, part, response, usage};
 use crate::{Dialect, Usage, json};
 
@@ -70,6 +71,12 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Opaque(_) => {}
             Event::End => self.end(out),
+        }
+    }
+
+    fn fail(&mut self, error: &ErrorBody<'_>, out: &mut BytesMut) {
+        if !std::mem::replace(&mut self.ended, true) {
+            out.put_slice(&write_error_event(Dialect::Gemini, error));
         }
     }
 }

@@ -22,8 +22,8 @@ const CONTEXT: WriteContext<'static> = WriteContext {
     include_usage: true,
 };
 
-fn other(dialect: Dialect) -> &'static dyn Codec {
-    codec(dialect).unwrap()
+fn other(dialect: Dialect) -> &'static dyn CallerCodec {
+    caller_codec(dialect).unwrap()
 }
 
 #[test]

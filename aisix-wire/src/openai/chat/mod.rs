@@ -22,7 +22,8 @@ use bytes::Bytes;
 
 use crate::Invalid;
 use crate::chat::{
-    Codec, EventReader, EventWriter, Request, Response, WriteContext, WriteOptions, Written,
+    CallerCodec, EventReader, EventWriter, Request, Response, UpstreamCodec, WriteContext,
+    WriteOptions, Written,
 };
 use crate::error::ResponseError;
 
@@ -36,11 +37,21 @@ pub struct ChatCompletions;
 
 // === impl ChatCompletions ===
 
-impl Codec for ChatCompletions {
+impl CallerCodec for ChatCompletions {
     fn read_request(&self, body: &[u8]) -> Result<Request, Invalid> {
         read_request::read(body)
     }
 
+    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
+        write_response::write(response, context)
+    }
+
+    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
+        Box::new(writer::Writer::new(context))
+    }
+}
+
+impl UpstreamCodec for ChatCompletions {
     fn write_request(
         &self,
         request: &Request,
@@ -53,15 +64,7 @@ impl Codec for ChatCompletions {
         read_response::read(body)
     }
 
-    fn write_response(&self, response: &Response, context: &WriteContext<'_>) -> Bytes {
-        write_response::write(response, context)
-    }
-
     fn reader(&self) -> Box<dyn EventReader> {
         Box::new(reader::Reader::default())
-    }
-
-    fn writer(&self, context: &WriteContext<'_>) -> Box<dyn EventWriter> {
-        Box::new(writer::Writer::new(context))
     }
 }

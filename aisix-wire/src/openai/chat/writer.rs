@@ -6,6 +6,7 @@ use super::{arguments, finish, write_response, write_turns};
 use crate::chat::{
     Block, BlockKind, Content, Delta, Event, EventWriter, FinishReason, ToolCall, WriteContext,
 };
+use crate::error::{ErrorBody, write_error_event};
 use crate::json::Writer as Json;
 use crate::{Dialect, Usage, sse};
 
@@ -83,6 +84,12 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Opaque(_) => {}
             Event::End => self.end(out),
+        }
+    }
+
+    fn fail(&mut self, error: &ErrorBody<'_>, out: &mut BytesMut) {
+        if !std::mem::replace(&mut self.over, true) {
+            out.put_slice(&write_error_event(Dialect::OpenAi, error));
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Names {
 /// The names that callers of a dialect use.
 pub(super) fn of(dialect: Dialect) -> &'static Names {
     match dialect {
-        Dialect::OpenAi => &OPENAI,
+        Dialect::OpenAi | Dialect::Responses => &OPENAI,
         Dialect::Anthropic => &ANTHROPIC,
         Dialect::Gemini => &GEMINI,
     }

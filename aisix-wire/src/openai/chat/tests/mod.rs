@@ -4,7 +4,9 @@ mod responses;
 mod streams;
 
 use super::ChatCompletions;
-use crate::chat::{BlockKind, Codec, Delta, Event, FinishReason, StreamError, WriteContext};
+use crate::chat::{
+    BlockKind, Delta, Event, FinishReason, StreamError, UpstreamCodec, WriteContext,
+};
 use crate::json::{Object, Value};
 use crate::{Kind, sse};
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{CONTEXT, ChatCompletions, canon, lines, read_stream};
 use crate::chat::{
-    Block, BlockKind, Codec, Content, Delta, Event, Finish, FinishReason, Opaque, Raw, Start,
-    WriteOptions,
+    Block, BlockKind, CallerCodec, Content, Delta, Event, Finish, FinishReason, Opaque, Raw, Start,
+    UpstreamCodec, WriteOptions,
 };
 use crate::json::Object;
 use crate::{Dialect, Usage, sse};

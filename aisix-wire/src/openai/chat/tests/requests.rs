@@ -1,9 +1,9 @@
 use super::{ChatCompletions, canon};
 use crate::Dialect;
 use crate::chat::{
-    Block, Codec, Content, Effort, Function, Image, LimitName, OnUnsupported, Opaque, OutputLimit,
-    Raw, Reasoning, ReasoningMode, Request, Role, Source, Tool, ToolCall, ToolResult, Turn,
-    WriteOptions,
+    Block, CallerCodec, Content, Effort, Function, Image, LimitName, OnUnsupported, Opaque,
+    OutputLimit, Raw, Reasoning, ReasoningMode, Request, Role, Source, Tool, ToolCall, ToolResult,
+    Turn, UpstreamCodec, WriteOptions,
 };
 
 const FULL: &str = include_str!("../../../../tests/fixtures/openai/request_full.json");

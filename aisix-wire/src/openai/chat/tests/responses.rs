@@ -1,6 +1,6 @@
 use super::{CONTEXT, ChatCompletions, canon};
 use crate::Dialect;
-use crate::chat::{Codec, Content, FinishReason, Response};
+use crate::chat::{CallerCodec, Content, FinishReason, Response, UpstreamCodec};
 use crate::error::ResponseError;
 
 const FULL: &str = include_str!("../../../../tests/fixtures/openai/response_full.json");

@@ -2,8 +2,8 @@ use bytes::BytesMut;
 
 use super::{CONTEXT, ChatCompletions, lines, read_stream};
 use crate::chat::{
-    Block, BlockKind, Choice, Codec, Content, Delta, Event, Finish, FinishReason, Image, Response,
-    Source, StreamError, WriteContext,
+    Block, BlockKind, CallerCodec, Choice, Content, Delta, Event, Finish, FinishReason, Image,
+    Response, Source, StreamError, UpstreamCodec, WriteContext,
 };
 use crate::{Dialect, Usage, sse};
 
