@@ -81,24 +81,27 @@ where
         let limit = self.edge.settings.body_limit();
         Box::pin(async move {
             let Authenticated { arrival, caller } = request;
-            let operation = match &arrival.route {
-                Route::Operation(operation) => *operation,
+            let (operation, model) = match &arrival.route {
+                Route::Operation { operation, model } => (*operation, model.clone()),
                 Route::Model(id) => return models::one(&arrival, &caller, id),
                 _ => return Ok(models::list(&arrival, &caller)),
             };
             let bytes = read(arrival.body, limit).await?;
             let payload = scan(operation, bytes)?;
+            let requested_model = match model {
+                Some(model) => model,
+                None => payload.str("model").unwrap_or_default().into(),
+            };
             let inbound = Inbound {
                 head: Arc::new(arrival.head),
                 operation,
+                requested_model,
                 payload,
                 caller,
                 config: arrival.config,
                 trail: arrival.trail,
             };
-            inbound
-                .trail
-                .set_streams(operation.streams && inbound.payload.flag("stream"));
+            inbound.trail.set_streams(inbound.streams());
             inner.call(inbound).await
         })
     }

@@ -68,7 +68,7 @@ where
         };
         let now = Instant::now();
         let first = Attempt {
-            upstream_model: call.model.upstream_name(&call.requested_model),
+            upstream_model: call.model.upstream_name(call.requested_model()),
             call: Arc::new(call),
             target,
             number: 1,

@@ -7,7 +7,7 @@ use aisix_wire::Form;
 use http::Uri;
 
 /// Paths that are often pasted with the address, longest first.
-const PASTED: [&str; 7] = [
+const PASTED: [&str; 8] = [
     "/audio/transcriptions",
     "/audio/translations",
     "/images/generations",
@@ -15,11 +15,21 @@ const PASTED: [&str; 7] = [
     "/audio/speech",
     "/completions",
     "/embeddings",
+    "/responses",
 ];
 
 /// The base of an OpenAI-dialect server: without a trailing slash and without a pasted endpoint.
 /// `/v1` is added to the bare host of OpenAI itself, and to no other.
 pub(crate) fn base(text: &str) -> Result<String, Error> {
+    based(text, |host| host == "api.openai.com")
+}
+
+/// The address of the Responses API under a base. Here `/v1` is added to any bare host.
+pub(crate) fn responses(text: &str) -> Result<Uri, Error> {
+    usable(&format!("{}/responses", based(text, |_| true)?))
+}
+
+fn based(text: &str, wants_version: impl Fn(&str) -> bool) -> Result<String, Error> {
     let mut base = text.trim().trim_end_matches('/');
     for pasted in PASTED {
         if let Some(stripped) = base.strip_suffix(pasted) {
@@ -30,7 +40,7 @@ pub(crate) fn base(text: &str) -> Result<String, Error> {
     let uri = usable(base)?;
     let mut base = base.to_owned();
     let host = uri.authority().map(http::uri::Authority::host);
-    if uri.path() == "/" && host == Some("api.openai.com") {
+    if uri.path() == "/" && host.is_some_and(wants_version) {
         base.push_str("/v1");
     }
     Ok(base)
@@ -103,6 +113,28 @@ mod tests {
         ];
         for (written, read) in cases {
             assert_eq!(base(written).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn responses_are_under_a_version() {
+        let cases = [
+            (
+                "https://api.openai.com",
+                "https://api.openai.com/v1/responses",
+            ),
+            (
+                "http://localhost:8000/",
+                "http://localhost:8000/v1/responses",
+            ),
+            (
+                "http://localhost:8000/api",
+                "http://localhost:8000/api/responses",
+            ),
+            ("https://h/v1/responses", "https://h/v1/responses"),
+        ];
+        for (written, read) in cases {
+            assert_eq!(responses(written).unwrap().to_string(), read);
         }
     }
 

@@ -28,9 +28,10 @@ const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;
 
-/// Address and headers, made when the configuration is compiled.
+/// Addresses and headers, made when the configuration is compiled.
 struct Messages {
-    address: Uri,
+    messages: Uri,
+    count_tokens: Uri,
     headers: HeaderMap,
 }
 
@@ -58,7 +59,8 @@ impl Provider for Anthropic {
             base = base.strip_suffix(pasted).unwrap_or(base);
         }
         address::usable(base)?;
-        let address = address::usable(&format!("{base}/v1/messages"))?;
+        let messages = address::usable(&format!("{base}/v1/messages"))?;
+        let count_tokens = address::usable(&format!("{base}/v1/messages/count_tokens"))?;
 
         let mut key = HeaderValue::try_from(spec.api_key.expose().trim())
             .ok()
@@ -78,7 +80,11 @@ impl Provider for Anthropic {
             USER_AGENT,
             HeaderValue::from_static(concat!("aisix/", env!("CARGO_PKG_VERSION"))),
         );
-        Ok(Arc::new(Messages { address, headers }))
+        Ok(Arc::new(Messages {
+            messages,
+            count_tokens,
+            headers,
+        }))
     }
 }
 
@@ -87,13 +93,16 @@ impl Provider for Anthropic {
 #[async_trait]
 impl Endpoint for Messages {
     fn dialect(&self, operation: &Operation) -> Option<Dialect> {
-        (operation.form == Form::Chat).then_some(Dialect::Anthropic)
+        matches!(operation.form, Form::Chat | Form::CountTokens).then_some(Dialect::Anthropic)
     }
 
-    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
+    async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
         let mut request = http::Request::new(Body::full(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.address.clone();
+        *request.uri_mut() = match attempt.call.inbound.operation.form {
+            Form::CountTokens => self.count_tokens.clone(),
+            _ => self.messages.clone(),
+        };
         *request.headers_mut() = self.headers.clone();
         Ok(request)
     }

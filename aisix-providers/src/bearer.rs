@@ -68,10 +68,14 @@ impl Bearer {
             .find(|(form, _)| *form == operation.form)
             .map(|(_, address)| address.clone())
             .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
+        Ok(self.request_to(address, body))
+    }
+
+    pub(crate) fn request_to(&self, address: Uri, body: Bytes) -> http::Request<Body> {
         let mut request = http::Request::new(Body::full(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = address;
         *request.headers_mut() = self.headers.clone();
-        Ok(request)
+        request
     }
 }

@@ -8,7 +8,10 @@ use aisix_core::{
     call::Attempt,
     upstream::{Endpoint, Provider, Spec},
 };
-use aisix_wire::{Dialect, Operation};
+use aisix_wire::{
+    Dialect, Operation,
+    chat::{LimitName, WriteOptions},
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -21,7 +24,7 @@ use crate::{bearer::Bearer, deepseek, gemini, openai};
 #[derive(Clone, Copy, Debug)]
 pub struct Compatible;
 
-/// An OpenAI-dialect server without deviations.
+/// A server of OpenAI's dialect without deviations. It has chat completions, and maybe no responses.
 pub(crate) struct Plain(pub(crate) Bearer);
 
 // === impl Compatible ===
@@ -37,7 +40,8 @@ impl Provider for Compatible {
 
     fn endpoint(&self, spec: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
         let default = match spec.provider {
-            "" | "openai" => Some(openai::BASE),
+            "openai" => return openai::endpoint(spec),
+            "" => Some(openai::BASE),
             "deepseek" => Some(deepseek::BASE),
             "gemini" => Some(gemini::OPENAI_FRONT),
             _ => None,
@@ -52,6 +56,11 @@ impl Provider for Compatible {
 impl Endpoint for Plain {
     fn dialect(&self, _: &Operation) -> Option<Dialect> {
         Some(Dialect::OpenAi)
+    }
+
+    fn adapt(&self, options: &mut WriteOptions<'_>) {
+        // Many servers know only the older name.
+        options.limit_name = LimitName::MaxTokens;
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {

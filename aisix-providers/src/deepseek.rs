@@ -10,7 +10,11 @@ use aisix_core::{
     call::{Attempt, Call, Payload},
     upstream::{Endpoint, Provider, Spec},
 };
-use aisix_wire::{Dialect, Edits, Envelope, Form, Kind, Member, Operation, elements, json_string};
+use aisix_wire::{
+    Dialect, Edits, Envelope, Form, Kind, Member, Operation,
+    chat::{LimitName, WriteOptions},
+    elements, json_string,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -63,6 +67,11 @@ impl Endpoint for Quirky {
             deviate(&call.inbound.payload, edits);
         }
         Ok(())
+    }
+
+    fn adapt(&self, options: &mut WriteOptions<'_>) {
+        options.limit_name = LimitName::MaxTokens;
+        options.replay_thinking = true;
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {

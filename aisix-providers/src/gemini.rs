@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aisix_core::{
     Error, ErrorKind, Retry,
     body::Body,
-    call::Attempt,
+    call::{Attempt, Call},
     upstream::{Endpoint, Provider, Spec, refusal},
 };
 use aisix_wire::{Dialect, Form, Operation, gemini};
@@ -31,8 +31,15 @@ pub struct Gemini;
 struct GenerateContent {
     base: String,
     headers: HeaderMap,
-    /// The addresses of the configured model, whole and streamed; none for a pattern.
-    fixed: Option<(String, Uri, Uri)>,
+    /// The addresses of the configured model; none for a pattern.
+    fixed: Option<(String, Addresses)>,
+}
+
+/// Where one model is asked.
+struct Addresses {
+    whole: Uri,
+    streamed: Uri,
+    embed: Uri,
 }
 
 // === impl Gemini ===
@@ -69,11 +76,7 @@ impl Provider for Gemini {
         let name = spec.model_name;
         let fixed = match name.is_empty() || name.contains('*') {
             true => None,
-            false => Some((
-                name.to_owned(),
-                address(base, name, false)?,
-                address(base, name, true)?,
-            )),
+            false => Some((name.to_owned(), Addresses::of(base, name)?)),
         };
         Ok(Arc::new(GenerateContent {
             base: base.to_owned(),
@@ -84,7 +87,7 @@ impl Provider for Gemini {
 }
 
 /// The address of a model. Its name is one segment of the path.
-fn address(base: &str, model: &str, stream: bool) -> Result<Uri, Error> {
+fn address(base: &str, model: &str, method: &str) -> Result<Uri, Error> {
     let name = model.strip_prefix("models/").unwrap_or(model);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_plain) {
@@ -93,13 +96,29 @@ fn address(base: &str, model: &str, stream: bool) -> Result<Uri, Error> {
             "this is not the name of a Gemini model",
         ));
     }
-    let method = match stream {
-        true => "streamGenerateContent?alt=sse",
-        false => "generateContent",
-    };
     format!("{base}/models/{name}:{method}")
         .parse()
         .map_err(|_| Error::invalid("model", "this is not the name of a Gemini model"))
+}
+
+// === impl Addresses ===
+
+impl Addresses {
+    fn of(base: &str, model: &str) -> Result<Self, Error> {
+        Ok(Self {
+            whole: address(base, model, "generateContent")?,
+            streamed: address(base, model, "streamGenerateContent?alt=sse")?,
+            embed: address(base, model, "batchEmbedContents")?,
+        })
+    }
+
+    fn of_call(&self, call: &Call) -> &Uri {
+        match call.inbound.operation.form {
+            Form::Embed => &self.embed,
+            _ if call.streams() => &self.streamed,
+            _ => &self.whole,
+        }
+    }
 }
 
 // === impl GenerateContent ===
@@ -107,18 +126,16 @@ fn address(base: &str, model: &str, stream: bool) -> Result<Uri, Error> {
 #[async_trait]
 impl Endpoint for GenerateContent {
     fn dialect(&self, operation: &Operation) -> Option<Dialect> {
-        (operation.form == Form::Chat).then_some(Dialect::Gemini)
+        matches!(operation.form, Form::Chat | Form::Embed).then_some(Dialect::Gemini)
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
-        let stream = attempt.call.streams();
         let model = attempt.upstream_model.as_ref();
         let address = match &self.fixed {
-            Some((name, whole, streamed)) if name == model => match stream {
-                true => streamed.clone(),
-                false => whole.clone(),
-            },
-            _ => address(&self.base, model, stream)?,
+            Some((name, addresses)) if name == model => addresses.of_call(&attempt.call).clone(),
+            _ => Addresses::of(&self.base, model)?
+                .of_call(&attempt.call)
+                .clone(),
         };
         let mut request = http::Request::new(Body::full(body));
         *request.method_mut() = Method::POST;

@@ -36,7 +36,8 @@ pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, eleme
 pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
-    CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, Form, Invalid, MESSAGES, OPERATIONS, Operation,
+    CHAT_COMPLETIONS, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, Form, GENERATE_CONTENT, Invalid,
+    MESSAGES, OPERATIONS, Operation, RESPONSES, STREAM_GENERATE_CONTENT, Streaming,
 };
 pub use splice::{Edits, json_string};
 pub use usage::Usage;

@@ -28,7 +28,7 @@ impl Authenticator for Keys {
         head: &Parts,
         config: &Arc<Snapshot>,
     ) -> Result<Arc<Caller>, Error> {
-        let hash = KeyHash::of(credential(&head.headers)?);
+        let hash = KeyHash::of(credential(head)?.as_bytes());
         let refuse = |message: &'static str| Error::new(ErrorKind::Unauthenticated, message);
         let caller = config
             .caller(&hash)

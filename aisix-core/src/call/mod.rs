@@ -62,6 +62,8 @@ pub struct Inbound {
     pub head: Arc<Parts>,
     /// The row of the endpoint.
     pub operation: &'static Operation,
+    /// The model as the caller named it.
+    pub requested_model: Arc<str>,
     /// The body.
     pub payload: Payload,
     /// Who sent it.
@@ -79,8 +81,6 @@ pub struct Call {
     pub inbound: Inbound,
     /// The model, as configured.
     pub model: Arc<Model>,
-    /// The model as the caller named it.
-    pub requested_model: Arc<str>,
     /// The way to the upstream; it belongs to the worker that took the request.
     pub(crate) transport: Arc<dyn Transport>,
     /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
@@ -102,6 +102,16 @@ pub struct Attempt {
     pub(crate) started: Instant,
     /// When all attempts of the call are over, and how long that was from its beginning.
     pub(crate) deadline: Option<(Instant, Duration)>,
+}
+
+// === impl Inbound ===
+
+impl Inbound {
+    /// Whether the caller asked for a stream.
+    pub fn streams(&self) -> bool {
+        let payload = &self.payload;
+        self.operation.streams(payload.bytes(), payload.envelope())
+    }
 }
 
 // === impl Call ===
@@ -133,6 +143,11 @@ impl Call {
 
     /// Whether the caller asked for a stream.
     pub fn streams(&self) -> bool {
-        self.inbound.operation.streams && self.inbound.payload.flag("stream")
+        self.inbound.streams()
+    }
+
+    /// The model as the caller named it.
+    pub fn requested_model(&self) -> &Arc<str> {
+        &self.inbound.requested_model
     }
 }

@@ -50,6 +50,16 @@ impl Payload {
         self.member(name)?.as_u64(&self.bytes)
     }
 
+    /// A whole number; a dot in `name` leads into a top-level object.
+    pub fn u64_at(&self, name: &str) -> Option<u64> {
+        let Some((outer, inner)) = name.split_once('.') else {
+            return self.u64(name);
+        };
+        let object = self.member(outer)?.value.clone();
+        let object = Envelope::scan_at(&self.bytes, object).ok()?;
+        object.member(&self.bytes, inner)?.as_u64(&self.bytes)
+    }
+
     /// Whether a top-level member is `true`.
     pub fn flag(&self, name: &str) -> bool {
         self.member(name).and_then(Member::as_bool) == Some(true)

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use aisix_wire::chat::OnUnsupported;
+
 use super::{
     States,
     resource::{self, ApiKey, ProviderKey},
@@ -74,6 +76,11 @@ impl Compiler {
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
             deadlines: self.deadlines(model),
             retries: self.settings.retries,
+            on_unsupported: match model.on_unsupported {
+                None => OnUnsupported::RefuseShape,
+                Some(resource::OnUnsupported::Drop) => OnUnsupported::Drop,
+                Some(resource::OnUnsupported::Refuse) => OnUnsupported::Refuse,
+            },
             tls: key.and_then(|(id, key)| self.tls(id, key)),
         }
     }

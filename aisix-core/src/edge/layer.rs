@@ -15,7 +15,7 @@ use http::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Edge, Route, probe, write};
+use super::{Edge, Route, array, probe, write};
 use crate::{
     call::Arrival,
     config::{Config, Snapshot},
@@ -117,7 +117,7 @@ where
 
             let looked_up = Route::look_up(&head.method, &head.uri);
             if let Ok(route) = &looked_up {
-                if let Route::Operation(operation) = route {
+                if let Route::Operation { operation, .. } = route {
                     trail.set_operation(operation);
                 }
                 trail.set_route(route.template());
@@ -125,14 +125,16 @@ where
             let route = match layer.admit(&head).and(looked_up) {
                 Ok(route) => route,
                 Err(error) => {
-                    return Ok(finish(
-                        write(Dialect::OpenAi, error),
-                        &request_id,
-                        Dialect::OpenAi,
-                    ));
+                    // What the path does not tell, its beginning may.
+                    let dialect = match head.uri.path().starts_with("/v1beta/") {
+                        true => Dialect::Gemini,
+                        false => Dialect::OpenAi,
+                    };
+                    return Ok(finish(write(dialect, error), &request_id, dialect));
                 }
             };
             let dialect = route.dialect(&head);
+            let as_array = array::is_wanted(&route, &head);
             let config = layer.config.current();
             if let Some(reply) = layer.probe(&route, &head, &config) {
                 return Ok(finish(reply, &request_id, dialect));
@@ -154,6 +156,10 @@ where
                     reply
                 }
                 Err(error) => write(dialect, error),
+            };
+            let reply = match as_array {
+                true => array::write(reply),
+                false => reply,
             };
             Ok(finish(reply, &request_id, dialect))
         })

@@ -1,5 +1,6 @@
 //! Where HTTP becomes a request of ours, and errors become HTTP.
 
+mod array;
 mod client;
 mod drain;
 mod layer;
@@ -19,6 +20,6 @@ pub use self::{
 };
 pub(crate) use self::{
     layer::{EdgeLayer, EdgeService, too_large},
-    respond::event,
+    respond::error_body,
     settings::Edge,
 };

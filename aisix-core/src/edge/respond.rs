@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use aisix_wire::{Dialect, ErrorBody, write_error, write_error_event};
-use bytes::Bytes;
+use aisix_wire::{Dialect, ErrorBody, write_error};
 use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -72,9 +71,10 @@ fn word(kind: ErrorKind) -> &'static str {
     }
 }
 
-fn body<'a>(error: &'a Error, status: StatusCode) -> ErrorBody<'a> {
+/// What a caller is told of an error.
+pub(crate) fn error_body(error: &Error) -> ErrorBody<'_> {
     ErrorBody {
-        status: status.as_u16(),
+        status: status(error).as_u16(),
         message: error.message(),
         kind: word(error.kind()),
         code: error
@@ -84,15 +84,10 @@ fn body<'a>(error: &'a Error, status: StatusCode) -> ErrorBody<'a> {
     }
 }
 
-/// The event that ends a stream which broke.
-pub(crate) fn event(dialect: Dialect, error: &Error) -> Bytes {
-    write_error_event(dialect, &body(error, status(error)))
-}
-
 /// Writes an error in `dialect`, with the headers that tell the client when to come back.
 pub fn write(dialect: Dialect, error: Error) -> Reply {
     let status = status(&error);
-    let bytes = write_error(dialect, &body(&error, status));
+    let bytes = write_error(dialect, &error_body(&error));
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.status = status;
     head.headers

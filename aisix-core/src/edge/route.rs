@@ -1,9 +1,13 @@
 //! Where a request goes, by its path and method alone.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use aisix_wire::{Dialect, OPERATIONS, Operation};
 use http::{HeaderValue, Method, Uri, header::ALLOW, request::Parts};
+use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, ErrorKind};
 
@@ -20,7 +24,12 @@ pub enum Route {
     /// One model.
     Model(String),
     /// An operation on a model.
-    Operation(&'static Operation),
+    Operation {
+        /// The row of the endpoint.
+        operation: &'static Operation,
+        /// The model's name, where the path holds it.
+        model: Option<Arc<str>>,
+    },
 }
 
 // === impl Route ===
@@ -32,23 +41,44 @@ impl Route {
     ///
     /// [`ErrorKind::NotFound`] for an unknown path, [`ErrorKind::MethodNotAllowed`] for a known one.
     pub fn look_up(method: &Method, uri: &Uri) -> Result<Self, Error> {
-        static BY_PATH: LazyLock<HashMap<&str, &'static Operation>> =
-            LazyLock::new(|| OPERATIONS.iter().map(|row| (row.path, *row)).collect());
-
         let path = uri.path();
-        if let Some(operation) = BY_PATH.get(path) {
-            return allow(method, &Method::POST, Self::Operation(operation));
+        if let Some(route) = Self::operation(path) {
+            return allow(method, &Method::POST, route);
         }
         let route = match path {
             "/livez" => Self::Live,
             "/readyz" => Self::Ready,
-            "/v1/models" => Self::Models,
-            _ => match path.strip_prefix("/v1/models/").and_then(decode) {
-                Some(id) if !id.is_empty() => Self::Model(id),
-                _ => return Err(Error::new(ErrorKind::NotFound, "no such path")),
-            },
+            "/v1/models" | "/v1beta/models" => Self::Models,
+            _ => {
+                let id = ["/v1/models/", "/v1beta/models/"]
+                    .into_iter()
+                    .find_map(|before| path.strip_prefix(before));
+                match id.and_then(decode) {
+                    Some(id) if !id.is_empty() => Self::Model(id),
+                    _ => return Err(Error::new(ErrorKind::NotFound, "no such path")),
+                }
+            }
         };
         allow(method, &Method::GET, route)
+    }
+
+    fn operation(path: &str) -> Option<Self> {
+        static BY_PATH: LazyLock<HashMap<&str, &'static Operation>> =
+            LazyLock::new(|| OPERATIONS.iter().map(|row| (row.path, *row)).collect());
+
+        if let Some(operation) = BY_PATH.get(path) {
+            let (operation, model) = (*operation, None);
+            // Braces are no part of a path that somebody asks for.
+            return (!operation.names_model_in_path())
+                .then_some(Self::Operation { operation, model });
+        }
+        OPERATIONS.iter().find_map(|operation| {
+            let model = decode(operation.model_in(path)?)?;
+            Some(Self::Operation {
+                operation,
+                model: Some(model.into()),
+            })
+        })
     }
 
     /// Whether a caller must be known.
@@ -63,14 +93,17 @@ impl Route {
             Self::Ready => "/readyz",
             Self::Models => "/v1/models",
             Self::Model(_) => "/v1/models/{id}",
-            Self::Operation(operation) => operation.path,
+            Self::Operation { operation, .. } => operation.path,
         }
     }
 
     /// The dialect of the caller.
     pub fn dialect(&self, head: &Parts) -> Dialect {
         match self {
-            Self::Operation(operation) => operation.dialect,
+            Self::Operation { operation, .. } => operation.dialect,
+            Self::Models | Self::Model(_) if head.uri.path().starts_with("/v1beta/") => {
+                Dialect::Gemini
+            }
             Self::Models | Self::Model(_) if head.headers.contains_key("anthropic-version") => {
                 Dialect::Anthropic
             }
@@ -88,31 +121,10 @@ fn allow(method: &Method, allowed: &Method, route: Route) -> Result<Route, Error
     Err(Error::new(ErrorKind::MethodNotAllowed, message).with_header(ALLOW, name))
 }
 
-/// Percent-decodes a path segment; `None` when it is not UTF-8 then.
+/// Percent-decodes a part of a path; `None` when it is not UTF-8 then.
 fn decode(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let hex = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = (bytes[at] == b'%').then(|| {
-            let high = hex(*bytes.get(at + 1)?)?;
-            let low = hex(*bytes.get(at + 2)?)?;
-            Some(high << 4 | low)
-        });
-        match pair {
-            None => decoded.push(bytes[at]),
-            Some(byte) => {
-                decoded.push(byte?);
-                at += 2;
-            }
-        }
-        at += 1;
-    }
-    String::from_utf8(decoded).ok()
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -128,7 +140,7 @@ mod tests {
     fn paths_and_methods_are_told_apart() {
         assert!(matches!(
             look_up("POST", "/v1/chat/completions?a=b"),
-            Ok(Route::Operation(_))
+            Ok(Route::Operation { model: None, .. })
         ));
         let refused = |method, path| look_up(method, path).unwrap_err();
         assert_eq!(
@@ -141,6 +153,30 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_may_name_its_model_in_the_path() {
+        let named = |path: &str| match look_up("POST", path) {
+            Ok(Route::Operation {
+                operation,
+                model: Some(model),
+            }) => (operation.name, model.to_string()),
+            other => panic!("{other:?}"),
+        };
+        let path = "/v1beta/models/google%2Fgemini:generateContent?key=k";
+        assert_eq!(named(path), ("generate_content", "google/gemini".into()));
+        let path = "/v1beta/models/m:streamGenerateContent";
+        assert_eq!(named(path), ("stream_generate_content", "m".into()));
+        let refused = |method, path| look_up(method, path).unwrap_err();
+        let path = "/v1beta/models/m:generateContent";
+        assert_eq!(refused("GET", path), ErrorKind::MethodNotAllowed);
+        let path = "/v1beta/models/m:countTokens";
+        assert_eq!(refused("POST", path), ErrorKind::MethodNotAllowed);
+        assert_eq!(
+            refused("POST", "/v1beta/m:generateContent"),
+            ErrorKind::NotFound
+        );
+    }
+
+    #[test]
     fn a_model_id_may_hold_slashes_and_escapes() {
         let model = |path: &str| match look_up("GET", path) {
             Ok(Route::Model(id)) => Ok(id),
@@ -148,7 +184,7 @@ mod tests {
         };
         assert_eq!(model("/v1/models/a/b").unwrap(), "a/b");
         assert_eq!(model("/v1/models/a%2Fb%20c").unwrap(), "a/b c");
-        assert!(model("/v1/models/a%2").is_err());
+        assert_eq!(model("/v1/models/100%").unwrap(), "100%");
         assert!(model("/v1/models/%ff").is_err());
     }
 }

@@ -163,10 +163,12 @@ fn output_tokens(call: &Call) -> u64 {
     if names.is_empty() {
         return 0;
     }
-    let maximum = names.iter().find_map(|name| payload.u64(name));
+    let maximum = names.iter().find_map(|name| payload.u64_at(name));
+    let answers = call.inbound.operation.answers;
+    let answers = answers.iter().find_map(|name| payload.u64_at(name));
     maximum
         .unwrap_or(DEFAULT_OUTPUT)
-        .saturating_mul(payload.u64("n").unwrap_or(1).max(1))
+        .saturating_mul(answers.unwrap_or(1).max(1))
 }
 
 fn refusal(exceeded: Exceeded) -> Error {

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use aisix_wire::Form;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -74,11 +75,7 @@ where
 }
 
 fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error> {
-    let requested: Arc<str> = inbound
-        .payload
-        .str("model")
-        .ok_or_else(|| Error::invalid("model", "missing required field \"model\""))?
-        .into();
+    let requested = inbound.requested_model.clone();
     let model = inbound
         .config
         .model(&requested)
@@ -105,22 +102,28 @@ fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error
         .and_then(|dialect| Way::of(inbound.operation, dialect))
         .is_none()
     {
-        return Err(Error::new(
-            ErrorKind::NotImplemented,
-            format!(
-                "the provider of model {} does not support {}",
-                quoted(&requested),
-                inbound.operation.path
-            ),
-        ));
+        return Err(not_offered(&inbound));
     }
     Ok(Call {
         inbound,
         model,
-        requested_model: requested,
         transport: transport.clone(),
         attempted: Arc::new(AtomicBool::new(false)),
     })
+}
+
+fn not_offered(inbound: &Inbound) -> Error {
+    let operation = inbound.operation;
+    let name = quoted(&inbound.requested_model);
+    let message = format!(
+        "the provider of model {name} does not support {}",
+        operation.path
+    );
+    match operation.form {
+        // Only some providers count, so asking another is the caller's mistake.
+        Form::CountTokens => Error::invalid("model", message),
+        _ => Error::new(ErrorKind::NotImplemented, message),
+    }
 }
 
 pub(super) fn not_found(name: &str) -> Error {

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use aisix_wire::chat::OnUnsupported;
+
 use crate::{
     error::{Error, ErrorKind},
     upstream::{Endpoint, Shape, Tls},
@@ -16,6 +18,7 @@ pub struct Target {
     pub(crate) shape: Arc<Shape>,
     pub(crate) deadlines: Deadlines,
     pub(crate) retries: u32,
+    pub(crate) on_unsupported: OnUnsupported,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 

@@ -22,14 +22,15 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<sse::Event, Error>> + Send>>;
 
 pub(super) fn map(body: Body, change: impl FnOnce(EventStream) -> EventStream) -> Body {
-    let frames = change(split(body)).map(|event| match event {
+    let frames = change(events(body)).map(|event| match event {
         Ok(event) => Ok(Frame::data(event.raw)),
         Err(error) => Err(BoxError::from(error)),
     });
     Body::stream(StreamBody::new(frames))
 }
 
-fn split(body: Body) -> EventStream {
+/// Takes a streamed body apart.
+pub(crate) fn events(body: Body) -> EventStream {
     let state = (body, sse::Decoder::new(MAX_EVENT), false);
     Box::pin(stream::unfold(
         state,

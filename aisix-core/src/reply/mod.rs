@@ -15,6 +15,7 @@ pub use self::{
     outcome::{End, Outcome},
 };
 pub(crate) use self::{
+    events::events,
     progress::{Progress, SharedProgress},
     tail::Tail,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aisix_wire::{Dialect, Operation};
+use aisix_wire::{CHAT_COMPLETIONS, Dialect, Form, Operation};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -50,7 +50,11 @@ impl Endpoint for PlainEndpoint {
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
-        let path = attempt.call.inbound.operation.path;
+        let operation = attempt.call.inbound.operation;
+        let path = match operation.form {
+            Form::Chat => CHAT_COMPLETIONS.path,
+            _ => operation.path,
+        };
         http::Request::post(format!("http://upstream.test{path}"))
             .header(AUTHORIZATION, self.bearer.clone())
             .header(CONTENT_TYPE, "application/json")

@@ -12,6 +12,8 @@ pub const MAX_REFUSAL: usize = 64 * 1024;
 
 /// Headers that tell the client when to come back. They are relayed as they are.
 const RELAYED: [&str; 3] = ["retry-after", "retry-after-ms", "x-should-retry"];
+/// What the headers begin with that tell where Anthropic's limits stand. Its own clients wait by them.
+const STANDINGS: &str = "anthropic-ratelimit-";
 
 /// Reads a refusal in any of the known envelopes.
 ///
@@ -80,9 +82,11 @@ pub(super) fn in_band(said: &Refusal) -> Error {
 
 /// The upstream's headers that are relayed on success and on refusal.
 pub(super) fn relayed(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    RELAYED.into_iter().filter_map(|name| {
-        let name = HeaderName::from_static(name);
-        let value = headers.get(&name)?.clone();
-        Some((name, value))
-    })
+    headers
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.as_str();
+            RELAYED.contains(&name) || name.starts_with(STANDINGS)
+        })
+        .map(|(name, value)| (name.clone(), value.clone()))
 }

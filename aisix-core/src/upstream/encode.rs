@@ -5,11 +5,11 @@ use std::time::UNIX_EPOCH;
 use aisix_wire::{
     Dialect, Edits, Envelope,
     chat::{CallerCodec, Names, UpstreamCodec, WriteContext, WriteOptions},
-    json_string,
+    gemini, json_string,
 };
 use bytes::Bytes;
 
-use super::{Endpoint, way::Way};
+use super::{Endpoint, back::Back, way::Way};
 use crate::{
     call::{Attempt, Call, Payload},
     error::{Error, ErrorKind},
@@ -21,8 +21,8 @@ pub(super) struct Encoded {
     pub(super) fidelity: Fidelity,
     /// Members that the upstream's dialect cannot say.
     pub(super) dropped: Vec<String>,
-    /// Tools that the upstream knows under another name.
-    pub(super) names: Names,
+    /// What becomes of the answer.
+    pub(super) back: Back,
 }
 
 /// How a request got to the upstream.
@@ -52,11 +52,12 @@ impl Fidelity {
 pub(super) fn body(attempt: &Attempt, endpoint: &dyn Endpoint, way: Way) -> Result<Encoded, Error> {
     match way {
         Way::Same(dialect) => spliced(attempt, endpoint, dialect),
-        Way::Translated {
+        Way::Chat {
             caller,
             upstream,
             dialect,
         } => translated(attempt, endpoint, (caller, upstream), dialect),
+        Way::Embed => embedding(attempt, endpoint),
     }
 }
 
@@ -65,7 +66,9 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
     let call = &attempt.call;
     let payload = &call.inbound.payload;
     let mut edits = Edits::new();
-    if attempt.upstream_model != call.requested_model {
+    if !call.inbound.operation.names_model_in_path()
+        && attempt.upstream_model != *call.requested_model()
+    {
         edits.set("model", json_string(&attempt.upstream_model));
     }
     if dialect == Dialect::OpenAi && call.streams() && !wants_usage(payload) {
@@ -83,7 +86,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
         body,
         fidelity,
         dropped: Vec::new(),
-        names: Names::default(),
+        back: Back::Same(dialect),
     })
 }
 
@@ -91,40 +94,80 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
 fn translated(
     attempt: &Attempt,
     endpoint: &dyn Endpoint,
-    (caller, upstream): (&dyn CallerCodec, &dyn UpstreamCodec),
+    (caller, upstream): (&'static dyn CallerCodec, &'static dyn UpstreamCodec),
     dialect: Dialect,
 ) -> Result<Encoded, Error> {
-    let invalid = |invalid: aisix_wire::Invalid| Error::invalid(invalid.param, invalid.message);
-    let request = caller.read_request(attempt.call.bytes()).map_err(invalid)?;
-    let options = WriteOptions::new(&attempt.upstream_model);
+    let call = &attempt.call;
+    let mut request = caller.read_request(call.bytes()).map_err(invalid)?;
+    if call.inbound.operation.names_model_in_path() {
+        request.model = call.requested_model().to_string();
+        request.stream = call.streams();
+    }
+    let mut options = WriteOptions::new(&attempt.upstream_model);
+    options.on_unsupported = attempt.target.on_unsupported;
+    endpoint.adapt(&mut options);
     let written = upstream
         .write_request(&request, &options)
         .map_err(invalid)?;
-    let envelope = Envelope::scan(&written.body, &[]).map_err(|error| {
-        Error::new(ErrorKind::Internal, "the request could not be translated").with_source(error)
-    })?;
     let mut edits = Edits::new();
-    let mut call = Call::clone(&attempt.call);
-    call.inbound.payload = Payload::new(written.body, envelope);
-    let payload = &call.inbound.payload;
-    if dialect == Dialect::OpenAi && attempt.call.streams() {
+    if dialect == Dialect::OpenAi && call.streams() {
         edits.set_in("stream_options", "include_usage", &b"true"[..]);
     }
-    endpoint.edit(&call, &mut edits)?;
-    attempt.target.shape.edit(payload, &mut edits);
     Ok(Encoded {
-        body: payload.encode(&edits),
+        body: edited(attempt, endpoint, written.body, edits)?,
         fidelity: Fidelity::Translated,
         dropped: written.dropped,
-        names: Names::of(upstream, &request),
+        back: Back::Chat {
+            caller,
+            upstream,
+            names: Names::of(upstream, &request),
+        },
     })
+}
+
+/// What OpenAI's caller wants embedded, as Gemini takes it.
+fn embedding(attempt: &Attempt, endpoint: &dyn Endpoint) -> Result<Encoded, Error> {
+    let written = gemini::write_embed_request(
+        attempt.call.bytes(),
+        &attempt.upstream_model,
+        attempt.target.on_unsupported,
+    )
+    .map_err(invalid)?;
+    Ok(Encoded {
+        body: edited(attempt, endpoint, written.body, Edits::new())?,
+        fidelity: Fidelity::Translated,
+        dropped: written.dropped,
+        back: Back::Embed(written.encoding),
+    })
+}
+
+/// A translated body with what the endpoint and the provider key want changed in it.
+fn edited(
+    attempt: &Attempt,
+    endpoint: &dyn Endpoint,
+    body: Bytes,
+    mut edits: Edits,
+) -> Result<Bytes, Error> {
+    let envelope = Envelope::scan(&body, &[]).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the request could not be translated").with_source(error)
+    })?;
+    let mut call = Call::clone(&attempt.call);
+    call.inbound.payload = Payload::new(body, envelope);
+    endpoint.edit(&call, &mut edits)?;
+    let payload = &call.inbound.payload;
+    attempt.target.shape.edit(payload, &mut edits);
+    Ok(payload.encode(&edits))
+}
+
+fn invalid(invalid: aisix_wire::Invalid) -> Error {
+    Error::invalid(invalid.param, invalid.message)
 }
 
 /// What an answer is written with.
 pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_> {
     let call = &attempt.call;
     WriteContext {
-        model: &call.requested_model,
+        model: call.requested_model(),
         created: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
         request_id: call.trail().request_id().to_str().unwrap_or_default(),
         include_usage,

@@ -1,5 +1,6 @@
 //! Where calls go: providers, transports, and the way back.
 
+mod back;
 mod classify;
 mod encode;
 mod headers;

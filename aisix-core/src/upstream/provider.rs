@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use aisix_wire::{Dialect, Edits, Operation};
+use aisix_wire::{Dialect, Edits, Operation, chat::WriteOptions};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::response::Parts;
@@ -67,6 +67,10 @@ pub trait Endpoint: Send + Sync + 'static {
     fn edit(&self, _call: &Call, _edits: &mut Edits) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Says what this upstream wants of a request that is translated into its dialect. Default: what
+    /// [`WriteOptions::new`] says.
+    fn adapt(&self, _options: &mut WriteOptions<'_>) {}
 
     /// Addresses and signs the request. Headers of the caller are added by the pipeline.
     ///

@@ -25,7 +25,6 @@ use crate::{
     BoxError,
     body::Body,
     call::Attempt,
-    edge::event,
     error::{Error, ErrorKind},
     reply::SharedProgress,
 };
@@ -416,7 +415,8 @@ impl http_body::Body for Relay {
                 Poll::Ready(Step::More) => {}
                 Poll::Ready(Step::Silence) => this.push(Bytes::from_static(sse::HEARTBEAT)),
                 Poll::Ready(Step::Fail(error)) => {
-                    this.push(event(this.settings.dialect, &error));
+                    let told = this.tape.fail(this.settings.dialect, &error);
+                    this.push(told);
                     this.finish();
                     this.progress.update(|state| state.failure = Some(error));
                 }

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::{Dialect, anthropic, chat::Names, openai, openai::ResponseError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body as _;
@@ -17,7 +16,7 @@ use tower_service::Service;
 
 use super::{
     Endpoint, MAX_REFUSAL, Settings, Transport,
-    classify::in_band,
+    back::Back,
     encode, headers,
     relay::{Relay, RelaySettings},
     tape::Tape,
@@ -146,9 +145,9 @@ async fn exchange(
         return Err(refused(endpoint.as_ref(), &head, body).await);
     }
     let mut reply = if is_event_stream(&head.headers) {
-        stream(settings, attempt, (way, encoded.names), &head, body).await?
+        stream(settings, attempt, encoded.back, &head, body).await?
     } else {
-        complete(attempt, (way, encoded.names), &head, body).await?
+        complete(attempt, encoded.back, &head, body).await?
     };
     headers::tell_fidelity(reply.headers_mut(), encoded.fidelity, &encoded.dropped);
     Ok(reply)
@@ -204,7 +203,7 @@ async fn refused(endpoint: &dyn Endpoint, head: &Parts, body: Body) -> Error {
 async fn stream(
     settings: &Settings,
     attempt: &Attempt,
-    (way, names): (Way, Names),
+    back: Back,
     head: &Parts,
     body: Body,
 ) -> Result<Reply, Error> {
@@ -212,7 +211,7 @@ async fn stream(
     let keep_usage = encode::wants_usage(&attempt.call.inbound.payload);
     let relay = Relay::new(
         body,
-        Tape::new(attempt, way, names, keep_usage),
+        Tape::new(attempt, back, keep_usage),
         progress.clone(),
         RelaySettings::new(settings, attempt),
     );
@@ -228,32 +227,9 @@ async fn stream(
     ))
 }
 
-async fn complete(
-    attempt: &Attempt,
-    (way, names): (Way, Names),
-    head: &Parts,
-    body: Body,
-) -> Result<Reply, Error> {
+async fn complete(attempt: &Attempt, back: Back, head: &Parts, body: Body) -> Result<Reply, Error> {
     let body = collect(body, MAX_ANSWER, gap(attempt)).await?;
-    let (body, usage) = match way {
-        Way::Same(dialect) => {
-            let facts = match dialect {
-                Dialect::Anthropic => anthropic::read_response(&body),
-                _ => openai::read_response(&body),
-            };
-            let usage = facts.map_err(unreadable)?.usage;
-            let body = attempt.target.shape.rewrite(&body).unwrap_or(body);
-            (body, usage)
-        }
-        Way::Translated {
-            caller, upstream, ..
-        } => {
-            let mut answer = upstream.read_response(&body).map_err(unreadable)?;
-            names.restore(&mut answer);
-            let context = encode::context(attempt, true);
-            (caller.write_response(&answer, &context), answer.usage)
-        }
-    };
+    let (body, usage) = back.answer(attempt, body)?;
     let progress = Progress::shared();
     progress.update(|state| state.usage = usage);
     Ok(Reply::with_progress(
@@ -261,17 +237,6 @@ async fn complete(
         Body::full(body),
         progress,
     ))
-}
-
-fn unreadable(error: ResponseError) -> Error {
-    match error {
-        ResponseError::InBand(said) => in_band(&said),
-        other => Error::new(
-            ErrorKind::Decode,
-            "the upstream's answer could not be decoded",
-        )
-        .with_source(format!("{other:?}")),
-    }
 }
 
 fn reply_head(head: &Parts) -> Parts {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use aisix_wire::{
     Dialect, Usage, anthropic,
     chat::{BlockKind, Delta, Event, EventReader, EventWriter, Names, StreamError},
+    gemini,
     openai::{self, Mark},
-    sse,
+    sse, write_error_event,
 };
 use bytes::{Bytes, BytesMut};
 
-use super::{classify::in_band, shape::Shape, way::Way};
+use super::{back::Back, classify::in_band, shape::Shape};
 use crate::{
     call::Attempt,
     config::resource::StreamDoneMarker,
+    edge::error_body,
     error::{Error, ErrorKind},
 };
 
@@ -25,6 +27,7 @@ pub(super) enum Tape {
         shape: Arc<Shape>,
     },
     Anthropic(anthropic::Meter),
+    Gemini(gemini::Meter),
     Translated(Box<Translated>),
 }
 
@@ -55,16 +58,19 @@ pub(super) struct Translated {
 // === impl Tape ===
 
 impl Tape {
-    pub(super) fn new(attempt: &Attempt, way: Way, names: Names, keep_usage: bool) -> Self {
-        match way {
-            Way::Same(Dialect::Anthropic) => Self::Anthropic(anthropic::Meter::new()),
-            Way::Same(_) => Self::OpenAi {
+    pub(super) fn new(attempt: &Attempt, back: Back, keep_usage: bool) -> Self {
+        match back {
+            Back::Same(Dialect::Anthropic) => Self::Anthropic(anthropic::Meter::new()),
+            Back::Same(Dialect::Gemini) => Self::Gemini(gemini::Meter::new()),
+            Back::Same(_) | Back::Embed(_) => Self::OpenAi {
                 meter: openai::Meter::new(),
                 keep_usage,
                 shape: attempt.target.shape.clone(),
             },
-            Way::Translated {
-                caller, upstream, ..
+            Back::Chat {
+                caller,
+                upstream,
+                names,
             } => Self::Translated(Box::new(Translated {
                 reader: upstream.reader(),
                 writer: caller.writer(&super::encode::context(attempt, keep_usage)),
@@ -85,6 +91,7 @@ impl Tape {
         let mark = match self {
             Self::OpenAi { meter, .. } => meter.observe(data),
             Self::Anthropic(meter) => meter.observe(event.name(), data),
+            Self::Gemini(meter) => meter.observe(data),
             Self::Translated(translated) => return translated.take(event.name(), data),
         };
         let bytes = match (&*self, &mark) {
@@ -119,6 +126,9 @@ impl Tape {
                 StreamDoneMarker::None => content,
             },
             Self::Anthropic(_) => false,
+            // Nothing but the end of the connection ends this one.
+            Self::Gemini(meter) if meter.done() => return Ok(Bytes::new()),
+            Self::Gemini(_) => false,
             Self::Translated(translated) => return translated.end(),
         };
         match complete {
@@ -128,11 +138,23 @@ impl Tape {
         }
     }
 
+    /// The stream has broken. What the client is told.
+    pub(super) fn fail(&mut self, dialect: Dialect, error: &Error) -> Bytes {
+        let said = error_body(error);
+        let Self::Translated(translated) = self else {
+            return write_error_event(dialect, &said);
+        };
+        let mut out = BytesMut::new();
+        translated.writer.fail(&said, &mut out);
+        out.freeze()
+    }
+
     /// The tokens, if the upstream has told.
     pub(super) fn usage(&self) -> Option<Usage> {
         match self {
             Self::OpenAi { meter, .. } => meter.usage(),
             Self::Anthropic(meter) => meter.usage(),
+            Self::Gemini(meter) => meter.usage(),
             Self::Translated(translated) => translated.usage,
         }
     }
@@ -142,6 +164,7 @@ impl Tape {
         match self {
             Self::OpenAi { meter, .. } => meter.text_bytes(),
             Self::Anthropic(meter) => meter.text_bytes(),
+            Self::Gemini(meter) => meter.text_bytes(),
             Self::Translated(translated) => translated.text_bytes,
         }
     }

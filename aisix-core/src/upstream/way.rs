@@ -1,4 +1,4 @@
-//! From the caller's dialect to the upstream's, and back.
+//! From the caller's dialect to the upstream's.
 
 use aisix_wire::{
     Dialect, Form, Operation,
@@ -11,12 +11,14 @@ pub(crate) enum Way {
     /// They are the same: bytes are forwarded.
     Same(Dialect),
     /// They differ: what is said is read in one and written in the other.
-    Translated {
+    Chat {
         caller: &'static dyn CallerCodec,
         upstream: &'static dyn UpstreamCodec,
         /// The upstream's.
         dialect: Dialect,
     },
+    /// Embeddings, asked in OpenAI's dialect of Gemini.
+    Embed,
 }
 
 // === impl Way ===
@@ -27,13 +29,16 @@ impl Way {
         if operation.dialect == dialect {
             return Some(Self::Same(dialect));
         }
-        if operation.form != Form::Chat {
-            return None;
+        match operation.form {
+            Form::Chat => Some(Self::Chat {
+                caller: caller_codec(operation.dialect)?,
+                upstream: upstream_codec(dialect)?,
+                dialect,
+            }),
+            Form::Embed if (operation.dialect, dialect) == (Dialect::OpenAi, Dialect::Gemini) => {
+                Some(Self::Embed)
+            }
+            _ => None,
         }
-        Some(Self::Translated {
-            caller: caller_codec(operation.dialect)?,
-            upstream: upstream_codec(dialect)?,
-            dialect,
-        })
     }
 }

@@ -190,3 +190,16 @@ async fn an_acceptable_id_of_the_client_is_kept() {
         }
     }
 }
+
+#[tokio::test]
+async fn where_anthropics_limits_stand_is_told_on_success_and_refusal() {
+    let name = "anthropic-ratelimit-unified-status";
+    let upstream = Upstream::new();
+    let gateway = testing::gateway(&upstream);
+    for answer in [Answer::chat("hi"), Answer::refusal(429, "slow down")] {
+        upstream.answer(answer.header(name, "rejected"));
+        let request = testing::chat_request("hi");
+        let response = send(&gateway, request).await;
+        assert_eq!(response.headers()[name], "rejected");
+    }
+}

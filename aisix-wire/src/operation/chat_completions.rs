@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`
 
 use super::rules::{self, Invalid};
-use super::{Form, Operation};
+use super::{Form, Operation, Streaming};
 use crate::{Dialect, Envelope, Kind};
 
 /// OpenAI chat completions.
@@ -10,10 +10,11 @@ pub static CHAT_COMPLETIONS: Operation = Operation {
     path: "/v1/chat/completions",
     form: Form::Chat,
     dialect: Dialect::OpenAi,
-    streams: true,
+    streams: Streaming::Asked,
     may_retry: true,
     prompt: &["messages", "tools", "functions"],
     output_limit: &["max_completion_tokens", "max_tokens"],
+    answers: &["n"],
     reads: &[
         "model",
         "messages",
@@ -23,6 +24,7 @@ pub static CHAT_COMPLETIONS: Operation = Operation {
         "stream_options",
         "max_completion_tokens",
         "max_tokens",
+        "n",
     ],
     rules: check,
 };

@@ -1,7 +1,7 @@
 //! `POST /v1/completions`
 
 use super::rules::{self, Invalid};
-use super::{Form, Operation};
+use super::{Form, Operation, Streaming};
 use crate::{Dialect, Envelope, Kind};
 
 /// OpenAI's older completions of a text.
@@ -10,11 +10,19 @@ pub static COMPLETIONS: Operation = Operation {
     path: "/v1/completions",
     form: Form::Complete,
     dialect: Dialect::OpenAi,
-    streams: true,
+    streams: Streaming::Asked,
     may_retry: true,
     prompt: &["prompt"],
     output_limit: &["max_tokens"],
-    reads: &["model", "prompt", "stream", "stream_options", "max_tokens"],
+    answers: &["n"],
+    reads: &[
+        "model",
+        "prompt",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "n",
+    ],
     rules: check,
 };
 

@@ -1,7 +1,7 @@
 //! `POST /v1/embeddings`
 
 use super::rules::{self, Invalid};
-use super::{Form, Operation};
+use super::{Form, Operation, Streaming};
 use crate::{Dialect, Envelope, Kind};
 
 /// OpenAI embeddings.
@@ -10,10 +10,11 @@ pub static EMBEDDINGS: Operation = Operation {
     path: "/v1/embeddings",
     form: Form::Embed,
     dialect: Dialect::OpenAi,
-    streams: false,
+    streams: Streaming::Never,
     may_retry: true,
     prompt: &["input"],
     output_limit: &[],
+    answers: &[],
     reads: &["model", "input"],
     rules: check,
 };

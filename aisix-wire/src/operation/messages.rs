@@ -1,7 +1,7 @@
 //! `POST /v1/messages`
 
 use super::rules::{self, Invalid};
-use super::{Form, Operation};
+use super::{Form, Operation, Streaming};
 use crate::{Dialect, Envelope};
 
 /// Anthropic's messages.
@@ -10,10 +10,11 @@ pub static MESSAGES: Operation = Operation {
     path: "/v1/messages",
     form: Form::Chat,
     dialect: Dialect::Anthropic,
-    streams: true,
+    streams: Streaming::Asked,
     may_retry: true,
     prompt: &["messages", "system", "tools"],
     output_limit: &["max_tokens"],
+    answers: &[],
     reads: &[
         "model",
         "messages",

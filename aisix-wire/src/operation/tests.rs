@@ -18,21 +18,24 @@ fn refuses(operation: &Operation, body: &str, param: &str, message: &str) {
 #[test]
 fn every_operation_reads_what_it_relies_on_and_stands_alone() {
     for operation in OPERATIONS {
+        let model = (!operation.names_model_in_path()).then_some(&"model");
         for name in operation
             .prompt
             .iter()
             .chain(operation.output_limit)
-            .chain(&["model"])
+            .chain(operation.answers)
+            .chain(model)
         {
+            let outermost = name.split('.').next().unwrap();
             assert!(
-                operation.reads.contains(name),
+                operation.reads.contains(&outermost),
                 "{} of {}",
                 name,
                 operation.name
             );
         }
         assert_eq!(
-            operation.streams,
+            operation.streams == Streaming::Asked,
             operation.reads.contains(&"stream"),
             "{}",
             operation.name
@@ -50,7 +53,7 @@ fn every_operation_reads_what_it_relies_on_and_stands_alone() {
 
 #[test]
 fn the_model_is_a_name_on_every_operation() {
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().filter(|o| !o.names_model_in_path()) {
         refuses(operation, "{}", "model", "missing required field \"model\"");
         refuses(
             operation,
@@ -212,4 +215,51 @@ fn completions_may_leave_the_prompt_out() {
         "stream",
         message,
     );
+}
+
+#[test]
+fn a_path_may_name_the_model() {
+    let model = |path| GENERATE_CONTENT.model_in(path);
+    assert_eq!(model("/v1beta/models/m:generateContent"), Some("m"));
+    assert_eq!(model("/v1beta/models/a/b:c:generateContent"), Some("a/b:c"));
+    assert_eq!(model("/v1beta/models/:generateContent"), None);
+    assert_eq!(model("/v1beta/models/m:streamGenerateContent"), None);
+    assert_eq!(model("/v1beta/models/m"), None);
+    assert_eq!(CHAT_COMPLETIONS.model_in("/v1/chat/completions"), None);
+}
+
+#[test]
+fn content_needs_contents() {
+    for operation in [&GENERATE_CONTENT, &STREAM_GENERATE_CONTENT] {
+        assert_eq!(check(operation, r#"{"contents":[{}]}"#), Ok(()));
+        let missing = "missing required field \"contents\"";
+        refuses(operation, "{}", "contents", missing);
+        let empty = "\"contents\" must not be empty";
+        refuses(operation, r#"{"contents":[]}"#, "contents", empty);
+        let wrong = "\"contents\" must be an array";
+        refuses(operation, r#"{"contents":"hi"}"#, "contents", wrong);
+    }
+}
+
+#[test]
+fn responses_may_leave_the_input_out() {
+    for good in ["", r#","input":"hi""#, r#","input":[]"#, r#","input":null"#] {
+        let body = format!(r#"{{"model":"m"{good}}}"#);
+        assert_eq!(check(&RESPONSES, &body), Ok(()), "{good}");
+    }
+    let message = "\"input\" must be a string or an array";
+    refuses(&RESPONSES, r#"{"model":"m","input":7}"#, "input", message);
+}
+
+#[test]
+fn whether_an_answer_streams_is_asked_or_settled() {
+    let streams = |operation: &Operation, body: &str| {
+        let envelope = Envelope::scan(body.as_bytes(), &[]).unwrap();
+        operation.streams(body.as_bytes(), &envelope)
+    };
+    assert!(streams(&RESPONSES, r#"{"stream":true}"#));
+    assert!(!streams(&RESPONSES, r#"{"stream":null}"#));
+    assert!(!streams(&EMBEDDINGS, r#"{"stream":true}"#));
+    assert!(!streams(&GENERATE_CONTENT, r#"{"stream":true}"#));
+    assert!(streams(&STREAM_GENERATE_CONTENT, "{}"));
 }

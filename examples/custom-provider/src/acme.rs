@@ -8,7 +8,7 @@ use aisix_core::{
     body::Body,
     call::{Attempt, Call},
     upstream::{Endpoint, Provider, Spec},
-    wire::{Dialect, Edits, Form, Operation},
+    wire::{CHAT_COMPLETIONS, Dialect, Edits, Form, Operation},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -55,7 +55,12 @@ impl Endpoint for Models {
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
-        let path = attempt.call.inbound.operation.path;
+        let operation = attempt.call.inbound.operation;
+        // Callers of other dialects are translated: they have other paths, and mean the same.
+        let path = match operation.form {
+            Form::Chat => CHAT_COMPLETIONS.path,
+            _ => operation.path,
+        };
         Request::post(format!("{}{path}", self.base))
             .header(CONTENT_TYPE, "application/json")
             .header("x-acme-key", self.key.clone())

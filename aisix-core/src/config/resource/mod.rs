@@ -32,7 +32,7 @@ pub use self::{
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
-    model::{Cost, Embedding, Model},
+    model::{Cost, Embedding, Model, OnUnsupported},
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,

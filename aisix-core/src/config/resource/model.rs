@@ -37,6 +37,11 @@ pub struct Model {
     /// the gateway's own.
     #[serde(default)]
     pub stream_timeout: Option<u64>,
+    /// What is done with members of a request that the provider cannot say: `drop` leaves all of them
+    /// out, `refuse` refuses the request. Default: what would change the shape of the answer is refused,
+    /// hints are left out.
+    #[serde(default)]
+    pub on_unsupported: Option<OnUnsupported>,
     /// Limits of everything that uses this model.
     #[serde(default)]
     pub rate_limit: RateLimit,
@@ -49,6 +54,16 @@ pub struct Model {
     /// Set for a model that makes embeddings.
     #[serde(default)]
     pub embedding: Option<Embedding>,
+}
+
+/// What is done with members of a request that the provider cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnsupported {
+    /// They are left out and listed in `x-aisix-dropped-params`.
+    Drop,
+    /// The request is refused, naming the first of them.
+    Refuse,
 }
 
 /// What tokens cost.

@@ -1,6 +1,11 @@
 //! Callers of one dialect, providers of another, through the gateway.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod counting;
+mod embeddings;
+mod gemini_callers;
+mod unsupported;
+
 use aisix_core::{
     Gateway,
     body::Body,
@@ -22,6 +27,12 @@ struct House {
 
 impl House {
     fn of(provider: &str, model_name: &str) -> Self {
+        Self::with(provider, json!({"model_name": model_name}))
+    }
+
+    /// The model has these members besides.
+    fn with(provider: &str, mut model: Value) -> Self {
+        model["provider"] = provider.into();
         let upstream = Upstream::new();
         let settings = Settings {
             retries: 0,
@@ -31,7 +42,7 @@ impl House {
             .upstream(settings)
             .providers(aisix_providers::registry())
             .provider_key(json!({"provider": provider, "api_key": "sk-upstream"}))
-            .model(json!({"provider": provider, "model_name": model_name}))
+            .model(model)
             .gateway(&upstream);
         Self { upstream, gateway }
     }
@@ -139,8 +150,8 @@ fn message() -> Value {
 
 /// The payloads of a stream.
 fn payloads(text: &str) -> Vec<Value> {
-    text.split("\n\n")
-        .filter_map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")))
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data: "))
         .filter(|data| *data != "[DONE]")
         .map(|data| serde_json::from_str(data).unwrap())
         .collect()
