@@ -48,16 +48,24 @@ impl Setup {
 
     /// Adds this upstream as the provider key `upstream`, which models added later use.
     #[must_use]
-    pub fn provider(mut self, upstream: &Upstream) -> Self {
-        self.provider = match upstream.flavour() {
-            Flavour::OpenAi => "openai",
-            Flavour::DeepSeek => "deepseek",
-            Flavour::Anthropic => "anthropic",
+    pub fn provider(self, upstream: &Upstream) -> Self {
+        let (provider, members) = match upstream.flavour() {
+            Flavour::OpenAi => ("openai", json!({})),
+            Flavour::DeepSeek => ("deepseek", json!({})),
+            Flavour::Anthropic => ("anthropic", json!({})),
+            Flavour::Gemini => ("gemini", json!({})),
+            Flavour::GeminiFront => ("gemini", json!({"adapter": "openai"})),
         };
-        let provider = self.provider;
-        self.entry("provider_keys", json!({
-            "display_name": "upstream", "provider": provider, "api_base": upstream.base_url(), "api_key": upstream::KEY,
-        }))
+        let at = json!({"api_base": upstream.base_url(), "api_key": upstream::KEY});
+        self.provider_named(provider, merged(at, members))
+    }
+
+    /// Adds the provider key `upstream` with these members, which models added later use.
+    #[must_use]
+    pub fn provider_named(mut self, provider: &'static str, members: Value) -> Self {
+        self.provider = provider;
+        let key = json!({"display_name": "upstream", "provider": provider});
+        self.entry("provider_keys", merged(key, members))
     }
 
     /// Adds models that the provider knows under the same names.

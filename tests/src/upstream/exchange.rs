@@ -35,9 +35,14 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body's `model`, if it has one.
+    /// The model that is asked for, if one is: the path names it, or else the body.
     #[must_use]
     pub fn model(&self) -> Option<String> {
+        if let Some((_, named)) = self.path.split_once("/models/")
+            && let Some((model, _)) = named.split_once(':')
+        {
+            return Some(model.to_owned());
+        }
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         Some(body.get("model")?.as_str()?.to_owned())
     }

@@ -6,6 +6,7 @@
 //! text. Dropping it closes every connection.
 
 mod answer;
+pub mod candidate;
 mod exchange;
 mod gate;
 pub mod message;
@@ -33,6 +34,7 @@ use tokio::{
 
 pub use self::{
     answer::Answer,
+    candidate::Candidate,
     exchange::{Ending, Exchange, Request},
     gate::Gate,
     message::Message,
@@ -210,11 +212,23 @@ impl Shared {
         }
     }
 
+    /// What is said when nothing is scripted.
+    fn greeting(&self) -> Script {
+        const WORDS: [&str; 3] = ["Hello", " from", " upstream"];
+        match self.flavour {
+            Flavour::Anthropic => Message::text(&WORDS).into(),
+            Flavour::Gemini => Candidate::text(&WORDS).into(),
+            Flavour::OpenAi | Flavour::DeepSeek | Flavour::GeminiFront => {
+                Answer::text(WORDS).into()
+            }
+        }
+    }
+
     fn script(&self, model: &str) -> Script {
         let mut scripts = self.scripts();
         let queued = scripts.queued.pop_front();
         let script = queued.or_else(|| scripts.by_model.get(model).cloned());
-        script.unwrap_or_else(|| Answer::text(["Hello", " from", " upstream"]).into())
+        script.unwrap_or_else(|| self.greeting())
     }
 }
 

@@ -112,6 +112,20 @@ impl Reply {
         self
     }
 
+    /// Puts the whole body into an array of one, as Google's servers do with some errors.
+    #[must_use]
+    pub fn in_array(mut self) -> Self {
+        let body = [b"[".as_slice(), &self.body(), b"]"].concat();
+        let length = body.len().to_string();
+        for (name, value) in &mut self.headers {
+            if name == "content-length" {
+                value.clone_from(&length);
+            }
+        }
+        self.steps = vec![Step::Send(body.into())];
+        self
+    }
+
     /// Lets only the first `length` bytes of the body out, then does `step`. The head is unchanged, so
     /// a `content-length` promises the whole.
     #[must_use]

@@ -6,6 +6,8 @@
 mod chat;
 mod deepseek;
 mod field;
+mod front;
+mod gemini;
 mod messages;
 mod other;
 
@@ -25,6 +27,11 @@ pub enum Flavour {
     /// Anthropic: `/v1/messages` and nothing else. Its answers are scripted as
     /// [`Message`](super::Message) or byte by byte.
     Anthropic,
+    /// Gemini: its own API under `/v1beta`. Its answers are scripted as
+    /// [`Candidate`](super::Candidate) or byte by byte.
+    Gemini,
+    /// Gemini through its OpenAI front, `/v1beta/openai`.
+    GeminiFront,
 }
 
 /// What an acceptable request asks for.
@@ -40,6 +47,8 @@ impl Flavour {
     pub(super) fn base_path(self) -> &'static str {
         match self {
             Self::OpenAi => "/v1",
+            Self::Gemini => "/v1beta",
+            Self::GeminiFront => front::BASE,
             Self::DeepSeek | Self::Anthropic => "",
         }
     }
@@ -49,15 +58,24 @@ impl Flavour {
         match self {
             Self::OpenAi => path.strip_prefix("/v1"),
             Self::DeepSeek => Some(path.strip_prefix("/v1").unwrap_or(path)),
-            Self::Anthropic => None,
+            Self::GeminiFront => path.strip_prefix(front::BASE),
+            Self::Anthropic | Self::Gemini => None,
         }
     }
 }
 
 pub(super) fn check(flavour: Flavour, request: &Request) -> Result<Asked, Reply> {
-    if flavour == Flavour::Anthropic {
-        return messages::check(request).map(|()| Asked::Inference);
+    match flavour {
+        Flavour::Anthropic => messages::check(request).map(|()| Asked::Inference),
+        Flavour::Gemini => gemini::check(request).map(|()| Asked::Inference),
+        // Its errors are those of Google's other APIs, in an array.
+        Flavour::GeminiFront => openai(flavour, request).map_err(front::told),
+        Flavour::OpenAi | Flavour::DeepSeek => openai(flavour, request),
     }
+}
+
+/// The providers that speak OpenAI's dialect, with their deviations.
+fn openai(flavour: Flavour, request: &Request) -> Result<Asked, Reply> {
     let unknown = || {
         fault(
             404,
@@ -75,7 +93,8 @@ pub(super) fn check(flavour: Flavour, request: &Request) -> Result<Asked, Reply>
         (Flavour::OpenAi, "/chat/completions") => chat::check,
         (Flavour::DeepSeek, "/chat/completions") => deepseek::check,
         (Flavour::OpenAi, "/completions") => other::completions,
-        (Flavour::OpenAi, "/embeddings") => other::embeddings,
+        (Flavour::GeminiFront, "/chat/completions") => front::check,
+        (Flavour::OpenAi | Flavour::GeminiFront, "/embeddings") => other::embeddings,
         _ => return Err(unknown()),
     };
     method(request, &Method::POST)?;

@@ -1,7 +1,12 @@
 //! What Anthropic refuses of a request to `/v1/messages`, in its own words.
 
+mod blocks;
+mod config;
+mod schema;
+mod turns;
+
 use http::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::upstream::{KEY, Reply, Request, message::refusal};
 
@@ -9,7 +14,7 @@ use crate::upstream::{KEY, Reply, Request, message::refusal};
 const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
 
 /// The members that a request may have; Anthropic refuses every other.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "model",
     "messages",
     "max_tokens",
@@ -25,7 +30,11 @@ const KNOWN: [&str; 15] = [
     "thinking",
     "service_tier",
     "output_config",
+    "cache_control",
 ];
+
+/// Those that only some `anthropic-beta` knows.
+const BETA: [&str; 3] = ["container", "context_management", "mcp_servers"];
 
 pub(super) fn check(request: &Request) -> Result<(), Reply> {
     if request.path.split('?').next() != Some("/v1/messages") {
@@ -55,48 +64,42 @@ pub(super) fn check(request: &Request) -> Result<(), Reply> {
     }
     let body: Value = serde_json::from_slice(&request.body)
         .map_err(|_| invalid("The request body is not valid JSON"))?;
-    members(&body).map_err(|fault| invalid(&fault))
+    let beta = request.header("anthropic-beta").is_some();
+    members(&body, beta).map_err(|fault| invalid(&fault))
 }
 
-fn members(body: &Value) -> Result<(), String> {
-    let members = body.as_object().ok_or("the body is not an object")?;
-    if let Some(unknown) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
-        return Err(format!("{unknown}: Extra inputs are not permitted"));
+fn members(body: &Value, beta: bool) -> Result<(), String> {
+    let members = object(body, "body")?;
+    let known = |name: &str| KNOWN.contains(&name) || beta && BETA.contains(&name);
+    if let Some(unknown) = members.keys().find(|name| !known(name)) {
+        return Err(extra(unknown));
     }
-    if !body["model"].is_string() {
+    if body["model"].as_str().is_none_or(str::is_empty) {
         return Err("model: Field required".to_owned());
     }
     if body["max_tokens"].as_u64().is_none_or(|count| count == 0) {
         return Err("max_tokens: Field required".to_owned());
     }
-    let messages = body["messages"]
-        .as_array()
-        .ok_or("messages: Field required")?;
-    if messages.is_empty() {
-        return Err("messages: at least one message is required".to_owned());
+    turns::check(body)?;
+    config::check(body)
+}
+
+fn object<'v>(value: &'v Value, place: &str) -> Result<&'v Map<String, Value>, String> {
+    let object = value.as_object();
+    object.ok_or_else(|| format!("{place}: Input should be a valid dictionary"))
+}
+
+/// The members are among these.
+fn only(value: &Value, place: &str, known: &[&str]) -> Result<(), String> {
+    let mut names = object(value, place)?.keys();
+    match names.find(|name| !known.contains(&name.as_str())) {
+        Some(unknown) => Err(extra(&format!("{place}.{unknown}"))),
+        None => Ok(()),
     }
-    let mut calls: Vec<&str> = Vec::new();
-    for (index, message) in messages.iter().enumerate() {
-        if message["role"] != "user" && message["role"] != "assistant" {
-            return Err(format!("messages.{index}.role: unknown role"));
-        }
-        let blocks = match &message["content"] {
-            Value::String(_) => &[][..],
-            Value::Array(blocks) => blocks,
-            _ => return Err(format!("messages.{index}.content: Field required")),
-        };
-        let ids = |kind: &'static str, id: &'static str| {
-            let of_kind = blocks.iter().filter(move |block| block["type"] == kind);
-            of_kind.filter_map(move |block| block[id].as_str())
-        };
-        if !calls.iter().copied().eq(ids("tool_result", "tool_use_id")) {
-            return Err(format!(
-                "messages.{index}: tool_use ids without tool_result"
-            ));
-        }
-        calls = ids("tool_use", "id").collect();
-    }
-    Ok(())
+}
+
+fn extra(place: &str) -> String {
+    format!("{place}: Extra inputs are not permitted")
 }
 
 fn invalid(message: &str) -> Reply {
