@@ -25,7 +25,11 @@ use crate::{bearer::Bearer, deepseek, gemini, openai};
 pub struct Compatible;
 
 /// A server of OpenAI's dialect without deviations. It has chat completions, and maybe no responses.
-pub(crate) struct Plain(pub(crate) Bearer);
+struct Plain {
+    bearer: Bearer,
+    /// Whether it is Gemini's front, which wants the signatures of its calls back.
+    signs: bool,
+}
 
 // === impl Compatible ===
 
@@ -46,7 +50,10 @@ impl Provider for Compatible {
             "gemini" => Some(gemini::OPENAI_FRONT),
             _ => None,
         };
-        Ok(Arc::new(Plain(Bearer::new(spec, default)?)))
+        Ok(Arc::new(Plain {
+            bearer: Bearer::new(spec, default)?,
+            signs: spec.provider == "gemini",
+        }))
     }
 }
 
@@ -61,9 +68,10 @@ impl Endpoint for Plain {
     fn adapt(&self, options: &mut WriteOptions<'_>) {
         // Many servers know only the older name.
         options.limit_name = LimitName::MaxTokens;
+        options.replay_signatures = self.signs;
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
-        self.0.request(attempt.call.inbound.operation, body)
+        self.bearer.request(attempt.call.inbound.operation, body)
     }
 }

@@ -8,6 +8,7 @@ mod models;
 mod names;
 mod read;
 mod reader;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod usage;

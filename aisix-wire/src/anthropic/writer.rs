@@ -2,9 +2,10 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{usage, write};
+use super::{signed, usage, write};
 use crate::chat::{
-    Block, BlockKind, Content, Delta, Event, EventWriter, Finish, FinishReason, Start, WriteContext,
+    Block, BlockKind, Content, Delta, Event, EventWriter, Finish, FinishReason, Start, ToolCall,
+    WriteContext,
 };
 use crate::error::{ErrorBody, write_error_event};
 use crate::json::Writer;
@@ -29,6 +30,8 @@ pub(super) struct MessageWriter {
     ended: bool,
     blocks: u32,
     open: Option<Open>,
+    /// A call that is not told yet, because its signature may follow.
+    call: Option<Block>,
     calls: bool,
     refuses: bool,
     usage: Option<Usage>,
@@ -100,6 +103,7 @@ impl MessageWriter {
             ended: false,
             blocks: 0,
             open: None,
+            call: None,
             calls: false,
             refuses: false,
             usage: None,
@@ -154,12 +158,23 @@ impl MessageWriter {
                 self.refuses = true;
                 self.begin(out);
             }
-            BlockKind::ToolCall { id, name } => self.open_call(id, name, out),
+            BlockKind::ToolCall { id, name } => {
+                self.begin(out);
+                self.call = Some(Block::new(Content::ToolCall(ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                })));
+            }
             BlockKind::Whole(block) => self.whole(block, out),
         }
     }
 
     fn delta(&mut self, delta: &Delta, out: &mut BytesMut) {
+        if let (Some(call), Delta::Signature(signature)) = (&mut self.call, delta) {
+            call.signature = Some(signature.clone());
+        }
+        self.tell_call(out);
         match delta {
             Delta::Text(text) | Delta::Refusal(text) => {
                 self.refuses |= matches!(delta, Delta::Refusal(_));
@@ -241,7 +256,7 @@ impl MessageWriter {
                 }
             }
             Content::ToolCall(call) => {
-                self.open_call(&call.id, &call.name, out);
+                self.open_call(call, block, out);
                 self.arguments(&call.arguments, out);
             }
             Content::RedactedThinking(_) | Content::Opaque(_) if write::has_place(block, None) => {
@@ -281,12 +296,22 @@ impl MessageWriter {
         });
     }
 
-    fn open_call(&mut self, id: &str, name: &str, out: &mut BytesMut) {
+    /// Tells a call that was held back.
+    fn tell_call(&mut self, out: &mut BytesMut) {
+        let Some(block) = self.call.take() else {
+            return;
+        };
+        if let Content::ToolCall(call) = &block.content {
+            self.open_call(call, &block, out);
+        }
+    }
+
+    fn open_call(&mut self, call: &ToolCall, block: &Block, out: &mut BytesMut) {
         self.calls = true;
         self.open(Open::CallHeld(String::new()), out, |w| {
             w.name("type").string("tool_use");
-            w.name("id").string(id);
-            w.name("name").string(name);
+            w.name("id").string(&signed::seal(&call.id, block));
+            w.name("name").string(&call.name);
             w.name("input").object(|_| {});
         });
     }
@@ -305,6 +330,7 @@ impl MessageWriter {
 
     /// Closes the open block, if there is one.
     fn close(&mut self, out: &mut BytesMut) {
+        self.tell_call(out);
         let Some(open) = self.open.take() else {
             return;
         };

@@ -102,6 +102,8 @@ pub struct WriteOptions<'a> {
     pub limit_name: LimitName,
     /// Whether the upstream wants its thoughts of earlier turns back where the dialect does not demand it.
     pub replay_thinking: bool,
+    /// Whether the upstream knows signatures of calls and texts where the dialect has no place for them.
+    pub replay_signatures: bool,
 }
 
 /// A request as it goes to the upstream.
@@ -171,6 +173,7 @@ impl<'a> WriteOptions<'a> {
             default_output_limit: 4096,
             limit_name: LimitName::default(),
             replay_thinking: false,
+            replay_signatures: false,
         }
     }
 }

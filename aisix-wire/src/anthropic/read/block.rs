@@ -1,7 +1,6 @@
 //! The blocks of turns and answers.
 
-use std::borrow::Cow;
-
+use crate::anthropic::signed;
 use crate::chat::{Block, Content, Document, Image, Opaque, Raw, Source, ToolCall, ToolResult};
 use crate::json::{Object, Path, Value};
 use crate::{Dialect, Invalid, Kind};
@@ -45,7 +44,13 @@ pub(super) fn block(block: &Object<'_>, path: &Path<'_>, results: bool) -> Resul
         },
         "image" => image(block),
         "document" => document(block),
-        "tool_use" => Content::ToolCall(call(block, path)?),
+        "tool_use" => {
+            let mut call = call(block, path)?;
+            let (id, sealed) = signed::open(&call.id);
+            signature = sealed;
+            call.id = id.to_owned();
+            Content::ToolCall(call)
+        }
         "tool_result" if results => Content::ToolResult(result(block, path)?),
         "thinking" => {
             signature = block
@@ -151,7 +156,7 @@ fn result(block: &Object<'_>, path: &Path<'_>) -> Result<ToolResult, Invalid> {
     Ok(ToolResult {
         call: block
             .text(path, "tool_use_id")?
-            .map(Cow::into_owned)
+            .map(|id| signed::open(&id).0.to_owned())
             .ok_or_else(|| path.member("tool_use_id").missing())?,
         name: None,
         blocks,

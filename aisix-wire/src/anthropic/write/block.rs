@@ -55,9 +55,7 @@ pub(in super::super) fn content_block(w: &mut Writer<'_>, block: &Block) {
             None => typed(w, "document", block, |w| document_source(w, document)),
         },
         Content::ToolCall(call) => typed(w, "tool_use", block, |w| {
-            w.name("id").string(&wire_id(&call.id));
-            w.name("name").string(&wire_name(&call.name));
-            w.name("input").raw(input(call).as_str());
+            tool_use(w, call, &wire_id(&call.id));
         }),
         Content::Thinking(text) => typed(w, "thinking", block, |w| {
             w.name("thinking").string(text);
@@ -74,6 +72,20 @@ pub(in super::super) fn content_block(w: &mut Writer<'_>, block: &Block) {
         }
         Content::Audio(_) | Content::ToolResult(_) => {}
     }
+}
+
+/// Writes the block of a call that its caller knows under this id.
+pub(super) fn call_block(w: &mut Writer<'_>, call: &ToolCall, id: &str) {
+    w.object(|w| {
+        w.name("type").string("tool_use");
+        tool_use(w, call, id);
+    });
+}
+
+fn tool_use(w: &mut Writer<'_>, call: &ToolCall, id: &str) {
+    w.name("id").string(id);
+    w.name("name").string(&wire_name(&call.name));
+    w.name("input").raw(input(call).as_str());
 }
 
 /// The arguments as the object that the dialect wants; anything else becomes a member of one.

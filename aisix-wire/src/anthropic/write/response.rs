@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::block::{content_block, has_place};
+use super::block::{call_block, content_block, has_place};
 use crate::Dialect;
-use crate::anthropic::usage;
+use crate::anthropic::{signed, usage};
 use crate::chat::{Block, Content, Finish, FinishReason, Response, WriteContext};
 use crate::json::Writer;
 
@@ -32,7 +32,10 @@ pub(in super::super) fn response(response: &Response, context: &WriteContext<'_>
         w.name("role").string("assistant");
         w.name("model").string(context.model);
         w.name("content").array(|w| {
-            said.iter().for_each(|block| content_block(w, block));
+            said.iter().for_each(|block| match &block.content {
+                Content::ToolCall(call) => call_block(w, call, &signed::seal(&call.id, block)),
+                _ => content_block(w, block),
+            });
         });
         w.name("stop_reason")
             .string(stop_reason(finish, own, calls, refuses));

@@ -200,10 +200,11 @@ impl Candidate {
                 self.calls = true;
                 let (id, name) = (call.id, call.name);
                 self.open(BlockKind::ToolCall { id, name }, out);
-                self.delta(Delta::Arguments(call.arguments), out);
+                // First, so that a writer whose calls begin with it need not wait for the arguments.
                 if let Some(signature) = signature {
                     self.delta(Delta::Signature(signature), out);
                 }
+                self.delta(Delta::Arguments(call.arguments), out);
                 self.end_block(out);
             }
             content => {

@@ -83,6 +83,67 @@ fn a_thought_signature_travels_through_an_openai_client_and_back() {
     );
 }
 
+/// The parts of the model's turn that carry a signature, when a caller of Messages sends these blocks back.
+fn signed_after(blocks: &[Value]) -> Vec<Value> {
+    let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
+    let results = calls.map(|call| {
+        assert!(call["id"].as_str().unwrap().len() < 64, "{call}");
+        json!({"type": "tool_result", "tool_use_id": call["id"], "content": "ok"})
+    });
+    let messages = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": blocks},
+        {"role": "user", "content": results.collect::<Vec<_>>()},
+    ]);
+    let body = json!({"model": "g", "max_tokens": 10, "messages": messages}).to_string();
+    let messages = other(Dialect::Anthropic);
+    let request = messages.read_request(body.as_bytes()).unwrap();
+    let options = WriteOptions::new("gemini-3-pro");
+    let back = Gemini.write_request(&request, &options).unwrap();
+    let body = written(&back.body);
+    assert_eq!(
+        body["contents"][2]["parts"][0]["functionResponse"]["name"],
+        "lookup"
+    );
+    let parts = body["contents"][1]["parts"].as_array().unwrap();
+    let signed = parts
+        .iter()
+        .filter(|part| part.get("thoughtSignature").is_some());
+    signed.cloned().collect()
+}
+
+#[test]
+fn a_thought_signature_travels_through_an_anthropic_client_and_back() {
+    let whole = fixture!("response/thoughts_and_calls.json");
+    let answer = Gemini.read_response(whole.as_bytes()).unwrap();
+    let out = written(&other(Dialect::Anthropic).write_response(&answer, &CONTEXT));
+    let signed = signed_after(out["content"].as_array().unwrap());
+    assert_eq!(signed[0]["thoughtSignature"], "c2ln");
+    assert_eq!(signed[0]["functionCall"]["name"], "lookup");
+
+    let mut events = Vec::new();
+    let (mut decoder, mut reader) = (Decoder::new(1 << 20), Gemini.reader());
+    decoder.push(fixture!("stream/tools.sse").into());
+    while let Ok(Some(event)) = decoder.next() {
+        let data = event.data().unwrap();
+        reader.read(None, &data, &mut events).unwrap();
+    }
+    reader.end(&mut events).unwrap();
+    let mut out = BytesMut::new();
+    let mut writer = other(Dialect::Anthropic).writer(&CONTEXT);
+    events
+        .iter()
+        .for_each(|event| writer.write(event, &mut out));
+    let text = String::from_utf8(out.to_vec()).unwrap();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let starts = data.filter_map(|data| {
+        let block = value(data)["content_block"].clone();
+        (block["type"] == "tool_use").then_some(block)
+    });
+    let signed = signed_after(&starts.collect::<Vec<_>>());
+    assert_eq!(signed[0]["thoughtSignature"], "c2ln");
+}
+
 #[test]
 fn streams_reach_callers_of_other_dialects_whole() {
     for (dialect, end) in [

@@ -189,11 +189,11 @@ fn calls_come_whole_with_ids_and_signatures() {
             },
             Event::Delta {
                 choice: 0,
-                delta: Delta::Arguments(r#"{"q":"rust"}"#.into())
+                delta: Delta::Signature("c2ln".into())
             },
             Event::Delta {
                 choice: 0,
-                delta: Delta::Signature("c2ln".into())
+                delta: Delta::Arguments(r#"{"q":"rust"}"#.into())
             },
             Event::BlockEnd { choice: 0 },
         ]

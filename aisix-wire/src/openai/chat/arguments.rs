@@ -4,8 +4,14 @@ use super::write_turns::signature;
 use crate::chat::{Block, Content};
 use crate::json::Writer;
 
-/// Writes a tool call, with its number in a stream; other blocks than calls are left out.
-pub(super) fn write_call(w: &mut Writer<'_>, index: Option<u64>, block: &Block) {
+/// Writes a tool call, with its number in a stream and its signature, if the reader knows what that is; other
+/// blocks than calls are left out.
+pub(super) fn write_call(
+    w: &mut Writer<'_>,
+    index: Option<u64>,
+    block: &Block,
+    signature: Option<&str>,
+) {
     match &block.content {
         Content::ToolCall(call) => w.object(|w| {
             w.maybe_number("index", index);
@@ -15,7 +21,7 @@ pub(super) fn write_call(w: &mut Writer<'_>, index: Option<u64>, block: &Block) 
                 w.name("name").string(&call.name);
                 w.name("arguments").string(&call.arguments);
             });
-            if let Some(signature) = &block.signature {
+            if let Some(signature) = signature {
                 self::signature(w, signature);
             }
         }),

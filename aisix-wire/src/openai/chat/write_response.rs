@@ -100,7 +100,9 @@ fn message(w: &mut Writer<'_>, blocks: &[Block]) {
     if calls {
         w.name("tool_calls").array(|w| {
             let calls = blocks.iter().filter(|block| is_call(block));
-            calls.for_each(|block| arguments::write_call(w, None, block));
+            calls.for_each(|block| {
+                arguments::write_call(w, None, block, block.signature.as_deref());
+            });
         });
     }
     beside(w, blocks);

@@ -26,6 +26,7 @@ pub(super) fn write(
     let turns = Turns {
         dialect: request.dialect,
         replay_thinking: options.replay_thinking,
+        replay_signatures: options.replay_signatures,
         losses,
     };
     w.name("messages").array(|w| turns.all(w, &request.turns))
@@ -34,6 +35,7 @@ pub(super) fn write(
 struct Turns<'a> {
     dialect: Dialect,
     replay_thinking: bool,
+    replay_signatures: bool,
     losses: &'a mut Losses,
 }
 
@@ -174,11 +176,18 @@ impl Turns<'_> {
                 w.name("refusal").string(&refusal);
             }
             self.aside(w, &aside);
-            if let Some(signature) = said.last().and_then(|block| block.signature.as_deref()) {
+            if let Some(signature) = said.last().and_then(|block| self.signature_of(block)) {
                 self::signature(w, signature);
             }
             Ok(())
         })
+    }
+
+    fn signature_of<'b>(&self, block: &'b Block) -> Option<&'b str> {
+        block
+            .signature
+            .as_deref()
+            .filter(|_| self.replay_signatures)
     }
 
     /// Thinking and calls, which stand beside the content.
@@ -201,7 +210,7 @@ impl Turns<'_> {
         w.name("tool_calls").array(|w| {
             for block in blocks {
                 self.mark(block);
-                arguments::write_call(w, None, block);
+                arguments::write_call(w, None, block, self.signature_of(block));
             }
         });
     }

@@ -238,8 +238,9 @@ impl Writer {
         let (choice, index) = (state.index, state.calls);
         state.calls += 1;
         self.chunk(out, choice, None, |w| {
-            w.name("tool_calls")
-                .array(|w| arguments::write_call(w, Some(index), &block));
+            w.name("tool_calls").array(|w| {
+                arguments::write_call(w, Some(index), &block, block.signature.as_deref());
+            });
         });
     }
 

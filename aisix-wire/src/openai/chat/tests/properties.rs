@@ -314,7 +314,7 @@ proptest! {
             messages.join(",")
         );
         let request = ChatCompletions.read_request(body.as_bytes()).unwrap();
-        let options = WriteOptions { replay_thinking: true, ..WriteOptions::new("m") };
+        let options = WriteOptions { replay_thinking: true, replay_signatures: true, ..WriteOptions::new("m") };
         let written = ChatCompletions.write_request(&request, &options).unwrap();
         prop_assert!(written.dropped.is_empty());
         prop_assert_eq!(canon(&written.body), canon(&body));

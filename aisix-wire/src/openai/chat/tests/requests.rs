@@ -17,6 +17,7 @@ fn read(body: &str) -> Request {
 fn write(request: &Request) -> String {
     let options = WriteOptions {
         replay_thinking: true,
+        replay_signatures: true,
         ..WriteOptions::new("up")
     };
     let written = ChatCompletions.write_request(request, &options).unwrap();
