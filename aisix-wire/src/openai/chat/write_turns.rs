@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::arguments;
-use super::uri;
 use crate::chat::{
     Audio, Block, Content, Document, Image, Losses, Member, Opaque, Raw, Request, Role, Source,
     ToolResult, Turn, WriteOptions,
 };
 use crate::json::Writer;
+use crate::openai::uri;
 use crate::{Dialect, Invalid};
 
 /// Writes the messages.
