@@ -7,7 +7,7 @@
 //! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
 //! | [`usage`] | token counts in disjoint buckets |
 //! | [`chat`] | the neutral form of conversations, into which and from which dialects are translated |
-//! | [`openai`] | reads the answers and streams of OpenAI-dialect providers |
+//! | [`openai`] | reads the answers and streams of OpenAI-dialect providers; Responses, for callers |
 //! | [`anthropic`] | the same for the Messages dialect |
 //! | [`gemini`] | the same for `generateContent`, and its embeddings |
 //! | [`error`] | writes errors for callers, reads refusals of upstreams |

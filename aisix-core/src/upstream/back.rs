@@ -46,6 +46,7 @@ impl Back {
                 let facts = match dialect {
                     Dialect::Anthropic => anthropic::read_response(&body),
                     Dialect::Gemini => gemini::read_facts(&body),
+                    Dialect::Responses => openai::responses::read_facts(&body),
                     _ => openai::read_response(&body),
                 };
                 let usage = facts.map_err(unreadable)?.usage;

@@ -171,6 +171,7 @@ pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_
         created: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
         request_id: call.trail().request_id().to_str().unwrap_or_default(),
         include_usage,
+        request: call.bytes(),
     }
 }
 

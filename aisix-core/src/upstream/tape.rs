@@ -28,6 +28,7 @@ pub(super) enum Tape {
     },
     Anthropic(anthropic::Meter),
     Gemini(gemini::Meter),
+    Responses(openai::responses::Meter),
     Translated(Box<Translated>),
 }
 
@@ -61,6 +62,7 @@ impl Tape {
     pub(super) fn new(attempt: &Attempt, back: Back, keep_usage: bool) -> Self {
         match back {
             Back::Same(Dialect::Anthropic) => Self::Anthropic(anthropic::Meter::new()),
+            Back::Same(Dialect::Responses) => Self::Responses(openai::responses::Meter::new()),
             Back::Same(Dialect::Gemini) => Self::Gemini(gemini::Meter::new()),
             Back::Same(_) | Back::Embed(_) => Self::OpenAi {
                 meter: openai::Meter::new(),
@@ -92,6 +94,7 @@ impl Tape {
             Self::OpenAi { meter, .. } => meter.observe(data),
             Self::Anthropic(meter) => meter.observe(event.name(), data),
             Self::Gemini(meter) => meter.observe(data),
+            Self::Responses(meter) => meter.observe(event.name(), data),
             Self::Translated(translated) => return translated.take(event.name(), data),
         };
         let bytes = match (&*self, &mark) {
@@ -125,7 +128,7 @@ impl Tape {
                 StreamDoneMarker::Optional => meter.finished(),
                 StreamDoneMarker::None => content,
             },
-            Self::Anthropic(_) => false,
+            Self::Anthropic(_) | Self::Responses(_) => false,
             // Nothing but the end of the connection ends this one.
             Self::Gemini(meter) if meter.done() => return Ok(Bytes::new()),
             Self::Gemini(_) => false,
@@ -141,12 +144,15 @@ impl Tape {
     /// The stream has broken. What the client is told.
     pub(super) fn fail(&mut self, dialect: Dialect, error: &Error) -> Bytes {
         let said = error_body(error);
-        let Self::Translated(translated) = self else {
-            return write_error_event(dialect, &said);
-        };
-        let mut out = BytesMut::new();
-        translated.writer.fail(&said, &mut out);
-        out.freeze()
+        match self {
+            Self::Translated(translated) => {
+                let mut out = BytesMut::new();
+                translated.writer.fail(&said, &mut out);
+                out.freeze()
+            }
+            Self::Responses(meter) => meter.fail(&said),
+            _ => write_error_event(dialect, &said),
+        }
     }
 
     /// The tokens, if the upstream has told.
@@ -155,6 +161,7 @@ impl Tape {
             Self::OpenAi { meter, .. } => meter.usage(),
             Self::Anthropic(meter) => meter.usage(),
             Self::Gemini(meter) => meter.usage(),
+            Self::Responses(meter) => meter.usage(),
             Self::Translated(translated) => translated.usage,
         }
     }
@@ -165,6 +172,7 @@ impl Tape {
             Self::OpenAi { meter, .. } => meter.text_bytes(),
             Self::Anthropic(meter) => meter.text_bytes(),
             Self::Gemini(meter) => meter.text_bytes(),
+            Self::Responses(meter) => meter.text_bytes(),
             Self::Translated(translated) => translated.text_bytes,
         }
     }

@@ -4,6 +4,7 @@
 mod counting;
 mod embeddings;
 mod gemini_callers;
+mod responses;
 mod unsupported;
 
 use aisix_core::{

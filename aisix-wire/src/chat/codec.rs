@@ -126,6 +126,8 @@ pub struct WriteContext<'a> {
     pub request_id: &'a str,
     /// Whether the caller asked for usage at the end of a stream.
     pub include_usage: bool,
+    /// The body of the caller's request, of which some dialects repeat members in the answer.
+    pub request: &'a [u8],
 }
 
 /// Why a stream broke.
@@ -146,7 +148,7 @@ pub enum StreamError {
 pub fn caller_codec(dialect: Dialect) -> Option<&'static dyn CallerCodec> {
     match dialect {
         Dialect::OpenAi => Some(&openai::ChatCompletions),
-        Dialect::Responses => None,
+        Dialect::Responses => Some(&openai::Responses),
         Dialect::Anthropic => Some(&anthropic::Messages),
         Dialect::Gemini => Some(&gemini::Gemini),
     }

@@ -19,6 +19,7 @@ mod block;
 mod codec;
 mod event;
 mod loss;
+mod member;
 mod names;
 mod raw;
 mod request;
@@ -34,6 +35,8 @@ pub use self::codec::{
 };
 pub use self::event::{BlockKind, Delta, Event, Start};
 pub use self::loss::{Losses, OnUnsupported};
+pub(crate) use self::member::Member;
+pub use self::member::Place;
 pub use self::names::Names;
 pub use self::raw::{Number, Opaque, Raw};
 pub use self::request::{

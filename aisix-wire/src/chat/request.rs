@@ -1,6 +1,6 @@
 //! What a caller asks for.
 
-use super::{Block, Content, Number, Opaque, Raw, Tool, ToolChoice, Turn};
+use super::{Block, Content, Number, Opaque, Place, Raw, Tool, ToolChoice, Turn};
 use crate::Dialect;
 
 /// What a caller asks for: to go on with a conversation.
@@ -14,6 +14,9 @@ pub struct Request {
     pub model: String,
     /// The conversation so far, instructions included, in the caller's order.
     pub turns: Vec<Turn>,
+    /// Where the turns stand in the caller's body, for who has to be told what is wrong with one; empty where
+    /// turns and elements are one to one.
+    pub places: Vec<Place>,
     /// What the model may call.
     pub tools: Vec<Tool>,
     /// Which of the tools it has to call.
@@ -180,6 +183,7 @@ impl Request {
             dialect,
             model: String::new(),
             turns: Vec::new(),
+            places: Vec::new(),
             tools: Vec::new(),
             tool_choice: None,
             parallel_tools: None,

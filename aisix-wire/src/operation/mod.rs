@@ -85,6 +85,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &EMBEDDINGS,
     &MESSAGES,
     &COUNT_TOKENS,
+    &RESPONSES,
     &GENERATE_CONTENT,
     &STREAM_GENERATE_CONTENT,
 ];

@@ -389,3 +389,22 @@ fn many_calls_with_one_id_take_no_more_than_linear_time() {
     super::strict::validate(&value).unwrap();
     assert!(start.elapsed() < std::time::Duration::from_secs(20));
 }
+
+#[test]
+fn a_turn_that_was_merged_of_messages_is_named_by_the_first_of_them() {
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
+    let call = |id| {
+        format!(r#"{{"id":"{id}","type":"function","function":{{"name":"f","arguments":""}}}}"#)
+    };
+    let result = |id| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":"x"}}"#);
+    let body = format!(
+        r#"{{"model":"x","messages":[{{"role":"user","content":"x"}},{{"role":"assistant","tool_calls":[{},{}]}},{},{},{{"role":"assistant","tool_calls":[{}]}}]}}"#,
+        call("a"),
+        call("b"),
+        result("a"),
+        result("b"),
+        call("c"),
+    );
+    let request = chat.read_request(body.as_bytes()).unwrap();
+    assert_eq!(write(&request, "m").unwrap_err().param, "messages[4]");
+}

@@ -13,6 +13,7 @@ const CONTEXT: WriteContext<'_> = WriteContext {
     created: 1,
     request_id: "0f-1e",
     include_usage: false,
+    request: b"{}",
 };
 
 fn write(response: &Response) -> Value {

@@ -44,6 +44,7 @@ fn write(events: &[Event]) -> Vec<u8> {
         created: 1,
         request_id: "0f",
         include_usage: false,
+        request: b"{}",
     });
     let mut out = BytesMut::new();
     events

@@ -16,6 +16,7 @@ const CONTEXT: WriteContext<'_> = WriteContext {
     created: 0,
     request_id: "r",
     include_usage: true,
+    request: b"{}",
 };
 
 const BODIES: &[&str] = &[

@@ -1,7 +1,6 @@
 //! Writing.
 
 mod block;
-mod fields;
 mod request;
 mod response;
 mod thinking;

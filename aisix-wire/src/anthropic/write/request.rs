@@ -3,10 +3,10 @@
 use bytes::BytesMut;
 
 use super::thinking::Thinking;
+use super::tools;
 use super::turns::Plan;
-use super::{fields, tools};
 use crate::anthropic::models::Generation;
-use crate::chat::{Format, Losses, Number, Raw, Request, Schema, WriteOptions, Written};
+use crate::chat::{Format, Losses, Member, Number, Raw, Request, Schema, WriteOptions, Written};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -72,7 +72,7 @@ fn form<'a>(
     options: &WriteOptions<'_>,
     losses: &mut Losses,
 ) -> Result<Form<'a>, Invalid> {
-    let field = fields::name(request, "response_format");
+    let field = request.member(Member::Format);
     Ok(match &request.format {
         None | Some(Format::Text) => Form::Free,
         Some(Format::Json | Format::Schema(Schema { schema: None, .. })) => Form::Instruct,
@@ -106,7 +106,7 @@ fn sampling(
     losses: &mut Losses,
 ) -> Result<(), Invalid> {
     let sampling = &request.sampling;
-    let field = |chat| fields::name(request, chat);
+    let field = |member| request.member(member);
     let takes = Generation::of(options.model).takes_sampling();
     let temperature = sampling.temperature.as_ref();
     let neutral = |number: &Number| number.as_f64() == Some(1.0);
@@ -114,7 +114,7 @@ fn sampling(
         if takes && (!thinking.thinks() || neutral(number)) {
             w.name("temperature").raw(&clamped(number));
         } else if !neutral(number) {
-            losses.hint(field("temperature"))?;
+            losses.hint(field(Member::Temperature))?;
         }
     }
     if let Some(number) = &sampling.top_p {
@@ -122,19 +122,19 @@ fn sampling(
         if takes && temperature.is_none() && (!thinking.thinks() || high) {
             w.name("top_p").raw(number.as_str());
         } else if !neutral(number) {
-            losses.hint(field("top_p"))?;
+            losses.hint(field(Member::TopP))?;
         }
     }
     if let Some(number) = &sampling.top_k {
         match whole(number).filter(|_| takes && !thinking.thinks()) {
             Some(count) => w.name("top_k").number(count),
-            None => losses.hint(field("top_k"))?,
+            None => losses.hint(field(Member::TopK))?,
         }
     }
     let stop = sampling.stop.as_deref().unwrap_or_default();
     let (said, blank): (Vec<_>, Vec<_>) = stop.iter().partition(|text| !text.trim().is_empty());
     if !blank.is_empty() {
-        losses.hint(field("stop"))?;
+        losses.hint(field(Member::Stop))?;
     }
     if !said.is_empty() {
         w.name("stop_sequences").array(|w| {
@@ -147,28 +147,28 @@ fn sampling(
 /// What the dialect has no words for at all.
 fn unsaid(request: &Request, losses: &mut Losses) -> Result<(), Invalid> {
     let sampling = &request.sampling;
-    let field = |chat| fields::name(request, chat);
+    let field = |member| request.member(member);
     if sampling.n.is_some_and(|n| n > 1) {
-        losses.shape(field("n"))?;
+        losses.shape(field(Member::Count))?;
     }
     if sampling.logprobs == Some(true) {
-        losses.shape(field("logprobs"))?;
+        losses.shape(field(Member::Logprobs))?;
     }
     if sampling.seed.is_some() {
-        losses.hint(field("seed"))?;
+        losses.hint(field(Member::Seed))?;
     }
     let weighs = |number: &Option<Number>| {
         let number = number.as_ref().and_then(Number::as_f64);
         number.is_some_and(|number| number != 0.0)
     };
     if weighs(&sampling.presence_penalty) {
-        losses.hint(field("presence_penalty"))?;
+        losses.hint(field(Member::PresencePenalty))?;
     }
     if weighs(&sampling.frequency_penalty) {
-        losses.hint(field("frequency_penalty"))?;
+        losses.hint(field(Member::FrequencyPenalty))?;
     }
     if sampling.logit_bias.is_some() {
-        losses.hint(field("logit_bias"))?;
+        losses.hint(field(Member::LogitBias))?;
     }
     Ok(())
 }
@@ -201,7 +201,7 @@ fn metadata(w: &mut Writer<'_>, request: &Request, losses: &mut Losses) -> Resul
             w.name("metadata").raw(metadata.as_str());
             return Ok(());
         }
-        (Some(_), _) => losses.hint("metadata")?,
+        (Some(_), _) => losses.hint(request.member(Member::Metadata))?,
         (None, _) => {}
     }
     if let Some(user) = &request.user {
@@ -220,7 +220,7 @@ fn service_tier(w: &mut Writer<'_>, request: &Request, losses: &mut Losses) -> R
         }
         Some("auto") => w.name("service_tier").string("auto"),
         Some("default") => w.name("service_tier").string("standard_only"),
-        Some(_) => losses.hint("service_tier")?,
+        Some(_) => losses.hint(request.member(Member::ServiceTier))?,
     }
     Ok(())
 }

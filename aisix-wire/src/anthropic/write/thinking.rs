@@ -1,9 +1,10 @@
 //! How much to think.
 
-use super::fields;
 use super::turns::Plan;
 use crate::anthropic::models::Generation;
-use crate::chat::{Effort, Losses, Reasoning, ReasoningMode, Request, ToolChoice, WriteOptions};
+use crate::chat::{
+    Effort, Losses, Member, Reasoning, ReasoningMode, Request, ToolChoice, WriteOptions,
+};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -62,7 +63,7 @@ impl Thinking {
         let budget = matches!(thinking.mode, ReasoningMode::Budget(_));
         let ruled_out = forced || budget && plan.lacks_thinking() || !generation.thinks();
         if thinking.thinks() && ruled_out {
-            losses.hint(fields::name(request, "reasoning_effort"))?;
+            losses.hint(request.member(Member::Reasoning))?;
             thinking.mode = ReasoningMode::Unsaid;
             thinking.max_tokens = limit.unwrap_or(options.default_output_limit);
         }

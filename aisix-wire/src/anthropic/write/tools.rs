@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::fields;
 use crate::anthropic::names::wire_name;
-use crate::chat::{Function, Losses, Raw, Request, Tool, ToolChoice};
+use crate::chat::{Function, Losses, Member, Raw, Request, Tool, ToolChoice};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -27,7 +26,7 @@ pub(super) fn offered<'a>(
     for (index, tool) in request.tools.iter().enumerate() {
         let keep = match (tool, &request.tool_choice) {
             (Tool::Opaque(opaque), _) if opaque.dialect != Dialect::Anthropic => {
-                losses.shape(&format!("tools[{index}]"))?;
+                losses.shape(&format!("{}[{index}]", request.member(Member::Tools)))?;
                 false
             }
             (Tool::Function(function), Some(ToolChoice::Allowed { names, .. })) => {
@@ -117,7 +116,7 @@ pub(super) fn tool_choice(
     offered: &[&Tool],
     losses: &mut Losses,
 ) -> Result<(), Invalid> {
-    let field = fields::name(request, "tool_choice");
+    let field = request.member(Member::ToolChoice);
     let single = request.parallel_tools == Some(false);
     if offered.is_empty() {
         // Without tools there is nothing to choose; the dialect refuses to be told.

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 
 use super::block::{content_block, has_place};
-use super::fields;
 use crate::anthropic::names::wire_id;
-use crate::chat::{Block, Content, Losses, Raw, Request, Role, ToolResult};
+use crate::chat::{Block, Content, Losses, Member, Raw, Request, Role, ToolResult};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -51,7 +50,7 @@ impl<'a> Plan<'a> {
         let mut last_empty = None;
         for (at, turn) in request.turns.iter().enumerate() {
             if turn.name.is_some() {
-                losses.hint("messages.name")?;
+                losses.hint(request.member(Member::Speaker))?;
             }
             for block in &turn.blocks {
                 let inner = match &block.content {
@@ -62,7 +61,7 @@ impl<'a> Plan<'a> {
                     && inner.iter().all(|block| in_result(block, own))
                     && !misplaced(turn.role, block);
                 if !fits {
-                    losses.shape(&format!("{}.content", fields::turn(request, at)))?;
+                    losses.shape(&format!("{}.content", request.place(at)))?;
                 }
             }
             let said = turn
@@ -83,7 +82,7 @@ impl<'a> Plan<'a> {
             last_empty = (!any && !assistant).then_some(at);
         }
         if let Some(at) = last_empty {
-            let param = format!("{}.content", fields::turn(request, at));
+            let param = format!("{}.content", request.place(at));
             let message = format!("\"{param}\" must not be empty");
             return Err(Invalid::new(param, message));
         }
@@ -94,7 +93,7 @@ impl<'a> Plan<'a> {
             }
         }
         if plan.turns.is_empty() {
-            return Err(Invalid::empty("messages"));
+            return Err(Invalid::empty(request.member(Member::Turns)));
         }
         plan.pair(request)?;
         Ok(plan)
@@ -177,7 +176,7 @@ impl<'a> Plan<'a> {
         let mut open: HashMap<&str, (String, usize)> = HashMap::new();
         for turn in &mut self.turns {
             let place = |what: &str| {
-                let param = fields::turn(request, turn.at);
+                let param = request.place(turn.at);
                 let message = format!("\"{param}\": {what}");
                 Invalid::new(param, message)
             };
@@ -297,7 +296,7 @@ fn unanswered(request: &Request, open: &HashMap<&str, (String, usize)>) -> Resul
     let Some(at) = open.values().map(|(_, at)| *at).min() else {
         return Ok(());
     };
-    let param = fields::turn(request, at);
+    let param = request.place(at);
     let message = format!("\"{param}\": a tool call has no result in the turn that follows");
     Err(Invalid::new(param, message))
 }

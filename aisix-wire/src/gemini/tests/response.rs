@@ -16,6 +16,7 @@ const CONTEXT: WriteContext<'static> = WriteContext {
     created: 7,
     request_id: "req-1",
     include_usage: true,
+    request: b"{}",
 };
 
 fn read(text: &str) -> Response {

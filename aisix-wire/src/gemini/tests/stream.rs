@@ -30,6 +30,7 @@ const CONTEXT: WriteContext<'static> = WriteContext {
     created: 7,
     request_id: "req-1",
     include_usage: true,
+    request: b"{}",
 };
 
 /// Reads a stream that arrives in these pieces, to its end or to where it breaks.

@@ -1,8 +1,8 @@
 //! The parts of a message, in requests and answers.
 
-use super::uri;
 use crate::chat::{Audio, Block, Content, Document, Image, Opaque, Source};
 use crate::json::{Object, Path, Value};
+use crate::openai::uri;
 use crate::{Dialect, Invalid, Kind};
 
 /// Reads `content`: a text, or an array of parts.

@@ -11,7 +11,6 @@ mod read_turns;
 mod reader;
 #[cfg(test)]
 mod tests;
-mod uri;
 mod write_request;
 mod write_response;
 mod write_tools;

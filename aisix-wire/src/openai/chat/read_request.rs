@@ -44,7 +44,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, Invalid> {
     let (o, root) = (&object, &Path::Root);
     let mut request = Request::new(Dialect::OpenAi);
     request.model = o.required_string(root, "model")?;
-    request.turns = read_turns::turns(o, root)?;
+    (request.turns, request.places) = read_turns::turns(o, root)?;
     request.tools = read_tools::tools(o, root)?;
     request.tool_choice = read_tools::choice(o, root)?;
     request.parallel_tools = o.bool(root, "parallel_tool_calls")?;

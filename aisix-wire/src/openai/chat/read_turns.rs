@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::content;
-use crate::chat::{Block, Content, Opaque, Role, ToolCall, ToolResult, Turn, call_id};
+use crate::chat::{Block, Content, Opaque, Place, Role, ToolCall, ToolResult, Turn, call_id};
 use crate::json::{Object, Path};
 use crate::{Dialect, Invalid};
 
 /// Reads the messages. Tool messages become results in a user turn, one turn for as many as follow each other.
-pub(super) fn turns(o: &Object<'_>, root: &Path<'_>) -> Result<Vec<Turn>, Invalid> {
+pub(super) fn turns(o: &Object<'_>, root: &Path<'_>) -> Result<(Vec<Turn>, Vec<Place>), Invalid> {
     let list = root.member("messages");
     if !o.has("messages") {
         return Err(list.missing());
@@ -20,13 +20,16 @@ pub(super) fn turns(o: &Object<'_>, root: &Path<'_>) -> Result<Vec<Turn>, Invali
             .as_object()
             .ok_or_else(|| path.wrong_type("an object"))?;
         turns.message(&message, &path)?;
+        // A message makes one turn, or goes on with the one before.
+        turns.places.resize(turns.turns.len(), Place::Item(index));
     }
-    Ok(turns.turns)
+    Ok((turns.turns, turns.places))
 }
 
 #[derive(Default)]
 struct Turns {
     turns: Vec<Turn>,
+    places: Vec<Place>,
     /// Whether the last turn is made of tool messages.
     results: bool,
     /// The calls of the older form, which have no ids: by name, the id that was made for the latest.

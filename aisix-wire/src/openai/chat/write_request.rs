@@ -4,8 +4,8 @@ use bytes::BytesMut;
 
 use super::{write_tools, write_turns};
 use crate::chat::{
-    Effort, Format, Losses, Number, OutputLimit, Raw, Reasoning, ReasoningMode, Request, Schema,
-    WriteOptions, Written,
+    Effort, Format, Losses, Member, Number, OutputLimit, Raw, Reasoning, ReasoningMode, Request,
+    Schema, WriteOptions, Written,
 };
 use crate::json::{Object, Writer};
 use crate::{Dialect, Invalid};
@@ -50,7 +50,7 @@ fn sampling(w: &mut Writer<'_>, request: &Request, losses: &mut Losses) -> Resul
         (None, _) => {}
         // Some servers of this dialect know it: a caller who says it means it.
         (top_k, Dialect::OpenAi) => number("top_k", top_k),
-        _ => losses.hint("top_k")?,
+        _ => losses.hint(request.member(Member::TopK))?,
     }
     w.maybe_raw("logit_bias", s.logit_bias.as_ref().map(Raw::as_str));
     if let Some(stop) = &s.stop {
@@ -104,7 +104,7 @@ fn format(w: &mut Writer<'_>, request: &Request, losses: &mut Losses) -> Result<
         Some(Format::Opaque(opaque)) if opaque.dialect == Dialect::OpenAi => {
             w.name("response_format").raw(opaque.raw.as_str());
         }
-        Some(Format::Opaque(_)) => losses.shape("response_format")?,
+        Some(Format::Opaque(_)) => losses.shape(request.member(Member::Format))?,
     }
     Ok(())
 }
@@ -124,16 +124,16 @@ fn who(w: &mut Writer<'_>, request: &Request, losses: &mut Losses) -> Result<(),
     w.maybe_string("user", request.user.as_deref());
     match &request.metadata {
         Some(metadata) if same => w.name("metadata").raw(metadata.as_str()),
-        Some(_) => losses.hint("metadata")?,
+        Some(_) => losses.hint(request.member(Member::Metadata))?,
         None => {}
     }
     match request.service_tier.as_deref() {
         Some(tier) if same || tier == "auto" => w.name("service_tier").string(tier),
-        Some(_) => losses.hint("service_tier")?,
+        Some(_) => losses.hint(request.member(Member::ServiceTier))?,
         None => {}
     }
     if request.cache.is_some() {
-        losses.note("cache_control");
+        losses.note(request.member(Member::Cache));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Requests for an upstream, the tools.
 
-use crate::chat::{Function, Losses, Raw, Request, Tool, ToolChoice};
+use crate::chat::{Function, Losses, Member, Raw, Request, Tool, ToolChoice};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -13,7 +13,7 @@ pub(super) fn write(
     for (index, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Opaque(opaque) if opaque.dialect != Dialect::OpenAi => {
-                losses.shape(&format!("tools[{index}]"))?;
+                losses.shape(&format!("{}[{index}]", request.member(Member::Tools)))?;
             }
             tool => sayable.push(tool),
         }
@@ -31,7 +31,7 @@ pub(super) fn write(
         None => Ok(()),
         // Without tools every choice is refused; these two mean nothing then.
         Some(ToolChoice::Auto | ToolChoice::None) if sayable.is_empty() => Ok(()),
-        Some(choice) => self::choice(w, choice, losses),
+        Some(choice) => self::choice(w, choice, request.dialect, losses),
     }
 }
 
@@ -47,7 +47,7 @@ fn tool(w: &mut Writer<'_>, tool: &Tool, dialect: Dialect, losses: &mut Losses) 
             Some(cache) if dialect == Dialect::OpenAi => {
                 w.name("cache_control").raw(cache.as_str());
             }
-            Some(_) => losses.note("cache_control"),
+            Some(_) => losses.note(Member::Cache.name(dialect)),
             None => {}
         }
     });
@@ -60,7 +60,12 @@ fn function(w: &mut Writer<'_>, function: &Function) {
     w.maybe_bool("strict", function.strict);
 }
 
-fn choice(w: &mut Writer<'_>, choice: &ToolChoice, losses: &mut Losses) -> Result<(), Invalid> {
+fn choice(
+    w: &mut Writer<'_>,
+    choice: &ToolChoice,
+    dialect: Dialect,
+    losses: &mut Losses,
+) -> Result<(), Invalid> {
     let named = |w: &mut Writer<'_>, name: &str| {
         w.object(|w| {
             w.name("type").string("function");
@@ -84,7 +89,7 @@ fn choice(w: &mut Writer<'_>, choice: &ToolChoice, losses: &mut Losses) -> Resul
         ToolChoice::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
             w.name("tool_choice").raw(opaque.raw.as_str());
         }
-        ToolChoice::Opaque(_) => losses.shape("tool_choice")?,
+        ToolChoice::Opaque(_) => losses.shape(Member::ToolChoice.name(dialect))?,
     }
     Ok(())
 }

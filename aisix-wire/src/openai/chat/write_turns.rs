@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::arguments;
-use super::uri;
 use crate::chat::{
-    Audio, Block, Content, Document, Image, Losses, Opaque, Raw, Request, Role, Source, ToolResult,
-    Turn, WriteOptions,
+    Audio, Block, Content, Document, Image, Losses, Member, Opaque, Raw, Request, Role, Source,
+    ToolResult, Turn, WriteOptions,
 };
 use crate::json::Writer;
+use crate::openai::uri;
 use crate::{Dialect, Invalid};
 
 /// Writes the messages.
@@ -82,7 +82,10 @@ impl Turns<'_> {
                 if !open.waiting.remove(&*result.call) {
                     let message =
                         "a tool result must follow the call it answers, and answer it once";
-                    return Err(Invalid::new("messages", message.to_owned()));
+                    return Err(Invalid::new(
+                        Member::Turns.name(self.dialect),
+                        message.to_owned(),
+                    ));
                 }
                 self.mark(block);
                 self.result(w, result, &mut beside)?;
@@ -113,7 +116,7 @@ impl Turns<'_> {
         beside: &mut Vec<&'b Block>,
     ) -> Result<(), Invalid> {
         if result.is_error {
-            self.losses.note("is_error");
+            self.losses.note(Member::ToolError.name(self.dialect));
         }
         let is_text = |block: &&Block| matches!(block.content, Content::Text { .. });
         let (texts, others): (Vec<&Block>, Vec<&Block>) = result.blocks.iter().partition(is_text);
@@ -141,11 +144,14 @@ impl Turns<'_> {
             match &block.content {
                 Content::ToolResult(_) => {}
                 Content::ToolCall(_) | Content::Thinking(_) => aside.push(block),
-                Content::RedactedThinking(_) => self.losses.note("redacted_thinking"),
+                Content::RedactedThinking(_) => self
+                    .losses
+                    .note(Member::RedactedThinking.name(self.dialect)),
                 Content::Opaque(opaque) if is_call(opaque) => aside.push(block),
                 Content::Opaque(opaque) if opaque.dialect != Dialect::OpenAi => {
                     let word = opaque.word();
-                    self.losses.shape(word.as_deref().unwrap_or("messages"))?;
+                    self.losses
+                        .shape(word.as_deref().unwrap_or(Member::Turns.name(self.dialect)))?;
                 }
                 _ => said.push(block),
             }
@@ -200,7 +206,7 @@ impl Turns<'_> {
         if !thinking.is_empty() {
             match self.replay_thinking {
                 true => w.name("reasoning_content").string(&thinking),
-                false => self.losses.note("thinking"),
+                false => self.losses.note(Member::Thinking.name(self.dialect)),
             }
         }
         let is_thinking = |block: &&Block| matches!(block.content, Content::Thinking(_));
@@ -228,7 +234,7 @@ impl Turns<'_> {
                 },
             ] if cache.is_none() || self.dialect != Dialect::OpenAi => {
                 if cache.is_some() {
-                    self.losses.note("cache_control");
+                    self.losses.note(Member::Cache.name(self.dialect));
                 }
                 w.string(text);
             }
@@ -251,16 +257,19 @@ impl Turns<'_> {
         if let Content::Opaque(opaque) = &block.content {
             match opaque.dialect {
                 Dialect::OpenAi => w.raw(opaque.raw.as_str()),
-                _ => self
-                    .losses
-                    .shape(opaque.word().as_deref().unwrap_or("messages"))?,
+                _ => self.losses.shape(
+                    opaque
+                        .word()
+                        .as_deref()
+                        .unwrap_or(Member::Turns.name(self.dialect)),
+                )?,
             }
             return Ok(());
         }
         if let Content::Image(image) = &block.content
             && matches!(image.source, Source::File(_))
         {
-            return self.losses.shape("messages");
+            return self.losses.shape(Member::Content.name(self.dialect));
         }
         self.mark(block);
         w.object(|w| {
@@ -291,7 +300,7 @@ impl Turns<'_> {
             Source::Data { .. } | Source::Text(_) => true,
         };
         if !sayable {
-            self.losses.shape("document")?;
+            self.losses.shape(Member::Content.name(self.dialect))?;
         }
         Ok(sayable)
     }
@@ -299,7 +308,7 @@ impl Turns<'_> {
     /// Notes a cache mark that is left out.
     fn mark(&mut self, block: &Block) {
         if block.cache.is_some() && self.dialect != Dialect::OpenAi {
-            self.losses.note("cache_control");
+            self.losses.note(Member::Cache.name(self.dialect));
         }
     }
 }

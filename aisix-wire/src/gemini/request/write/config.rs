@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{Scene, schemas, thinking};
-use crate::chat::{Format, Number, Schema};
+use crate::chat::{Format, Member, Number, Schema};
 use crate::gemini::response;
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
@@ -42,7 +42,7 @@ fn members(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Invalid> {
     w.maybe_number("candidateCount", sampling.n);
     match &sampling.seed {
         Some(seed) if seed.as_str().parse::<i32>().is_ok() => w.name("seed").raw(seed.as_str()),
-        Some(_) => scene.losses.hint(scene.names.seed)?,
+        Some(_) => scene.losses.hint(scene.request.member(Member::Seed))?,
         None => {}
     }
     number(w, "presencePenalty", &sampling.presence_penalty);
@@ -75,7 +75,7 @@ fn format(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Invalid> {
         Some(Format::Opaque(format)) if format.dialect == Dialect::Gemini => {
             response::splice(w, &format.raw);
         }
-        Some(Format::Opaque(_)) => scene.losses.shape(scene.names.format)?,
+        Some(Format::Opaque(_)) => scene.losses.shape(scene.request.member(Member::Format))?,
     }
     Ok(())
 }
@@ -86,10 +86,13 @@ fn response_schema(schema: &Schema, scene: &mut Scene<'_>) -> Result<Option<Stri
         return Ok(None);
     };
     let Some((text, cleaned)) = schemas::clean(raw) else {
-        scene.losses.shape(scene.names.schema)?;
+        scene
+            .losses
+            .shape(scene.request.member(Member::FormatSchema))?;
         return Ok(None);
     };
-    let name = |keyword: &String| format!("{}.{keyword}", scene.names.schema);
+    let name =
+        |keyword: &String| format!("{}.{keyword}", scene.request.member(Member::FormatSchema));
     for keyword in &cleaned.broken {
         scene.losses.shape(&name(keyword))?;
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{Scene, results};
-use crate::chat::{Block, Content, Role, Source, ToolCall, ToolResult, Turn};
+use crate::chat::{Block, Content, Member, Role, Source, ToolCall, ToolResult, Turn};
 use crate::gemini::names::wire_name;
 use crate::gemini::part;
 use crate::json::Writer;
@@ -62,7 +62,7 @@ impl<'r> Conversation<'r> {
             for block in &turn.blocks {
                 let text = matches!(block.content, Content::Text { .. });
                 if !text {
-                    scene.losses.shape(scene.names.content)?;
+                    scene.losses.shape(scene.request.member(Member::Content))?;
                 } else if sayable(block, scene)? && !block.is_empty_text() {
                     self.instructions.push(block);
                 }
@@ -172,18 +172,21 @@ impl<'r> Conversation<'r> {
 }
 
 fn unpaired(scene: &Scene<'_>, what: &str) -> Invalid {
-    let messages = scene.names.messages;
+    let messages = scene.request.member(Member::Turns);
     Invalid::new(messages, format!("\"{messages}\" hold {what}"))
 }
 
 /// Whether there is a part for a block; reports what is lost with it.
 fn sayable(block: &Block, scene: &mut Scene<'_>) -> Result<bool, Invalid> {
     if block.cache.is_some() {
-        scene.losses.hint("cache_control")?;
+        scene.losses.hint(scene.request.member(Member::Cache))?;
     }
     let lost = match &block.content {
         Content::RedactedThinking(_) => {
-            let name = format!("{}.redacted_thinking", scene.names.content);
+            let name = format!(
+                "{}.redacted_thinking",
+                scene.request.member(Member::Content)
+            );
             scene.losses.hint(&name)?;
             return Ok(false);
         }
@@ -201,7 +204,7 @@ fn sayable(block: &Block, scene: &mut Scene<'_>) -> Result<bool, Invalid> {
     if let Some(what) = lost {
         scene
             .losses
-            .shape(&format!("{}.{what}", scene.names.content))?;
+            .shape(&format!("{}.{what}", scene.request.member(Member::Content)))?;
     }
     Ok(lost.is_none())
 }

@@ -3,7 +3,6 @@
 mod config;
 mod contents;
 mod family;
-mod names;
 mod results;
 mod schemas;
 mod thinking;
@@ -13,8 +12,7 @@ use bytes::BytesMut;
 
 use self::contents::Conversation;
 use self::family::Family;
-use self::names::Names;
-use crate::chat::{Losses, Request, WriteOptions, Written};
+use crate::chat::{Losses, Member, Request, WriteOptions, Written};
 use crate::json::Writer;
 use crate::{Dialect, Invalid};
 
@@ -29,7 +27,6 @@ const PASSED: &[(&str, &str)] = &[
 /// What the parts of a request need to know while they are written.
 struct Scene<'r> {
     request: &'r Request,
-    names: &'static Names,
     family: Family,
     losses: Losses,
 }
@@ -38,7 +35,6 @@ struct Scene<'r> {
 pub(crate) fn write(request: &Request, options: &WriteOptions<'_>) -> Result<Written, Invalid> {
     let mut scene = Scene {
         request,
-        names: names::of(request.dialect),
         family: Family::of(options.model),
         losses: Losses::new(options.on_unsupported),
     };
@@ -86,15 +82,21 @@ impl Scene<'_> {
     fn hints(&mut self) -> Result<(), Invalid> {
         let request = self.request;
         let lost = [
-            (request.sampling.logit_bias.is_some(), self.names.logit_bias),
+            (
+                request.sampling.logit_bias.is_some(),
+                request.member(Member::LogitBias),
+            ),
             (
                 request.parallel_tools == Some(false) && !request.tools.is_empty(),
-                self.names.parallel_tools,
+                request.member(Member::ParallelTools),
             ),
-            (request.user.is_some(), self.names.user),
-            (request.metadata.is_some(), "metadata"),
-            (request.service_tier.is_some(), "service_tier"),
-            (request.cache.is_some(), "cache_control"),
+            (request.user.is_some(), request.member(Member::User)),
+            (request.metadata.is_some(), request.member(Member::Metadata)),
+            (
+                request.service_tier.is_some(),
+                request.member(Member::ServiceTier),
+            ),
+            (request.cache.is_some(), request.member(Member::Cache)),
         ];
         for (lost, name) in lost {
             if lost {

@@ -3,7 +3,7 @@
 use super::Scene;
 use super::family::Family;
 use crate::Invalid;
-use crate::chat::{Effort, Reasoning, ReasoningMode};
+use crate::chat::{Effort, Member, Reasoning, ReasoningMode};
 use crate::json::Writer;
 
 /// How much to think, in the words of a model.
@@ -21,7 +21,7 @@ pub(super) fn write(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Inv
         Family::Thoughtless => {
             let asked = reasoning.effort.is_some() || reasoning.mode != ReasoningMode::Unsaid;
             if asked && reasoning.mode != ReasoningMode::Off {
-                scene.losses.hint(scene.names.reasoning)?;
+                scene.losses.hint(scene.request.member(Member::Reasoning))?;
             }
             return Ok(());
         }
@@ -31,14 +31,14 @@ pub(super) fn write(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Inv
             can_stop,
         } => {
             if reasoning.mode == ReasoningMode::Off && !can_stop {
-                scene.losses.hint(scene.names.reasoning)?;
+                scene.losses.hint(scene.request.member(Member::Reasoning))?;
             }
             budget(reasoning, least, most, can_stop)
         }
         Family::Level { least } => {
             let unknown = matches!(reasoning.effort, Some(Effort::Other(_)));
             if reasoning.mode == ReasoningMode::Off || unknown {
-                scene.losses.hint(scene.names.reasoning)?;
+                scene.losses.hint(scene.request.member(Member::Reasoning))?;
             }
             level(reasoning, least).map(Amount::Level)
         }

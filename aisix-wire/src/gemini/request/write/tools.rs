@@ -1,7 +1,7 @@
 //! What the model may call.
 
 use super::{Scene, schemas};
-use crate::chat::{Function, Tool, ToolChoice};
+use crate::chat::{Function, Member, Tool, ToolChoice};
 use crate::gemini::names::wire_name;
 use crate::gemini::schema;
 use crate::json::Writer;
@@ -14,7 +14,7 @@ pub(super) fn write(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Inv
     for tool in tools {
         match tool {
             Tool::Opaque(tool) if tool.dialect == Dialect::Gemini => own.push(&tool.raw),
-            Tool::Opaque(_) => scene.losses.shape(scene.names.tools)?,
+            Tool::Opaque(_) => scene.losses.shape(scene.request.member(Member::Tools))?,
             Tool::Function(_) => {}
         }
     }
@@ -42,22 +42,26 @@ fn write_function(
     scene: &mut Scene<'_>,
 ) -> Result<(), Invalid> {
     if function.strict == Some(true) {
-        scene.losses.hint(scene.names.tool_strict)?;
+        scene
+            .losses
+            .hint(scene.request.member(Member::ToolStrict))?;
     }
     if function.cache.is_some() {
-        scene.losses.hint("cache_control")?;
+        scene.losses.hint(scene.request.member(Member::Cache))?;
     }
     let mut parameters = None;
     if let Some(raw) = &function.schema {
         match schemas::clean(raw) {
             Some((text, cleaned)) => {
                 for keyword in cleaned.weakened.iter().chain(&cleaned.broken) {
-                    let name = format!("{}.{keyword}", scene.names.tool_schema);
+                    let name = format!("{}.{keyword}", scene.request.member(Member::ToolSchema));
                     scene.losses.hint(&name)?;
                 }
                 parameters = (!schema::takes_nothing(&cleaned.schema)).then_some(text);
             }
-            None => scene.losses.shape(scene.names.tool_schema)?,
+            None => scene
+                .losses
+                .shape(scene.request.member(Member::ToolSchema))?,
         }
     }
     w.object(|w| {
@@ -78,7 +82,9 @@ pub(super) fn write_choice(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<
             w.name("toolConfig").raw(choice.raw.as_str());
             return Ok(());
         }
-        ToolChoice::Opaque(_) => return scene.losses.shape(scene.names.tool_choice),
+        ToolChoice::Opaque(_) => {
+            return scene.losses.shape(scene.request.member(Member::ToolChoice));
+        }
         ToolChoice::Auto => ("AUTO", &[]),
         ToolChoice::None => ("NONE", &[]),
         ToolChoice::Required => ("ANY", &[]),

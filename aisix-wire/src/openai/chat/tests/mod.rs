@@ -15,6 +15,7 @@ const CONTEXT: WriteContext<'static> = WriteContext {
     created: 5,
     request_id: "r1",
     include_usage: true,
+    request: b"{}",
 };
 
 /// JSON with sorted members; numbers keep their text.

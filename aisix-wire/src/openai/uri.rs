@@ -3,12 +3,12 @@
 use crate::chat::Source;
 
 /// Reads an address: `data:image/png;base64,…` is data, anything else stays an address.
-pub(super) fn source(uri: &str) -> Source {
+pub(in crate::openai) fn source(uri: &str) -> Source {
     data(uri).unwrap_or_else(|| Source::Url(uri.to_owned()))
 }
 
 /// Reads a data URI in base64; parameters of the media type are left out.
-pub(super) fn data(uri: &str) -> Option<Source> {
+pub(in crate::openai) fn data(uri: &str) -> Option<Source> {
     let scheme = uri.get(..5)?;
     if !scheme.eq_ignore_ascii_case("data:") {
         return None;
@@ -23,7 +23,7 @@ pub(super) fn data(uri: &str) -> Option<Source> {
 }
 
 /// Writes data as an URI.
-pub(super) fn write(media_type: &str, data: &str) -> String {
+pub(in crate::openai) fn write(media_type: &str, data: &str) -> String {
     let media_type = match media_type {
         "" => "application/octet-stream",
         known => known,

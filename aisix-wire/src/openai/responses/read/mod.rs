@@ -1,0 +1,8 @@
+//! Reading requests.
+
+mod content;
+mod items;
+mod request;
+mod tools;
+
+pub(super) use self::request::request;
