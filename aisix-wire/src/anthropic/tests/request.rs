@@ -125,6 +125,62 @@ fn newest_models_get_no_sampling() {
     assert_eq!(dropped, ["temperature", "top_k"]);
 }
 
+#[test]
+fn what_a_model_cannot_be_told_is_said_in_words_it_knows_or_named() {
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
+    let ask = |model: &str, more: &str| {
+        let body =
+            format!(r#"{{"model":"x","messages":[{{"role":"user","content":"x"}}],{more}}}"#);
+        let request = chat.read_request(body.as_bytes()).unwrap();
+        let mut options = WriteOptions::new(model);
+        options.on_unsupported = OnUnsupported::Drop;
+        let written = Messages.write_request(&request, &options).unwrap();
+        let value: Value = serde_json::from_slice(&written.body).unwrap();
+        let told = [
+            &value["thinking"]["type"],
+            &value["output_config"]["effort"],
+            &value["tool_choice"]["type"],
+        ];
+        let told = told.map(|word| word.as_str().unwrap_or_default().to_owned());
+        (told, written.dropped)
+    };
+    let tools = r#""tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required""#;
+    let off = r#""reasoning_effort":"none""#;
+    let most = r#""reasoning_effort":"xhigh""#;
+    for (model, more, told, dropped) in [
+        ("claude-sonnet-5", off, ["disabled", "", ""], None),
+        ("claude-sonnet-5-5", off, ["between_tools", "", ""], None),
+        ("claude-3-5-haiku", off, ["", "", ""], None),
+        (
+            "claude-opus-5-5",
+            off,
+            ["", "low", ""],
+            Some("reasoning_effort"),
+        ),
+        ("claude-opus-5-5", most, ["adaptive", "xhigh", ""], None),
+        (
+            "claude-mythos-preview",
+            most,
+            ["adaptive", "high", ""],
+            None,
+        ),
+        ("claude-sonnet-4-6", most, ["adaptive", "high", ""], None),
+        ("claude-haiku-5-5", tools, ["", "", "any"], None),
+        (
+            "claude-sonnet-5-5",
+            tools,
+            ["", "", "auto"],
+            Some("tool_choice"),
+        ),
+    ] {
+        let expected = (
+            told.map(String::from),
+            Vec::from_iter(dropped.map(String::from)),
+        );
+        assert_eq!(ask(model, more), expected, "{model} {more}");
+    }
+}
+
 fn call(id: &str) -> Block {
     Block::new(Content::ToolCall(ToolCall {
         id: id.into(),

@@ -22,6 +22,7 @@ pub(in super::super) fn request(
     request: &Request,
     options: &WriteOptions<'_>,
 ) -> Result<Written, Invalid> {
+    let generation = Generation::of(options.model);
     let mut losses = Losses::new(options.on_unsupported);
     losses.rest(request, Dialect::Anthropic)?;
     let plan = Plan::new(request, &mut losses)?;
@@ -36,7 +37,7 @@ pub(in super::super) fn request(
         plan.write_system(w, json_only);
         w.name("messages").array(|w| plan.write_messages(w));
         tools::tools(w, request, &offered);
-        tools::tool_choice(w, request, &offered, &mut losses)?;
+        tools::tool_choice(w, request, &offered, generation, &mut losses)?;
         sampling(w, request, options, &thinking, &mut losses)?;
         thinking.write(w, &nested(request, "thinking."));
         output_config(w, request, &thinking, &form);

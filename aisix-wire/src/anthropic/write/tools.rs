@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::fields;
+use crate::anthropic::models::Generation;
 use crate::anthropic::names::wire_name;
 use crate::chat::{Function, Losses, Raw, Request, Tool, ToolChoice};
 use crate::json::Writer;
@@ -115,6 +116,7 @@ pub(super) fn tool_choice(
     w: &mut Writer<'_>,
     request: &Request,
     offered: &[&Tool],
+    generation: Generation,
     losses: &mut Losses,
 ) -> Result<(), Invalid> {
     let field = fields::name(request, "tool_choice");
@@ -140,6 +142,10 @@ pub(super) fn tool_choice(
                 required: false, ..
             },
         ) => ("auto", None),
+        Some(choice) if choice.forces() && !generation.takes_force() => {
+            losses.shape(field)?;
+            ("auto", None)
+        }
         Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. }) => ("any", None),
         Some(ToolChoice::None) => ("none", None),
         Some(ToolChoice::Named(name)) => ("tool", Some(wire_name(name))),
