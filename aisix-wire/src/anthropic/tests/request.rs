@@ -126,6 +126,20 @@ fn newest_models_get_no_sampling() {
 }
 
 #[test]
+fn the_newest_word_for_no_thinking_is_understood() {
+    let request = read(
+        r#"{"model":"m","max_tokens":9,"thinking":{"type":"between_tools"},"messages":[{"role":"user","content":"x"}]}"#,
+    )
+    .unwrap();
+    for (model, word) in [
+        ("claude-sonnet-5-5", "between_tools"),
+        ("claude-opus-5", "disabled"),
+    ] {
+        assert_eq!(write(&request, model).unwrap().0["thinking"]["type"], word);
+    }
+}
+
+#[test]
 fn what_a_model_cannot_be_told_is_said_in_words_it_knows_or_named() {
     let chat = caller_codec(Dialect::OpenAi).unwrap();
     let ask = |model: &str, more: &str| {

@@ -57,6 +57,9 @@ impl Thinking {
             thinking.mode = reasoning.mode;
             thinking.own_effort = reasoning.effort.as_ref().map(|e| e.as_str().to_owned());
             thinking.visible = reasoning.visible;
+            if let Off::Word(word) = generation.off() {
+                thinking.off = word;
+            }
             thinking.check()?;
         } else {
             thinking.translate(reasoning, generation);
