@@ -126,6 +126,60 @@ fn newest_models_get_no_sampling() {
 }
 
 #[test]
+fn schemas_lose_what_the_dialect_refuses_and_say_so() {
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
+    let ask = |more: &str| {
+        let body =
+            format!(r#"{{"model":"x","messages":[{{"role":"user","content":"x"}}],{more}}}"#);
+        write(
+            &chat.read_request(body.as_bytes()).unwrap(),
+            "claude-opus-5",
+        )
+    };
+    let format = |schema: &str| {
+        ask(&format!(
+            r#""response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{schema}}}}}"#
+        ))
+    };
+    let (value, _, dropped) =
+        format(r#"{"type":"object","properties":{"a":{"type":"integer","maximum":3}}}"#).unwrap();
+    assert_eq!(
+        value["output_config"]["format"]["schema"],
+        serde_json::json!({"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": false})
+    );
+    assert_eq!(dropped, ["response_format.json_schema.schema.maximum"]);
+    let invalid =
+        format(r#"{"type":"object","additionalProperties":{"type":"string"}}"#).unwrap_err();
+    assert_eq!(
+        invalid.param,
+        "response_format.json_schema.schema.additionalProperties"
+    );
+
+    let tool = |schema: &str| {
+        let tool = format!(
+            r#""tools":[{{"type":"function","function":{{"name":"f","strict":true,"parameters":{schema}}}}}]"#
+        );
+        let (value, _, dropped) = ask(&tool).unwrap();
+        (value["tools"][0].clone(), dropped)
+    };
+    let (value, dropped) =
+        tool(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":3}}}"#);
+    assert_eq!(
+        value["input_schema"]["properties"]["a"],
+        serde_json::json!({"type": "string"})
+    );
+    assert_eq!(value["strict"], true);
+    assert_eq!(dropped, ["tools[].function.parameters.maxLength"]);
+    let (value, dropped) = tool(r#"{"type":"object","not":{}}"#);
+    assert_eq!(
+        value["input_schema"],
+        serde_json::json!({"type": "object", "not": {}})
+    );
+    assert!(value.get("strict").is_none());
+    assert_eq!(dropped, ["tools[].function.strict"]);
+}
+
+#[test]
 fn the_newest_word_for_no_thinking_is_understood() {
     let request = read(
         r#"{"model":"m","max_tokens":9,"thinking":{"type":"between_tools"},"messages":[{"role":"user","content":"x"}]}"#,

@@ -4,6 +4,7 @@ mod block;
 mod fields;
 mod request;
 mod response;
+mod schemas;
 mod thinking;
 mod tools;
 mod turns;
