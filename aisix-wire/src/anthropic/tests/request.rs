@@ -126,6 +126,16 @@ fn newest_models_get_no_sampling() {
 }
 
 #[test]
+fn tools_of_one_name_do_not_multiply_what_they_say() {
+    let tools = [r#"{"name":"f","input_schema":{"type":"object"},"odd":1}"#; 3].join(",");
+    let body = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}}],"tools":[{tools}]}}"#
+    );
+    let text = write(&read(&body).unwrap(), "m").unwrap().1;
+    assert_eq!(text.matches("odd").count(), 3);
+}
+
+#[test]
 fn schemas_lose_what_the_dialect_refuses_and_say_so() {
     let chat = caller_codec(Dialect::OpenAi).unwrap();
     let ask = |more: &str| {

@@ -56,12 +56,13 @@ pub(super) fn tools(
     if offered.is_empty() {
         return Ok(());
     }
-    let more = more(request);
+    let mut more = more(request);
     w.name("tools").array(|w| {
         offered.iter().try_for_each(|tool| match tool {
             Tool::Function(tool) => {
-                let more = more.get(tool.name.as_str()).map_or(&[][..], Vec::as_slice);
-                w.object(|w| function(w, request, tool, more, losses))
+                // The first takes what those of its name say.
+                let more = more.remove(tool.name.as_str()).unwrap_or_default();
+                w.object(|w| function(w, request, tool, &more, losses))
             }
             Tool::Opaque(opaque) => {
                 w.raw(opaque.raw.as_str());
