@@ -557,6 +557,14 @@ fn a_request_that_makes_no_sense_is_blamed_by_member() {
             r#"{"contents":[],"generationConfig":{"temperature":"hot"}}"#,
             "generationConfig.temperature",
         ),
+        (
+            r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"f","parameters":"text"}]}]}"#,
+            "tools[0].functionDeclarations[0].parameters",
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":[]}}"#,
+            "generationConfig.responseJsonSchema",
+        ),
     ] {
         assert_eq!(
             Gemini.read_request(body.as_bytes()).unwrap_err().param,
