@@ -15,6 +15,9 @@ pub enum OnUnsupported {
     Refuse,
 }
 
+/// How many names of what was dropped are listed; who drops more knows.
+const LISTED: usize = 256;
+
 /// Keeps the list of what was dropped from a request.
 #[derive(Clone, Debug)]
 pub struct Losses {
@@ -51,7 +54,8 @@ impl Losses {
 
     /// Something is left out that the answer does not depend on, like a mark for the cache: noted, never refused.
     pub fn note(&mut self, field: &str) {
-        if !self.dropped.iter().any(|name| name == field) {
+        let full = self.dropped.len() == LISTED;
+        if !full && !self.dropped.iter().any(|name| name == field) {
             self.dropped.push(field.to_owned());
         }
     }
@@ -73,7 +77,7 @@ impl Losses {
         Ok(())
     }
 
-    /// The names of what was dropped, in order, each once.
+    /// The names of what was dropped, in order, each once, up to a few hundred.
     pub fn into_dropped(self) -> Vec<String> {
         self.dropped
     }
@@ -85,5 +89,19 @@ impl Losses {
         }
         self.note(field);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_losses_cost_no_more_than_each_of_them() {
+        let mut losses = Losses::new(OnUnsupported::Drop);
+        for number in 0..200_000 {
+            losses.hint(&format!("tools.{number}.odd")).unwrap();
+        }
+        assert_eq!(losses.into_dropped().len(), LISTED);
     }
 }

@@ -75,6 +75,13 @@ fn usage_counts_reasoning_beside_the_completion_when_the_total_says_so() {
     assert_eq!(usage(body), counts(10, 0, 0, 0, 5));
 }
 
+#[test]
+fn usage_beyond_any_sum_does_not_pass_for_reasoning_beside_the_completion() {
+    let absurd = br#"{"prompt_tokens":18446744073709551615,"completion_tokens":30,"total_tokens":18446744073709551615,
+        "completion_tokens_details":{"reasoning_tokens":20}}"#;
+    assert_eq!(usage(absurd), counts(u64::MAX, 0, 0, 10, 20));
+}
+
 proptest! {
     #[test]
     fn usage_never_underflows(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64, total: u64) {

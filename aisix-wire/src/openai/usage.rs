@@ -57,8 +57,9 @@ impl Counts<'_> {
             .nested("completion_tokens_details")
             .and_then(|details| details.count("reasoning_tokens"))
             .unwrap_or(0);
-        let all = prompt.saturating_add(completion).saturating_add(reasoning);
-        let beside = reasoning > 0 && total == Some(all);
+        let both = prompt.checked_add(completion);
+        let all = both.and_then(|both| both.checked_add(reasoning));
+        let beside = reasoning > 0 && all.is_some() && total == all;
         let reasoning = if beside {
             reasoning
         } else {

@@ -129,7 +129,8 @@ fn thinking(body: &Object<'_>, request: &mut Request) -> Result<(), Invalid> {
                 .ok_or_else(|| path.member("budget_tokens").missing())?,
         ),
         "adaptive" => ReasoningMode::Adaptive,
-        "disabled" => ReasoningMode::Off,
+        // The second is the first for models that cannot stop altogether.
+        "disabled" | "between_tools" => ReasoningMode::Off,
         _ => {
             keep(request, "thinking", &thinking);
             return Ok(());

@@ -125,6 +125,140 @@ fn newest_models_get_no_sampling() {
     assert_eq!(dropped, ["temperature", "top_k"]);
 }
 
+#[test]
+fn tools_of_one_name_do_not_multiply_what_they_say() {
+    let tools = [r#"{"name":"f","input_schema":{"type":"object"},"odd":1}"#; 3].join(",");
+    let body = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}}],"tools":[{tools}]}}"#
+    );
+    let text = write(&read(&body).unwrap(), "m").unwrap().1;
+    assert_eq!(text.matches("odd").count(), 3);
+}
+
+#[test]
+fn schemas_lose_what_the_dialect_refuses_and_say_so() {
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
+    let ask = |more: &str| {
+        let body =
+            format!(r#"{{"model":"x","messages":[{{"role":"user","content":"x"}}],{more}}}"#);
+        write(
+            &chat.read_request(body.as_bytes()).unwrap(),
+            "claude-opus-5",
+        )
+    };
+    let format = |schema: &str| {
+        ask(&format!(
+            r#""response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{schema}}}}}"#
+        ))
+    };
+    let (value, _, dropped) =
+        format(r#"{"type":"object","properties":{"a":{"type":"integer","maximum":3}}}"#).unwrap();
+    assert_eq!(
+        value["output_config"]["format"]["schema"],
+        serde_json::json!({"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": false})
+    );
+    assert_eq!(dropped, ["response_format.json_schema.schema.maximum"]);
+    let invalid =
+        format(r#"{"type":"object","additionalProperties":{"type":"string"}}"#).unwrap_err();
+    assert_eq!(
+        invalid.param,
+        "response_format.json_schema.schema.additionalProperties"
+    );
+
+    let tool = |schema: &str| {
+        let tool = format!(
+            r#""tools":[{{"type":"function","function":{{"name":"f","strict":true,"parameters":{schema}}}}}]"#
+        );
+        let (value, _, dropped) = ask(&tool).unwrap();
+        (value["tools"][0].clone(), dropped)
+    };
+    let (value, dropped) =
+        tool(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":3}}}"#);
+    assert_eq!(
+        value["input_schema"]["properties"]["a"],
+        serde_json::json!({"type": "string"})
+    );
+    assert_eq!(value["strict"], true);
+    assert_eq!(dropped, ["tools[].function.parameters.maxLength"]);
+    let (value, dropped) = tool(r#"{"type":"object","not":{}}"#);
+    assert_eq!(
+        value["input_schema"],
+        serde_json::json!({"type": "object", "not": {}})
+    );
+    assert!(value.get("strict").is_none());
+    assert_eq!(dropped, ["tools[].function.strict"]);
+}
+
+#[test]
+fn the_newest_word_for_no_thinking_is_understood() {
+    let request = read(
+        r#"{"model":"m","max_tokens":9,"thinking":{"type":"between_tools"},"messages":[{"role":"user","content":"x"}]}"#,
+    )
+    .unwrap();
+    for (model, word) in [
+        ("claude-sonnet-5-5", "between_tools"),
+        ("claude-opus-5", "disabled"),
+    ] {
+        assert_eq!(write(&request, model).unwrap().0["thinking"]["type"], word);
+    }
+}
+
+#[test]
+fn what_a_model_cannot_be_told_is_said_in_words_it_knows_or_named() {
+    let chat = caller_codec(Dialect::OpenAi).unwrap();
+    let ask = |model: &str, more: &str| {
+        let body =
+            format!(r#"{{"model":"x","messages":[{{"role":"user","content":"x"}}],{more}}}"#);
+        let request = chat.read_request(body.as_bytes()).unwrap();
+        let mut options = WriteOptions::new(model);
+        options.on_unsupported = OnUnsupported::Drop;
+        let written = Messages.write_request(&request, &options).unwrap();
+        let value: Value = serde_json::from_slice(&written.body).unwrap();
+        let told = [
+            &value["thinking"]["type"],
+            &value["output_config"]["effort"],
+            &value["tool_choice"]["type"],
+        ];
+        let told = told.map(|word| word.as_str().unwrap_or_default().to_owned());
+        (told, written.dropped)
+    };
+    let tools = r#""tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required""#;
+    let off = r#""reasoning_effort":"none""#;
+    let most = r#""reasoning_effort":"xhigh""#;
+    for (model, more, told, dropped) in [
+        ("claude-sonnet-5", off, ["disabled", "", ""], None),
+        ("claude-sonnet-5-5", off, ["between_tools", "", ""], None),
+        ("claude-3-5-haiku", off, ["", "", ""], None),
+        (
+            "claude-opus-5-5",
+            off,
+            ["", "low", ""],
+            Some("reasoning_effort"),
+        ),
+        ("claude-opus-5-5", most, ["adaptive", "xhigh", ""], None),
+        (
+            "claude-mythos-preview",
+            most,
+            ["adaptive", "high", ""],
+            None,
+        ),
+        ("claude-sonnet-4-6", most, ["adaptive", "high", ""], None),
+        ("claude-haiku-5-5", tools, ["", "", "any"], None),
+        (
+            "claude-sonnet-5-5",
+            tools,
+            ["", "", "auto"],
+            Some("tool_choice"),
+        ),
+    ] {
+        let expected = (
+            told.map(String::from),
+            Vec::from_iter(dropped.map(String::from)),
+        );
+        assert_eq!(ask(model, more), expected, "{model} {more}");
+    }
+}
+
 fn call(id: &str) -> Block {
     Block::new(Content::ToolCall(ToolCall {
         id: id.into(),

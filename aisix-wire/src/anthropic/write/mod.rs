@@ -3,6 +3,7 @@
 mod block;
 mod request;
 mod response;
+mod schemas;
 mod thinking;
 mod tools;
 mod turns;

@@ -1,10 +1,12 @@
 //! A request for a provider.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::thinking::Thinking;
-use super::tools;
 use super::turns::Plan;
+use super::{schemas, tools};
 use crate::anthropic::models::Generation;
 use crate::chat::{Format, Losses, Member, Number, Raw, Request, Schema, WriteOptions, Written};
 use crate::json::Writer;
@@ -22,6 +24,7 @@ pub(in super::super) fn request(
     request: &Request,
     options: &WriteOptions<'_>,
 ) -> Result<Written, Invalid> {
+    let generation = Generation::of(options.model);
     let mut losses = Losses::new(options.on_unsupported);
     losses.rest(request, Dialect::Anthropic)?;
     let plan = Plan::new(request, &mut losses)?;
@@ -35,8 +38,8 @@ pub(in super::super) fn request(
         let json_only = matches!(form, Form::Instruct).then_some(JSON_ONLY);
         plan.write_system(w, json_only);
         w.name("messages").array(|w| plan.write_messages(w));
-        tools::tools(w, request, &offered);
-        tools::tool_choice(w, request, &offered, &mut losses)?;
+        tools::tools(w, request, &offered, &mut losses)?;
+        tools::tool_choice(w, request, &offered, generation, &mut losses)?;
         sampling(w, request, options, &thinking, &mut losses)?;
         thinking.write(w, &nested(request, "thinking."));
         output_config(w, request, &thinking, &form);
@@ -63,7 +66,7 @@ pub(in super::super) fn request(
 enum Form<'a> {
     Free,
     Instruct,
-    Schema(&'a Raw),
+    Schema(Cow<'a, str>),
     Own(&'a Raw),
 }
 
@@ -81,7 +84,7 @@ fn form<'a>(
             ..
         })) => {
             if Generation::of(options.model).takes_schemas() {
-                Form::Schema(schema)
+                Form::Schema(held_to(request, schema, losses)?)
             } else {
                 losses.shape(field)?;
                 Form::Instruct
@@ -95,6 +98,26 @@ fn form<'a>(
             Form::Free
         }
     })
+}
+
+/// The schema in keywords that the dialect accepts; a caller of its own knows them.
+fn held_to<'a>(
+    request: &Request,
+    schema: &'a Raw,
+    losses: &mut Losses,
+) -> Result<Cow<'a, str>, Invalid> {
+    if request.dialect == Dialect::Anthropic {
+        return Ok(Cow::Borrowed(schema.as_str()));
+    }
+    let field = request.member(Member::FormatSchema);
+    let fitted = schemas::fit(schema.as_str());
+    for keyword in &fitted.broken {
+        losses.shape(&format!("{field}.{keyword}"))?;
+    }
+    for keyword in &fitted.weakened {
+        losses.hint(&format!("{field}.{keyword}"))?;
+    }
+    Ok(fitted.text)
 }
 
 /// Writes what decides how the answer is drawn, as far as the model and its thinking allow.
@@ -184,7 +207,7 @@ fn output_config(w: &mut Writer<'_>, request: &Request, thinking: &Thinking, for
         match form {
             Form::Schema(schema) => w.name("format").object(|w| {
                 w.name("type").string("json_schema");
-                w.name("schema").raw(schema.as_str());
+                w.name("schema").raw(schema);
             }),
             Form::Own(format) => w.name("format").raw(format.as_str()),
             Form::Free | Form::Instruct => {}

@@ -1,7 +1,7 @@
 //! How much to think.
 
 use super::turns::Plan;
-use crate::anthropic::models::Generation;
+use crate::anthropic::models::{Generation, Off};
 use crate::chat::{
     Effort, Losses, Member, Reasoning, ReasoningMode, Request, ToolChoice, WriteOptions,
 };
@@ -15,6 +15,8 @@ const SMALLEST: u64 = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Thinking {
     mode: ReasoningMode,
+    /// The word for [`ReasoningMode::Off`].
+    off: &'static str,
     effort: Option<&'static str>,
     own_effort: Option<String>,
     visible: Option<bool>,
@@ -42,6 +44,7 @@ impl Thinking {
         let limit = request.output_limit.map(|limit| limit.tokens);
         let mut thinking = Thinking {
             mode: ReasoningMode::Unsaid,
+            off: "disabled",
             effort: None,
             own_effort: None,
             visible: None,
@@ -55,11 +58,18 @@ impl Thinking {
             thinking.mode = reasoning.mode;
             thinking.own_effort = reasoning.effort.as_ref().map(|e| e.as_str().to_owned());
             thinking.visible = reasoning.visible;
+            if let Off::Word(word) = generation.off() {
+                thinking.off = word;
+            }
             thinking.check()?;
         } else {
             thinking.translate(reasoning, generation);
+            if thinking.mode == ReasoningMode::Off && !thinking.stop(generation) {
+                losses.hint(request.member(Member::Reasoning))?;
+            }
         }
-        let forced = request.tool_choice.as_ref().is_some_and(ToolChoice::forces);
+        let choice = request.tool_choice.as_ref();
+        let forced = generation.takes_force() && choice.is_some_and(ToolChoice::forces);
         let budget = matches!(thinking.mode, ReasoningMode::Budget(_));
         let ruled_out = forced || budget && plan.lacks_thinking() || !generation.thinks();
         if thinking.thinks() && ruled_out {
@@ -87,7 +97,7 @@ impl Thinking {
     pub(super) fn write(&self, w: &mut Writer<'_>, more: &[(&str, &str)]) {
         let (kind, budget) = match self.mode {
             ReasoningMode::Unsaid => return,
-            ReasoningMode::Off => ("disabled", None),
+            ReasoningMode::Off => (self.off, None),
             ReasoningMode::Adaptive => ("adaptive", None),
             ReasoningMode::Budget(tokens) => ("enabled", Some(tokens)),
         };
@@ -118,6 +128,20 @@ impl Thinking {
         Err(Invalid::new("thinking.budget_tokens", wrong.to_owned()))
     }
 
+    /// Finds the words for not thinking; false when the model always thinks, and is told to do little of it.
+    fn stop(&mut self, generation: Generation) -> bool {
+        match generation.off() {
+            _ if !generation.thinks() => self.mode = ReasoningMode::Unsaid,
+            Off::Word(word) => self.off = word,
+            Off::Never => {
+                self.mode = ReasoningMode::Unsaid;
+                self.effort = Some("low");
+                return false;
+            }
+        }
+        true
+    }
+
     fn translate(&mut self, reasoning: &Reasoning, generation: Generation) {
         let effort = match (&reasoning.effort, reasoning.mode) {
             (_, ReasoningMode::Off) => {
@@ -133,7 +157,7 @@ impl Thinking {
         if generation.thinks_adaptively() {
             self.mode = ReasoningMode::Adaptive;
             self.visible = reasoning.visible;
-            self.effort = said.then(|| word(&effort)).flatten();
+            self.effort = said.then(|| word(&effort, generation)).flatten();
             return;
         }
         let tokens = match reasoning.mode {
@@ -148,12 +172,13 @@ impl Thinking {
 }
 
 /// The dialect's word for an effort; `None` leaves it to the model.
-fn word(effort: &Effort) -> Option<&'static str> {
+fn word(effort: &Effort, generation: Generation) -> Option<&'static str> {
     match effort {
         Effort::Minimal | Effort::Low => Some("low"),
         Effort::Medium => Some("medium"),
         Effort::High => Some("high"),
-        Effort::ExtraHigh => Some("xhigh"),
+        Effort::ExtraHigh if generation.knows_extra_high() => Some("xhigh"),
+        Effort::ExtraHigh => Some("high"),
         Effort::Max => Some("max"),
         Effort::Other(_) => None,
     }

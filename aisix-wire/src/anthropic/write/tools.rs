@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::schemas;
+use crate::anthropic::models::Generation;
 use crate::anthropic::names::wire_name;
 use crate::chat::{Function, Losses, Member, Raw, Request, Tool, ToolChoice};
 use crate::json::Writer;
@@ -42,35 +44,81 @@ pub(super) fn offered<'a>(
 }
 
 /// Writes `tools`, if there are any.
-pub(super) fn tools(w: &mut Writer<'_>, request: &Request, offered: &[&Tool]) {
+///
+/// # Errors
+/// What strict tools cannot be held to, as `losses` decides.
+pub(super) fn tools(
+    w: &mut Writer<'_>,
+    request: &Request,
+    offered: &[&Tool],
+    losses: &mut Losses,
+) -> Result<(), Invalid> {
     if offered.is_empty() {
-        return;
+        return Ok(());
     }
-    let more = more(request);
+    let mut more = more(request);
     w.name("tools").array(|w| {
-        for tool in offered {
-            match tool {
-                Tool::Function(tool) => {
-                    let more = more.get(tool.name.as_str()).map_or(&[][..], Vec::as_slice);
-                    w.object(|w| function(w, request, tool, more));
-                }
-                Tool::Opaque(opaque) => w.raw(opaque.raw.as_str()),
+        offered.iter().try_for_each(|tool| match tool {
+            Tool::Function(tool) => {
+                // The first takes what those of its name say.
+                let more = more.remove(tool.name.as_str()).unwrap_or_default();
+                w.object(|w| function(w, request, tool, &more, losses))
             }
-        }
-    });
+            Tool::Opaque(opaque) => {
+                w.raw(opaque.raw.as_str());
+                Ok(())
+            }
+        })
+    })
 }
 
-fn function(w: &mut Writer<'_>, request: &Request, tool: &Function, more: &[(&str, &str)]) {
+fn function(
+    w: &mut Writer<'_>,
+    request: &Request,
+    tool: &Function,
+    more: &[(&str, &str)],
+    losses: &mut Losses,
+) -> Result<(), Invalid> {
     w.name("name").string(&wire_name(&tool.name));
     w.maybe_string("description", tool.description.as_deref());
-    w.name("input_schema").raw(&schema(tool.schema.as_ref()));
-    if request.dialect == Dialect::Anthropic || tool.strict == Some(true) {
+    let schema = schema(tool.schema.as_ref());
+    if request.dialect == Dialect::Anthropic {
+        w.name("input_schema").raw(&schema);
         w.maybe_bool("strict", tool.strict);
+    } else if tool.strict == Some(true) {
+        strict(w, request, &schema, losses)?;
+    } else {
+        w.name("input_schema").raw(&schema);
     }
     for (member, value) in more {
         w.name(member).raw(value);
     }
     w.maybe_raw("cache_control", tool.cache.as_ref().map(Raw::as_str));
+    Ok(())
+}
+
+/// Writes the schema of a tool whose caller wants it followed to the letter, if the dialect can promise that.
+fn strict(
+    w: &mut Writer<'_>,
+    request: &Request,
+    schema: &str,
+    losses: &mut Losses,
+) -> Result<(), Invalid> {
+    let tool = match request.dialect {
+        Dialect::OpenAi => "tools[].function",
+        _ => "tools[]",
+    };
+    let fitted = schemas::fit(schema);
+    if !fitted.broken.is_empty() {
+        w.name("input_schema").raw(schema);
+        return losses.hint(&format!("{tool}.strict"));
+    }
+    for keyword in &fitted.weakened {
+        losses.hint(&format!("{tool}.parameters.{keyword}"))?;
+    }
+    w.name("input_schema").raw(&fitted.text);
+    w.name("strict").bool(true);
+    Ok(())
 }
 
 /// What functions say that only this dialect knows, by their names: members and values.
@@ -114,6 +162,7 @@ pub(super) fn tool_choice(
     w: &mut Writer<'_>,
     request: &Request,
     offered: &[&Tool],
+    generation: Generation,
     losses: &mut Losses,
 ) -> Result<(), Invalid> {
     let field = request.member(Member::ToolChoice);
@@ -139,6 +188,10 @@ pub(super) fn tool_choice(
                 required: false, ..
             },
         ) => ("auto", None),
+        Some(choice) if choice.forces() && !generation.takes_force() => {
+            losses.shape(field)?;
+            ("auto", None)
+        }
         Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. }) => ("any", None),
         Some(ToolChoice::None) => ("none", None),
         Some(ToolChoice::Named(name)) => ("tool", Some(wire_name(name))),

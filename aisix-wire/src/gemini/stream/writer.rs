@@ -3,13 +3,14 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::chat::{
-    Block, BlockKind, Content, Delta, Event, EventWriter, Finish, ToolCall, WriteContext,
+    Block, BlockKind, Content, Delta, Event, EventWriter, Finish, FinishReason, ToolCall,
+    WriteContext,
 };
 use crate::error::{ErrorBody, write_error_event};
 use crate::gemini::{finish, part, response, usage};
 use crate::{Dialect, Usage, json};
 
-/// How many choices may have a call open, or be finished.
+/// How many choices may speak; what others say is left out.
 const MAX_CHOICES: usize = 128;
 
 /// How many bytes of a call's arguments are held; longer ones are cut.
@@ -22,6 +23,8 @@ pub(crate) struct Writer {
     id: String,
     from: Dialect,
     calls: Vec<Call>,
+    /// The choices that have said something.
+    spoken: Vec<u32>,
     finishes: Vec<(u32, Finish)>,
     usage: Option<Usage>,
     ended: bool,
@@ -39,7 +42,7 @@ struct Call {
 
 impl EventWriter for Writer {
     fn write(&mut self, event: &Event, out: &mut BytesMut) {
-        if self.ended {
+        if self.ended || !self.hears(event) {
             return;
         }
         match event {
@@ -64,7 +67,7 @@ impl EventWriter for Writer {
             Event::Finish { choice, finish } => {
                 self.flush(*choice, out);
                 let known = self.finishes.iter().any(|(index, _)| index == choice);
-                if !known && self.finishes.len() < MAX_CHOICES {
+                if !known {
                     self.finishes.push((*choice, finish.clone()));
                 }
             }
@@ -88,10 +91,28 @@ impl Writer {
             id: context.request_id.to_owned(),
             from: Dialect::OpenAi,
             calls: Vec::new(),
+            spoken: Vec::new(),
             finishes: Vec::new(),
             usage: None,
             ended: false,
         }
+    }
+
+    /// Takes note of the choice that an event belongs to; false when there are too many of them.
+    fn hears(&mut self, event: &Event) -> bool {
+        let (Event::BlockStart { choice, .. }
+        | Event::Delta { choice, .. }
+        | Event::BlockEnd { choice }
+        | Event::Finish { choice, .. }) = event
+        else {
+            return true;
+        };
+        let known = self.spoken.contains(choice);
+        if !known && self.spoken.len() < MAX_CHOICES {
+            self.spoken.push(*choice);
+            return true;
+        }
+        known
     }
 
     fn delta(&mut self, choice: u32, delta: &Delta, out: &mut BytesMut) {
@@ -129,17 +150,15 @@ impl Writer {
     }
 
     fn hold(&mut self, choice: u32, id: &str, name: &str) {
-        if self.calls.len() < MAX_CHOICES {
-            self.calls.push(Call {
-                choice,
-                call: ToolCall {
-                    id: id.to_owned(),
-                    name: name.to_owned(),
-                    arguments: String::new(),
-                },
-                signature: None,
-            });
-        }
+        self.calls.push(Call {
+            choice,
+            call: ToolCall {
+                id: id.to_owned(),
+                name: name.to_owned(),
+                arguments: String::new(),
+            },
+            signature: None,
+        });
     }
 
     /// Writes the call that is open, since it is whole now.
@@ -187,19 +206,27 @@ impl Writer {
             self.flush(call.choice, out);
         }
         self.ended = true;
-        self.event(out, |w| {
-            if !self.finishes.is_empty() {
-                w.name("candidates").array(|w| {
-                    for (choice, finish) in &self.finishes {
-                        w.object(|w| {
-                            content(w, "{\"text\":\"\"}");
-                            w.name("finishReason")
-                                .string(finish::word(finish, self.from));
-                            w.name("index").number((*choice).into());
-                        });
-                    }
-                });
+        // Without a reason to finish, callers take the stream for one that was cut.
+        if self.spoken.is_empty() {
+            self.spoken.push(0);
+        }
+        for choice in std::mem::take(&mut self.spoken) {
+            if !self.finishes.iter().any(|(index, _)| *index == choice) {
+                let finish = Finish::new(FinishReason::Other, None);
+                self.finishes.push((choice, finish));
             }
+        }
+        self.event(out, |w| {
+            w.name("candidates").array(|w| {
+                for (choice, finish) in &self.finishes {
+                    w.object(|w| {
+                        content(w, "{\"text\":\"\"}");
+                        w.name("finishReason")
+                            .string(finish::word(finish, self.from));
+                        w.name("index").number((*choice).into());
+                    });
+                }
+            });
             if let Some(usage) = &self.usage {
                 usage::write(w, usage);
             }

@@ -363,6 +363,27 @@ fn thinking_is_a_budget_or_a_level_by_the_model_and_never_both() {
             false,
         ),
         (
+            "gemini-3.8-flash",
+            Unsaid,
+            Some("minimal"),
+            json!({"thinkingLevel": "low"}),
+            false,
+        ),
+        (
+            "gemini-flash-latest",
+            Off,
+            None,
+            json!({"thinkingLevel": "low"}),
+            true,
+        ),
+        (
+            "gemini-3.5-flash-lite",
+            Off,
+            None,
+            json!({"thinkingLevel": "minimal"}),
+            true,
+        ),
+        (
             "gemini-3.1-pro",
             Budget(9000),
             None,
@@ -502,6 +523,25 @@ fn what_cannot_be_said_is_named_and_what_shapes_the_answer_is_refused() {
 }
 
 #[test]
+fn several_answers_and_penalties_are_for_models_that_take_them() {
+    let mut request = asked(vec![user("x")]);
+    request.sampling.n = Some(1);
+    request.sampling.presence_penalty = Number::parse("0");
+    request.sampling.frequency_penalty = Number::parse("0.5");
+    let (out, dropped) = write(&request, "gemini-2.5-flash");
+    assert_eq!(
+        out["generationConfig"],
+        json!({"candidateCount": 1, "presencePenalty": 0, "frequencyPenalty": 0.5})
+    );
+    assert_eq!(dropped, [""; 0]);
+    let (out, dropped) = write(&request, "gemini-3.8-flash");
+    assert_eq!(out["generationConfig"], Value::Null);
+    assert_eq!(dropped, ["frequency_penalty"]);
+    request.sampling.n = Some(2);
+    assert_eq!(refused(&request), "n");
+}
+
+#[test]
 fn a_request_that_makes_no_sense_is_blamed_by_member() {
     for (body, param) in [
         ("[]", ""),
@@ -516,6 +556,14 @@ fn a_request_that_makes_no_sense_is_blamed_by_member() {
         (
             r#"{"contents":[],"generationConfig":{"temperature":"hot"}}"#,
             "generationConfig.temperature",
+        ),
+        (
+            r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"f","parameters":"text"}]}]}"#,
+            "tools[0].functionDeclarations[0].parameters",
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":[]}}"#,
+            "generationConfig.responseJsonSchema",
         ),
     ] {
         assert_eq!(

@@ -433,6 +433,29 @@ fn a_stream_of_another_dialect_is_written_part_by_part() {
     );
 }
 
+#[test]
+fn an_answer_that_nobody_ended_ends_all_the_same() {
+    let start = Event::Start(Start {
+        dialect: Dialect::OpenAi,
+        id: None,
+        model: None,
+        created: None,
+    });
+    let text = |choice| Event::Delta {
+        choice,
+        delta: Delta::Text("x".into()),
+    };
+    for (said, ended) in [(vec![start], vec![0]), (vec![text(1), text(0)], vec![1, 0])] {
+        let stream = write(&[said, vec![Event::End]].concat());
+        let (events, error) = read([&stream[..]]);
+        assert_eq!(error, None);
+        let expected = ended
+            .into_iter()
+            .map(|choice| (choice, FinishReason::Stop, "STOP"));
+        assert_eq!(finishes(&events), Vec::from_iter(expected));
+    }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let choice = 0..3_u32;
     let kind = prop_oneof![

@@ -52,8 +52,9 @@ pub(super) fn read(object: &Names<'_, '_>, request: &mut Request) -> Result<(), 
 
 fn format(config: &Names<'_, '_>) -> Result<Option<Format>, Invalid> {
     let media_type = config.string("responseMimeType")?;
-    let json = config.get("responseJsonSchema").map(|schema| schema.raw());
-    let openapi = config.get("responseSchema");
+    let json = config.object("responseJsonSchema")?;
+    let json = json.map(|schema| schema.raw());
+    let openapi = config.object("responseSchema")?;
     let form = match media_type.as_deref() {
         Some("application/json") => {
             match json.or_else(|| openapi.as_ref().and_then(tools::from_openapi)) {

@@ -3,7 +3,7 @@
 use super::names::Names;
 use crate::chat::{Function, Opaque, Raw, Request, Tool, ToolChoice};
 use crate::gemini::schema;
-use crate::json::{Object, Path, Value};
+use crate::json::{Object, Path};
 use crate::{Dialect, Invalid};
 
 /// Reads `tools`: functions one by one, and the provider's own tools as they are.
@@ -41,12 +41,10 @@ fn read_function(function: Object<'_>, path: Path<'_>) -> Result<Function, Inval
     let name = function
         .string("name")?
         .ok_or_else(|| function.at("name").missing())?;
-    let json = function
-        .get("parametersJsonSchema")
-        .map(|schema| schema.raw());
-    let openapi = function
-        .get("parameters")
-        .and_then(|schema| from_openapi(&schema));
+    let json = function.object("parametersJsonSchema")?;
+    let json = json.map(|schema| schema.raw());
+    let openapi = function.object("parameters")?;
+    let openapi = openapi.and_then(|schema| from_openapi(&schema));
     Ok(Function {
         name,
         description: function.string("description")?,
@@ -98,7 +96,7 @@ pub(super) fn config(object: &Names<'_, '_>, request: &mut Request) -> Result<()
 }
 
 /// A schema in the older form, as JSON Schema.
-pub(super) fn from_openapi(schema: &Value<'_>) -> Option<Raw> {
+pub(super) fn from_openapi(schema: &Object<'_>) -> Option<Raw> {
     let schema = serde_json::from_str(schema.raw().as_str()).ok()?;
     Some(Raw::from_value(&schema::from_openapi(schema)))
 }

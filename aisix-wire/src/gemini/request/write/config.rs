@@ -39,14 +39,12 @@ fn members(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Invalid> {
         w.name("stopSequences")
             .array(|w| stop.iter().for_each(|text| w.string(text)));
     }
-    w.maybe_number("candidateCount", sampling.n);
+    candidates_and_penalties(w, scene)?;
     match &sampling.seed {
         Some(seed) if seed.as_str().parse::<i32>().is_ok() => w.name("seed").raw(seed.as_str()),
         Some(_) => scene.losses.hint(scene.request.member(Member::Seed))?,
         None => {}
     }
-    number(w, "presencePenalty", &sampling.presence_penalty);
-    number(w, "frequencyPenalty", &sampling.frequency_penalty);
     w.maybe_bool("responseLogprobs", sampling.logprobs);
     w.maybe_number("logprobs", sampling.top_logprobs);
     format(w, scene)?;
@@ -56,6 +54,41 @@ fn members(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Invalid> {
             if let Some(name) = extra.name.strip_prefix(PREFIX) {
                 w.name(name).raw(extra.value.as_str());
             }
+        }
+    }
+    Ok(())
+}
+
+/// Writes how many answers are wanted and what repetition costs, or reports what of it matters.
+fn candidates_and_penalties(w: &mut Writer<'_>, scene: &mut Scene<'_>) -> Result<(), Invalid> {
+    let sampling = &scene.request.sampling;
+    let penalties = [
+        (
+            "presencePenalty",
+            &sampling.presence_penalty,
+            "presence_penalty",
+        ),
+        (
+            "frequencyPenalty",
+            &sampling.frequency_penalty,
+            "frequency_penalty",
+        ),
+    ];
+    // Who speaks the dialect knows the model.
+    if scene.own() || scene.family.takes_candidates_and_penalties() {
+        w.maybe_number("candidateCount", sampling.n);
+        for (name, number, _) in penalties {
+            w.maybe_raw(name, number.as_ref().map(Number::as_str));
+        }
+        return Ok(());
+    }
+    if sampling.n.is_some_and(|n| n > 1) {
+        scene.losses.shape("n")?;
+    }
+    for (_, number, field) in penalties {
+        let weighs = number.as_ref().and_then(Number::as_f64);
+        if weighs.is_some_and(|number| number != 0.0) {
+            scene.losses.hint(field)?;
         }
     }
     Ok(())
