@@ -15,7 +15,7 @@ use aisix_wire::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{bearer::Bearer, deepseek, gemini, openai};
+use crate::{bearer::Bearer, deepseek, front::Front, openai};
 
 /// The family `openai`: any server of the dialect, at the provider key's `api_base`.
 ///
@@ -47,7 +47,7 @@ impl Provider for Compatible {
             "openai" => return openai::endpoint(spec),
             "" => Some(openai::BASE),
             "deepseek" => Some(deepseek::BASE),
-            "gemini" => Some(gemini::OPENAI_FRONT),
+            "gemini" => return Ok(Arc::new(Front::new(spec)?)),
             _ => None,
         };
         Ok(Arc::new(Plain {

@@ -20,8 +20,6 @@ use http::{
 use crate::address;
 
 const BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
-/// Where Gemini speaks OpenAI's dialect.
-pub(crate) const OPENAI_FRONT: &str = "https://generativelanguage.googleapis.com/v1beta/openai";
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// Gemini, at `https://generativelanguage.googleapis.com/v1beta` unless `api_base` says otherwise.
@@ -145,16 +143,21 @@ impl Endpoint for GenerateContent {
     }
 
     fn classify(&self, head: &Parts, body: &[u8]) -> Error {
-        let mut error = refusal(head, body);
-        if let Some(delay) = gemini::retry_delay(body) {
-            error = error.with_retry_after(delay);
-        }
-        // A wrong key is a bad request here.
-        if gemini::error_reason(body).as_deref() == Some("API_KEY_INVALID") {
-            error = error
-                .with_status(StatusCode::UNAUTHORIZED)
-                .with_retry(Retry::Elsewhere);
-        }
-        error
+        classify(head, body)
     }
+}
+
+/// What a refusal in Google's envelope means.
+pub(crate) fn classify(head: &Parts, body: &[u8]) -> Error {
+    let mut error = refusal(head, body);
+    if let Some(delay) = gemini::retry_delay(body) {
+        error = error.with_retry_after(delay);
+    }
+    // A wrong key is a bad request here.
+    if gemini::error_reason(body).as_deref() == Some("API_KEY_INVALID") {
+        error = error
+            .with_status(StatusCode::UNAUTHORIZED)
+            .with_retry(Retry::Elsewhere);
+    }
+    error
 }

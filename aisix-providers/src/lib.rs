@@ -18,6 +18,7 @@ mod anthropic;
 mod bearer;
 mod compatible;
 mod deepseek;
+mod front;
 mod gemini;
 #[cfg(feature = "http")]
 pub mod http;

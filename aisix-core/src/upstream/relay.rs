@@ -246,15 +246,17 @@ impl Relay {
         let mut untouched = true;
         self.decoder.push(chunk);
         while let Some(event) = self.decoder.next().map_err(too_long)? {
-            let Some(data) = event.data() else {
-                self.push(event.raw);
-                continue;
+            let (bytes, last) = match event.data() {
+                Some(data) => {
+                    let passage = self.tape.take(&event, &data)?;
+                    if passage.content {
+                        self.mark_content();
+                    }
+                    (passage.bytes, passage.last)
+                }
+                None => (self.tape.aside(&event), false),
             };
-            let passage = self.tape.take(&event, &data)?;
-            if passage.content {
-                self.mark_content();
-            }
-            match passage.bytes {
+            match bytes {
                 Through::AsItCame => self.push(event.raw),
                 Through::Nothing => untouched = false,
                 Through::Instead(bytes) => {
@@ -262,7 +264,7 @@ impl Relay {
                     self.push(bytes);
                 }
             }
-            if passage.last {
+            if last {
                 self.phase = Phase::Lingering(self.heard + LINGER);
                 return Ok(());
             }

@@ -84,6 +84,20 @@ impl Tape {
         }
     }
 
+    /// What becomes of an event without data: a comment, or a blank line between two writes.
+    ///
+    /// A translated stream has its own lines. A blank one among them would be legal, but not for readers
+    /// who expect each event to begin with a field.
+    pub(super) fn aside(&self, event: &sse::Event) -> Through {
+        match self {
+            Self::Translated(_) if event.is_comment() => {
+                Through::Instead(Bytes::from_static(sse::HEARTBEAT))
+            }
+            Self::Translated(_) => Through::Nothing,
+            _ => Through::AsItCame,
+        }
+    }
+
     /// Takes one event that has data.
     ///
     /// # Errors

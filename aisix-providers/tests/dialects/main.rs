@@ -267,6 +267,25 @@ async fn streams_come_back_as_chat_chunks() {
     }
 }
 
+/// A line end of two bytes may be cut in two, and only the bytes that came in one write are together.
+#[tokio::test]
+async fn a_translated_stream_has_no_lines_of_the_upstream() {
+    let event = json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "hey"}]}, "finishReason": "STOP"}]});
+    let answer = Answer::stream()
+        .send(": comment\r\n\r")
+        .send("\n: more\r\n\r")
+        .send(format!("\ndata: {event}\r\n\r"))
+        .send("\n\r\n");
+    let house = House::of("gemini", "gemini-x");
+    let mut body = question();
+    body["stream"] = json!(true);
+    let (response, _) = house.post(CHAT, body, answer).await;
+    let text = testing::text(response).await;
+    assert!(text.starts_with(":\n\n:\n\ndata: {"), "{text:?}");
+    assert!(text.ends_with("}\n\ndata: [DONE]\n\n"), "{text:?}");
+    assert!(!text.contains("\n\n\n") && !text.contains('\r'), "{text:?}");
+}
+
 #[tokio::test]
 async fn a_message_reaches_an_openai_provider_and_its_answer_comes_back() {
     let house = House::of("openai", "gpt-x");
