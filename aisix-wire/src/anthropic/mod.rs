@@ -9,7 +9,7 @@ mod names;
 mod read;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod usage;
 mod write;
 mod writer;

@@ -78,13 +78,14 @@ fn items(blocks: &[Block], from: Dialect, base: &str) -> Vec<Item> {
     let mut items = Vec::with_capacity(blocks.len());
     let mut ids = CallIds::default();
     for block in blocks {
+        let signature = block.signature.clone().filter(|text| !text.is_empty());
         match &block.content {
             Content::Text { text, .. } if !text.is_empty() => say(&mut items, text, false),
             Content::Refusal(text) if !text.is_empty() => say(&mut items, text, true),
-            Content::Thinking(text) if !text.is_empty() || block.signature.is_some() => {
+            Content::Thinking(text) if !text.is_empty() || signature.is_some() => {
                 items.push(Item::Reasoning {
                     summary: (!text.is_empty()).then(|| text.clone()),
-                    encrypted: Some(Sealed::Thinking(block.signature.clone()).write(from)),
+                    encrypted: Some(Sealed::Thinking(signature).write(from)),
                 });
             }
             Content::RedactedThinking(data) => items.push(Item::Reasoning {
@@ -98,7 +99,7 @@ fn items(blocks: &[Block], from: Dialect, base: &str) -> Vec<Item> {
                     name: call.name.clone(),
                     arguments: arguments(&call.arguments).to_owned(),
                 }));
-                if let Some(signature) = block.signature.clone() {
+                if let Some(signature) = signature {
                     let sealed = Sealed::Call {
                         call: id,
                         signature,
