@@ -26,9 +26,12 @@ pub(super) fn response(response: &Response, context: &WriteContext<'_>) -> Bytes
     }
     let status = Status::of(choice.map(|choice| &choice.finish));
     let mut output = BytesMut::with_capacity(512);
-    for (index, item) in (0u64..).zip(&items) {
-        let last = index + 1 == items.len() as u64;
+    let silent = |item: &Item| matches!(item, Item::Reasoning { summary: None, .. });
+    let cut = items.iter().rposition(|item| !silent(item));
+    for (index, item) in items.iter().enumerate() {
+        let last = cut == Some(index);
         let word = if last { status } else { Status::Completed }.word();
+        let index = index as u64;
         write_item(&mut output, &head, item, index, word);
     }
     let output = std::str::from_utf8(&output).unwrap_or_default();
