@@ -10,7 +10,7 @@ mod read;
 mod reader;
 mod signed;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod usage;
 mod write;
 mod writer;

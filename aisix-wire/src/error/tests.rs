@@ -187,3 +187,19 @@ proptest! {
         let _ = read_error(&[start, &bytes].concat());
     }
 }
+
+#[test]
+fn the_error_event_of_responses_has_a_type_and_a_number() {
+    let event = write_error_event(
+        Dialect::Responses,
+        &ErrorBody {
+            status: 504,
+            message: "m",
+            kind: "timeout_error",
+            code: None,
+            param: None,
+        },
+    );
+    let start = b"event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,";
+    assert!(event.starts_with(start), "{event:?}");
+}

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::openai::responses::Meter;
 use crate::{Dialect, sse};
 
 /// An error as a caller is told it.
@@ -49,7 +50,13 @@ pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
 }
 
 /// Writes the event that ends a broken stream: named `error`, save in Gemini's dialect, which has no names.
+///
+/// The events of Responses have numbers; this one is the first. Who has seen others pass uses
+/// [`Meter::fail`](crate::openai::responses::Meter::fail).
 pub fn write_error_event(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
+    if dialect == Dialect::Responses {
+        return Meter::new().fail(body);
+    }
     let name = (dialect != Dialect::Gemini).then_some("error");
     sse::encode(name, &write_error(dialect, body))
 }

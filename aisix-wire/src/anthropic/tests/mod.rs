@@ -3,6 +3,6 @@ mod meter;
 mod request;
 mod response;
 mod stream;
-mod strict;
+pub(crate) mod strict;
 mod total;
 mod validator;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 /// Whether a real provider would accept the conversation.
-pub(super) fn validate(body: &Value) -> Result<(), String> {
+pub(crate) fn validate(body: &Value) -> Result<(), String> {
     let messages = body["messages"].as_array().ok_or("no messages")?;
     let fit = |name: &str, max| {
         (1..=max).contains(&name.len())

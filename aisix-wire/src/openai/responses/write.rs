@@ -26,9 +26,12 @@ pub(super) fn response(response: &Response, context: &WriteContext<'_>) -> Bytes
     }
     let status = Status::of(choice.map(|choice| &choice.finish));
     let mut output = BytesMut::with_capacity(512);
-    for (index, item) in (0u64..).zip(&items) {
-        let last = index + 1 == items.len() as u64;
+    let silent = |item: &Item| matches!(item, Item::Reasoning { summary: None, .. });
+    let cut = items.iter().rposition(|item| !silent(item));
+    for (index, item) in items.iter().enumerate() {
+        let last = cut == Some(index);
         let word = if last { status } else { Status::Completed }.word();
+        let index = index as u64;
         write_item(&mut output, &head, item, index, word);
     }
     let output = std::str::from_utf8(&output).unwrap_or_default();
@@ -78,13 +81,14 @@ fn items(blocks: &[Block], from: Dialect, base: &str) -> Vec<Item> {
     let mut items = Vec::with_capacity(blocks.len());
     let mut ids = CallIds::default();
     for block in blocks {
+        let signature = block.signature.clone().filter(|text| !text.is_empty());
         match &block.content {
             Content::Text { text, .. } if !text.is_empty() => say(&mut items, text, false),
             Content::Refusal(text) if !text.is_empty() => say(&mut items, text, true),
-            Content::Thinking(text) if !text.is_empty() || block.signature.is_some() => {
+            Content::Thinking(text) if !text.is_empty() || signature.is_some() => {
                 items.push(Item::Reasoning {
                     summary: (!text.is_empty()).then(|| text.clone()),
-                    encrypted: Some(Sealed::Thinking(block.signature.clone()).write(from)),
+                    encrypted: Some(Sealed::Thinking(signature).write(from)),
                 });
             }
             Content::RedactedThinking(data) => items.push(Item::Reasoning {
@@ -98,7 +102,7 @@ fn items(blocks: &[Block], from: Dialect, base: &str) -> Vec<Item> {
                     name: call.name.clone(),
                     arguments: arguments(&call.arguments).to_owned(),
                 }));
-                if let Some(signature) = block.signature.clone() {
+                if let Some(signature) = signature {
                     let sealed = Sealed::Call {
                         call: id,
                         signature,

@@ -1,4 +1,5 @@
 mod meter;
+mod properties;
 mod requests;
 mod responses;
 mod streams;

@@ -353,3 +353,19 @@ fn thoughts_that_led_to_nothing_are_left_out() {
     let codec = upstream_codec(Dialect::Anthropic).unwrap();
     codec.write_request(&request, &options).unwrap();
 }
+
+#[test]
+fn escapes_are_read_and_halves_of_characters_are_refused() {
+    let body = r#"{"model":"x","input":[{"role":"user","content":"\ud83e\udd80\u0000"},
+        {"type":"function_call","call_id":"c","name":"f","arguments":"{\"q\":\"\\ud83e\\udd80\"}"}]}"#;
+    let request = Responses.read_request(body.as_bytes()).unwrap();
+    let out = write(&request, Dialect::Gemini, "m").unwrap();
+    let contents = &value(&out.body)["contents"];
+    assert_eq!(contents[0]["parts"][0]["text"], "🦀\u{0}");
+    assert_eq!(contents[1]["parts"][0]["functionCall"]["args"]["q"], "🦀");
+    let half = r#"{"model":"x","input":"\ud83e"}"#;
+    assert_eq!(
+        Responses.read_request(half.as_bytes()).unwrap_err().param,
+        ""
+    );
+}

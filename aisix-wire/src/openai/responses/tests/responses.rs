@@ -87,6 +87,15 @@ fn answers_that_were_cut_short_say_why() {
         assert_eq!(written["incomplete_details"], why);
         assert_eq!(written["output"][0]["status"], status);
     }
+    let mut call = Block::new(Content::ToolCall(ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        arguments: "{\"a".to_owned(),
+    }));
+    call.signature = Some("c2ln".to_owned());
+    let written = write(&answer(vec![call], FinishReason::Length));
+    assert_eq!(written["output"][0]["status"], "incomplete");
+    assert_eq!(written["output"][1]["status"], "completed");
     let written = write(&answer(Vec::new(), FinishReason::ContentFilter));
     assert_eq!(written["output"], json!([]));
     let written = write(&Response::new(Dialect::Gemini));
