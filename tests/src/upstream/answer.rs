@@ -14,9 +14,12 @@ const CREATED: u64 = 1_760_000_000;
 pub struct Answer {
     text: Vec<String>,
     reasoning: Vec<String>,
+    refusal: Vec<String>,
     tools: Vec<Tool>,
+    finish: Option<&'static str>,
     prompt_tokens: u64,
     completion_tokens: u64,
+    report: Option<Value>,
     framing: Framing,
     after: Vec<(usize, Step)>,
 }
@@ -26,6 +29,7 @@ struct Tool {
     id: String,
     name: String,
     arguments: Vec<String>,
+    signature: Option<String>,
 }
 
 impl Answer {
@@ -34,9 +38,12 @@ impl Answer {
         Self {
             text: pieces.into_iter().map(Into::into).collect(),
             reasoning: Vec::new(),
+            refusal: Vec::new(),
             tools: Vec::new(),
+            finish: None,
             prompt_tokens: 12,
             completion_tokens: 3,
+            report: None,
             framing: Framing::default(),
             after: Vec::new(),
         }
@@ -56,7 +63,30 @@ impl Answer {
             id: id.to_owned(),
             name: name.to_owned(),
             arguments,
+            signature: None,
         });
+        self
+    }
+
+    /// Signs the latest call, as Gemini's front does.
+    #[must_use]
+    pub fn signed(mut self, signature: &str) -> Self {
+        let call = self.tools.last_mut().expect("there is a call");
+        call.signature = Some(signature.to_owned());
+        self
+    }
+
+    /// Declines in these words, in `refusal`.
+    #[must_use]
+    pub fn refusing(mut self, pieces: &[&str]) -> Self {
+        self.refusal = pieces.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Ends for this reason, instead of `stop` or `tool_calls`.
+    #[must_use]
+    pub fn finish(mut self, reason: &'static str) -> Self {
+        self.finish = Some(reason);
         self
     }
 
@@ -71,6 +101,13 @@ impl Answer {
     #[must_use]
     pub fn usage(mut self, prompt_tokens: u64, completion_tokens: u64) -> Self {
         (self.prompt_tokens, self.completion_tokens) = (prompt_tokens, completion_tokens);
+        self
+    }
+
+    /// Reports its usage in these members.
+    #[must_use]
+    pub fn report(mut self, usage: Value) -> Self {
+        self.report = Some(usage);
         self
     }
 
@@ -109,15 +146,18 @@ impl Answer {
             })
     }
 
-    fn finish(&self) -> &'static str {
-        if self.tools.is_empty() {
-            "stop"
-        } else {
-            "tool_calls"
+    fn reason(&self) -> &'static str {
+        match (self.finish, self.tools.is_empty()) {
+            (Some(reason), _) => reason,
+            (None, true) => "stop",
+            (None, false) => "tool_calls",
         }
     }
 
     fn usage_report(&self) -> Value {
+        if let Some(report) = &self.report {
+            return report.clone();
+        }
         let (prompt, completion) = (self.prompt_tokens, self.completion_tokens);
         json!({
             "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
@@ -137,10 +177,13 @@ impl Answer {
         if !self.reasoning.is_empty() {
             message["reasoning_content"] = self.reasoning.concat().into();
         }
+        if !self.refusal.is_empty() {
+            message["refusal"] = self.refusal.concat().into();
+        }
         if !self.tools.is_empty() {
             message["tool_calls"] = self.tools.iter().map(Tool::whole).collect();
         }
-        let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish()});
+        let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": self.reason()});
         json!({
             "id": ID, "object": "chat.completion", "created": CREATED, "model": asked["model"],
             "choices": [choice], "usage": self.usage_report(),
@@ -148,7 +191,7 @@ impl Answer {
     }
 
     fn completion(&self, asked: &Value) -> Value {
-        let choice = json!({"index": 0, "text": self.text.concat(), "logprobs": null, "finish_reason": self.finish()});
+        let choice = json!({"index": 0, "text": self.text.concat(), "logprobs": null, "finish_reason": self.reason()});
         json!({
             "id": ID, "object": "text_completion", "created": CREATED, "model": asked["model"],
             "choices": [choice], "usage": self.usage_report(),
@@ -187,7 +230,7 @@ impl Answer {
             .iter()
             .map(|piece| choice(piece, Value::Null))
             .collect();
-        choices.push(choice("", self.finish().into()));
+        choices.push(choice("", self.reason().into()));
         choices
     }
 
@@ -200,6 +243,8 @@ impl Answer {
                 .map(|piece| json!({"reasoning_content": piece})),
         );
         deltas.extend(self.text.iter().map(|piece| json!({"content": piece})));
+        let refusal = self.refusal.iter();
+        deltas.extend(refusal.map(|piece| json!({"refusal": piece})));
         for (index, tool) in self.tools.iter().enumerate() {
             let calls = tool.fragments(index).into_iter();
             deltas.extend(calls.map(|call| json!({"tool_calls": [call]})));
@@ -208,7 +253,7 @@ impl Answer {
             .into_iter()
             .map(|delta| choice(delta, Value::Null))
             .collect();
-        choices.push(choice(json!({}), self.finish().into()));
+        choices.push(choice(json!({}), self.reason().into()));
         choices
     }
 
@@ -236,7 +281,14 @@ impl Answer {
 impl Tool {
     fn whole(&self) -> Value {
         let function = json!({"name": self.name, "arguments": self.arguments.concat()});
-        json!({"id": self.id, "type": "function", "function": function})
+        self.sign(json!({"id": self.id, "type": "function", "function": function}))
+    }
+
+    fn sign(&self, mut call: Value) -> Value {
+        if let Some(signature) = &self.signature {
+            call["extra_content"] = json!({"google": {"thought_signature": signature}});
+        }
+        call
     }
 
     fn fragments(&self, index: usize) -> Vec<Value> {
@@ -247,7 +299,7 @@ impl Tool {
             .arguments
             .iter()
             .map(|piece| json!({"index": index, "function": {"arguments": piece}}));
-        std::iter::once(first).chain(rest).collect()
+        std::iter::once(self.sign(first)).chain(rest).collect()
     }
 }
 

@@ -81,6 +81,12 @@ impl Script {
     pub fn new(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self(Arc::new(reply))
     }
+
+    /// The reply that this request gets.
+    #[must_use]
+    pub fn reply_to(&self, request: &Request) -> Reply {
+        (self.0)(request)
+    }
 }
 
 impl From<Reply> for Script {
@@ -207,7 +213,7 @@ impl Shared {
             Ok(strict::Asked::Models(reply)) => reply,
             Ok(strict::Asked::Inference) => {
                 let script = self.script(request.model().unwrap_or_default().as_str());
-                (script.0)(request)
+                script.reply_to(request)
             }
         }
     }
