@@ -25,11 +25,7 @@ use crate::{bearer::Bearer, deepseek, front::Front, openai};
 pub struct Compatible;
 
 /// A server of OpenAI's dialect without deviations. It has chat completions, and maybe no responses.
-struct Plain {
-    bearer: Bearer,
-    /// Whether it is Gemini's front, which wants the signatures of its calls back.
-    signs: bool,
-}
+struct Plain(Bearer);
 
 // === impl Compatible ===
 
@@ -50,10 +46,7 @@ impl Provider for Compatible {
             "gemini" => return Ok(Arc::new(Front::new(spec)?)),
             _ => None,
         };
-        Ok(Arc::new(Plain {
-            bearer: Bearer::new(spec, default)?,
-            signs: spec.provider == "gemini",
-        }))
+        Ok(Arc::new(Plain(Bearer::new(spec, default)?)))
     }
 }
 
@@ -68,10 +61,9 @@ impl Endpoint for Plain {
     fn adapt(&self, options: &mut WriteOptions<'_>) {
         // Many servers know only the older name.
         options.limit_name = LimitName::MaxTokens;
-        options.replay_signatures = self.signs;
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
-        self.bearer.request(attempt.call.inbound.operation, body)
+        self.0.request(attempt.call.inbound.operation, body)
     }
 }

@@ -61,6 +61,7 @@ impl Endpoint for Front {
 
     fn adapt(&self, options: &mut WriteOptions<'_>) {
         options.limit_name = LimitName::MaxTokens;
+        options.replay_signatures = true;
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {
