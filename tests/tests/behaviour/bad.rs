@@ -53,11 +53,11 @@ pub(crate) async fn calls_alone(cell: &Cell<'_>) {
     let half = vec![model(&["call_0", "call_1"]), result("call_0")];
     for turns in [vec![model(&["call_0"])], half] {
         let question = of(turns.clone());
-        if translated(cell) && speaks_openai(cell) {
+        if translated(cell) && (speaks_openai(cell) || cell.caller.name() == "responses") {
             // An interrupted loop goes on: the model is told that there is no result.
             assert_eq!(cell.ask(&question).await.text, "Noon", "{cell}");
             let sent = cell.sent().to_string();
-            assert_eq!(sent.matches("(no result)").count(), 1, "{cell}: {sent}");
+            assert!(sent.contains("no result"), "{cell}: {sent}");
             continue;
         }
         let refused = cell.refused(&question).await;

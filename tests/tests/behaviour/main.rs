@@ -43,6 +43,7 @@ macro_rules! table {
             tools_in_parallel = crate::tools::several,
             images = crate::images::shown,
             json_schema = crate::schemas::closed,
+            json_schema_with_constraints = crate::schemas::constrained,
             thinking = crate::thinking::shown,
             thinking_in_a_tool_loop = crate::thinking::replayed,
             stop_reasons = crate::stops::reasons,

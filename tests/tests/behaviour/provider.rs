@@ -45,6 +45,8 @@ pub(crate) struct Provider {
     /// The model's name there, which decides what the gateway sends.
     pub(crate) model: &'static str,
     pub(crate) thoughts: Thoughts,
+    /// The callers that are not tried here, by name.
+    pub(crate) without: &'static [&'static str],
     pub(crate) script: fn(Speech) -> Script,
     /// Refuses with this status and message.
     pub(crate) refusal: fn(u16, &str) -> Reply,
@@ -55,6 +57,8 @@ pub(crate) const OPENAI: Provider = Provider {
     flavour: Flavour::OpenAi,
     model: "gpt-5",
     thoughts: Thoughts::Hidden,
+    // They go out as they are, and the scripted OpenAI has no responses.
+    without: &["responses"],
     script: |speech| answer(&speech).into(),
     refusal: openai_refusal,
 };
@@ -64,6 +68,7 @@ pub(crate) const DEEPSEEK: Provider = Provider {
     flavour: Flavour::DeepSeek,
     model: "deepseek-v4",
     thoughts: Thoughts::Shown,
+    without: &[],
     script: |speech| {
         let Tokens {
             input,
@@ -85,6 +90,7 @@ pub(crate) const ANTHROPIC: Provider = Provider {
     flavour: Flavour::Anthropic,
     model: "claude-sonnet-4-5",
     thoughts: Thoughts::Signed,
+    without: &[],
     script: |speech| message(&speech).into(),
     refusal: |status, text| message::refusal(status, anthropic_word(status), text),
 };
@@ -94,6 +100,7 @@ pub(crate) const GEMINI: Provider = Provider {
     flavour: Flavour::Gemini,
     model: "gemini-3-pro",
     thoughts: Thoughts::OnCalls,
+    without: &[],
     script: |speech| candidate(&speech).into(),
     refusal: google_refusal,
 };
@@ -103,6 +110,7 @@ pub(crate) const FRONT: Provider = Provider {
     flavour: Flavour::GeminiFront,
     model: "gemini-3-pro",
     thoughts: Thoughts::HiddenOnCalls,
+    without: &[],
     script: |speech| signed(&speech).into(),
     refusal: |status, text| google_refusal(status, text).in_array(),
 };
@@ -113,6 +121,7 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     flavour: Flavour::OpenAi,
     model: "house-7b",
     thoughts: Thoughts::Shown,
+    without: &[],
     script: |speech| {
         let framing = Framing {
             done: false,

@@ -18,6 +18,25 @@ pub(crate) async fn closed(cell: &Cell<'_>) {
     is_followed(cell, &schema).await;
 }
 
+/// Keywords that not every provider can hold a model to, which is no reason to fail.
+pub(crate) async fn constrained(cell: &Cell<'_>) {
+    let schema = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+        "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 80}, "age": {"type": "integer", "minimum": 0}},
+        "required": ["name", "age"]});
+    if cell.provider.flavour == Flavour::Anthropic && cell.caller.name() == "messages" {
+        // The caller's own words go to Anthropic as they are, and are its to refuse.
+        let refused = cell.refused(&question(schema)).await;
+        assert_eq!(refused.status, 400, "{cell}");
+        assert!(
+            refused.told.message.contains("output_config.format.schema"),
+            "{cell}: {:?}",
+            refused.told
+        );
+        return;
+    }
+    is_followed(cell, &schema).await;
+}
+
 async fn is_followed(cell: &Cell<'_>, schema: &Value) {
     cell.says(Speech::text(&["{\"name\":", "\"Ada\",\"age\":36}"]));
     for streamed in [false, true] {

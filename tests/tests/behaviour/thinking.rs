@@ -9,9 +9,6 @@ use crate::{
     said::{Question, Said},
 };
 
-/// What stands for a signature that a dialect could not carry.
-const DUMMY: &str = "skip_thought_signature_validator";
-
 /// What the caller must see of a thought.
 fn visible(cell: &Cell<'_>) -> &'static str {
     match cell.provider.thoughts {
@@ -85,7 +82,10 @@ fn is_back(cell: &Cell<'_>, said: &Said, streamed: bool) {
     let sent = cell.sent();
     let caller = cell.caller.name();
     // That of a thought stands beside it in these dialects; a stream of Gemini tells it too late.
-    let carries_signatures = caller == "messages" || caller == "gemini" && !streamed;
+    let carries_signatures = match caller {
+        "gemini" => !streamed,
+        caller => caller != "chat",
+    };
     match cell.provider.flavour {
         Flavour::Anthropic => {
             let first = &sent["messages"][1]["content"][0];
@@ -103,22 +103,12 @@ fn is_back(cell: &Cell<'_>, said: &Said, streamed: bool) {
             let calls = sent["contents"][1]["parts"].as_array().expect("parts");
             let first = calls.iter().find(|part| part.get("functionCall").is_some());
             let signature = &first.expect("a call")["thoughtSignature"];
-            let wanted = if caller == "messages" {
-                DUMMY
-            } else {
-                SIGNATURE
-            };
-            assert_eq!(signature, wanted, "{cell}: {sent}");
+            assert_eq!(signature, SIGNATURE, "{cell}: {sent}");
         }
         Flavour::GeminiFront => {
             let call = &sent["messages"][1]["tool_calls"][0];
             let signature = &call["extra_content"]["google"]["thought_signature"];
-            let wanted = if caller == "messages" {
-                DUMMY
-            } else {
-                SIGNATURE
-            };
-            assert_eq!(signature, wanted, "{cell}: {sent}");
+            assert_eq!(signature, SIGNATURE, "{cell}: {sent}");
         }
         Flavour::DeepSeek => {
             let back = &sent["messages"][1]["reasoning_content"];

@@ -84,10 +84,13 @@ fn write(turn: &Turn, input: &mut Vec<Value>) {
                 let text = json!({"type": "output_text", "text": said.text, "annotations": []});
                 input.push(json!({"type": "message", "role": "assistant", "content": [text]}));
             }
-            input.extend(said.calls.iter().map(|call| {
+            for call in &said.calls {
                 let arguments = call.arguments.to_string();
-                json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments})
-            }));
+                input.push(json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}));
+                input.extend(call.signature.iter().map(|sealed| {
+                    json!({"type": "reasoning", "id": format!("rs_{}", call.id), "encrypted_content": sealed, "summary": []})
+                }));
+            }
         }
         Turn::Results(results) => input.extend(results.iter().map(|(call, result)| {
             json!({"type": "function_call_output", "call_id": call.id, "output": result})
@@ -137,10 +140,16 @@ fn item(item: &Value, said: &mut Said) -> Result<(), String> {
             let pieces = items(item, "summary")?
                 .iter()
                 .map(|part| text(part, "text"));
-            said.thoughts.push(Thought {
-                text: pieces.collect::<Result<_, _>>()?,
-                signature: item["encrypted_content"].as_str().map(str::to_owned),
-            });
+            let thought: String = pieces.collect::<Result<_, _>>()?;
+            let sealed = item["encrypted_content"].as_str().map(str::to_owned);
+            match said.calls.last_mut() {
+                // What stands behind a call and shows no thought belongs to the call.
+                Some(call) if thought.is_empty() => call.signature = sealed,
+                _ => said.thoughts.push(Thought {
+                    text: thought,
+                    signature: sealed,
+                }),
+            }
         }
         "function_call" => said.calls.push(Call {
             id: text(item, "call_id")?.to_owned(),

@@ -15,6 +15,8 @@ struct Reader {
     /// The item that is open.
     open: Option<Item>,
     last: Option<Heard>,
+    /// Whether the event before was an error.
+    erred: bool,
 }
 
 /// An item as far as it came.
@@ -42,7 +44,15 @@ pub(super) fn read(stream: &str) -> Result<Heard, String> {
         ensure(data["sequence_number"] == number, || {
             format!("not number {number}: {data}")
         })?;
-        ensure(reader.last.is_none(), || format!("after the end: {data}"))?;
+        // An error may be told twice: as it is, and as what it makes of the response.
+        let failed = name == "response.failed" && reader.erred;
+        ensure(failed || reader.last.is_none(), || {
+            format!("after the end: {data}")
+        })?;
+        reader.erred = name == "error";
+        if failed {
+            continue;
+        }
         reader.event(name, &data)?;
     }
     reader
