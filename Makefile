@@ -4,6 +4,7 @@
 #   make quickstart   build the gateway and start it, with a mock provider and a fresh key
 #   make test         everything that CI checks
 #   make check        the fast part of it: format, lint, dependencies, unit tests
+#   make fuzz         look for inputs that break the formats, FUZZ_SECONDS for each target
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +19,11 @@ else
 run-tests := cargo test --no-fail-fast
 endif
 
-.PHONY: help quickstart test check fmt lint deps sdk package doc build all-tests feature-tests unit-tests
+# How long each target of the fuzzer runs; the targets, by default all.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/fuzz/Cargo.toml | tail -n +2)
+
+.PHONY: help quickstart test check fuzz fmt lint deps sdk package doc build all-tests feature-tests unit-tests
 .NOTPARALLEL:
 
 help:
@@ -34,8 +39,18 @@ check: packages-check fmt lint deps unit-tests
 packages-%:
 	@.ci/packages $*
 
+# Stable Rust will do: the formats hold no unsafe code, so there is nothing for a sanitizer to find.
+fuzz: packages-fuzz
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	cargo run --quiet --manifest-path tests/fuzz/Cargo.toml --example seeds
+	for target in $(FUZZ_TARGETS); do \
+		cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1; \
+	done
+
 fmt:
 	cargo fmt --all -- --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml -- --check
 
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
