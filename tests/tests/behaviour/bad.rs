@@ -1,11 +1,11 @@
 //! What callers and providers get wrong.
 
-use aisix_tests::upstream::{Flavour, Script};
+use aisix_tests::upstream::{Flavour, Reply, Script};
 use serde_json::json;
 
 use crate::{
-    house::Cell,
-    provider::Speech,
+    house::{Cell, run},
+    provider::{ANTHROPIC, GEMINI, OPENAI, Speech},
     said::{Call, Piece, Question, Said, Turn, named},
 };
 
@@ -53,7 +53,7 @@ pub(crate) async fn calls_alone(cell: &Cell<'_>) {
     let half = vec![model(&["call_0", "call_1"]), result("call_0")];
     for turns in [vec![model(&["call_0"])], half] {
         let question = of(turns.clone());
-        if translated(cell) && (speaks_openai(cell) || cell.caller.name() == "responses") {
+        if !cell.is_verbatim() && (speaks_openai(cell) || cell.caller.name() == "responses") {
             // An interrupted loop goes on: the model is told that there is no result.
             assert_eq!(cell.ask(&question).await.text, "Noon", "{cell}");
             let sent = cell.sent().to_string();
@@ -67,15 +67,6 @@ pub(crate) async fn calls_alone(cell: &Cell<'_>) {
 
 fn speaks_openai(cell: &Cell<'_>) -> bool {
     !matches!(cell.provider.flavour, Flavour::Anthropic | Flavour::Gemini)
-}
-
-/// Whether what the caller says is not what the provider is told.
-fn translated(cell: &Cell<'_>) -> bool {
-    match cell.provider.flavour {
-        Flavour::Anthropic => cell.caller.name() != "messages",
-        Flavour::Gemini => cell.caller.name() != "gemini",
-        _ => cell.caller.name() != "chat",
-    }
 }
 
 /// A turn without words.
@@ -108,19 +99,102 @@ pub(crate) async fn no_arguments(cell: &Cell<'_>) {
     }
 }
 
-/// TCP cuts where it wants, in the middle of characters too.
+/// TCP cuts where it wants, in the middle of characters and of their escapes too.
 pub(crate) async fn split(cell: &Cell<'_>) {
-    let said = "ö€😀👩‍👩‍👧 \u{1F600}";
-    for size in [1, 2, 3, 7] {
-        let script = (cell.provider.script)(Speech::text(&["ö€", "😀👩‍👩‍👧 ", "\u{1F600}"]));
+    const SAID: &str = "ö€😀👩‍👩‍👧 \u{1F600}";
+    let speech = || Speech::text(&["ö€", "😀👩‍👩‍👧 ", "\u{1F600}"]);
+    for (size, escaped) in [(1, false), (2, true), (3, false), (5, true), (7, false)] {
+        let script = (cell.provider.script)(speech());
         cell.replies(Script::new(move |request| {
-            script.reply_to(request).split_every(size)
+            let body = script.reply_to(request).body();
+            let body = String::from_utf8(body.to_vec()).expect("the script is text");
+            let body = if escaped {
+                body.replace('😀', r"\ud83d\uDE00")
+            } else {
+                body
+            };
+            Reply::stream("text/event-stream", [body]).split_every(size)
         }));
         let heard = cell.hear(&Question::new("Smile")).await;
         assert_eq!(
             (heard.said.text.as_str(), heard.broken),
-            (said, None),
+            (SAID, None),
             "{cell}, every {size} bytes"
         );
     }
+}
+
+/// A history whose calls have arguments that are no object, or none.
+#[tokio::test]
+async fn odd_arguments_of_a_history_are_an_object_where_one_is_wanted() {
+    let table = [
+        ("", json!({})),
+        ("{}", json!({})),
+        ("{\"a\": Par", json!({"arguments": "{\"a\": Par"})),
+        ("[1]", json!({"arguments": "[1]"})),
+    ];
+    for provider in [&ANTHROPIC, &GEMINI] {
+        run(provider, async |cell| {
+            if cell.caller.name() != "chat" {
+                return;
+            }
+            cell.says(Speech::text(&["Noon"]));
+            for (arguments, wanted) in &table {
+                let call = json!({"id": "call_0", "type": "function", "function": {"name": "time", "arguments": arguments}});
+                let mut body = cell.caller.body(&of(vec![model(&["call_0"]), result("call_0")]));
+                body["messages"][1]["tool_calls"] = json!([call]);
+                let response = cell.client().post("/v1/chat/completions", &body).await;
+                assert_eq!(response.status, 200, "{cell}: {arguments}");
+                let sent = cell.sent();
+                let place = match cell.provider.flavour {
+                    Flavour::Gemini => "/contents/1/parts/0/functionCall/args",
+                    _ => "/messages/1/content/0/input",
+                };
+                assert_eq!(sent.pointer(place), Some(wanted), "{cell}: {sent}");
+            }
+        })
+        .await;
+    }
+}
+
+/// Twenty megabytes, which some send.
+#[tokio::test]
+async fn a_huge_picture_arrives_whole() {
+    let picture = "iVBORw0K".to_owned() + &"A".repeat(20 * 1024 * 1024 - 8);
+    for provider in [&ANTHROPIC, &OPENAI] {
+        run(provider, async |cell| {
+            // Once translated and once as it is: builds for tests take their time.
+            if cell.caller.name() != "chat" {
+                return;
+            }
+            cell.says(Speech::text(&["Big"]));
+            let mut question = Question::new("");
+            question.turns = vec![Turn::User(vec![Piece::Picture(
+                "image/png",
+                picture.clone(),
+            )])];
+            assert_eq!(cell.ask(&question).await.text, "Big", "{cell}");
+            let sent = cell.exchange().request;
+            let body = std::str::from_utf8(&sent.body).expect("JSON is text");
+            assert!(body.contains(&picture), "{cell}: the picture is not whole");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_item_of_an_unknown_type_is_refused_by_its_place() {
+    run(&ANTHROPIC, async |cell| {
+        if cell.caller.name() != "responses" {
+            return;
+        }
+        let mut body = cell.caller.body(&Question::new("hi"));
+        let input = body["input"].as_array_mut().expect("items");
+        input.push(json!({"type": "never_heard_of", "id": "x_1"}));
+        let response = cell.client().post("/v1/responses", &body).await;
+        assert_eq!(response.status, 400, "{cell}");
+        let answer = response.json().await;
+        assert_eq!(answer["error"]["param"], "input[1]", "{cell}: {answer}");
+    })
+    .await;
 }

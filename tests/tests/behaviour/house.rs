@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe};
 use aisix_tests::{
     client::{Client, Response},
     gateway::{self, Gateway, Setup},
-    upstream::{self, Exchange, Script, Upstream},
+    upstream::{self, Exchange, Flavour, Script, Upstream},
 };
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -90,6 +90,15 @@ impl House {
 // === impl Cell ===
 
 impl Cell<'_> {
+    /// Whether the caller speaks the provider's dialect, so that bytes pass as they are.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        match self.provider.flavour {
+            Flavour::Anthropic => self.caller.name() == "messages",
+            Flavour::Gemini => self.caller.name() == "gemini",
+            _ => self.caller.name() == "chat",
+        }
+    }
+
     /// Lets the model say this from now on.
     pub(crate) fn says(&self, speech: Speech) {
         self.replies((self.provider.script)(speech));

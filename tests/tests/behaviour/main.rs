@@ -11,6 +11,7 @@ mod endings;
 mod errors;
 mod house;
 mod images;
+mod odd;
 mod provider;
 mod said;
 mod schemas;
