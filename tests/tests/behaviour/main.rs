@@ -11,6 +11,7 @@ mod endings;
 mod errors;
 mod house;
 mod images;
+mod live;
 mod odd;
 mod provider;
 mod said;
