@@ -10,6 +10,8 @@ use super::{Reply, Request, Script, Step};
 #[derive(Clone, Debug)]
 pub struct Message {
     blocks: Vec<Block>,
+    stop: Option<&'static str>,
+    usage: [u64; 3],
     after: Vec<(usize, Step)>,
 }
 
@@ -18,25 +20,46 @@ struct Block {
     /// As it starts in a stream: empty.
     start: Value,
     pieces: Vec<String>,
+    signature: Option<String>,
 }
 
 impl Message {
+    /// Says nothing yet.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            blocks: Vec::new(),
+            stop: None,
+            usage: [4, 8, 3],
+            after: Vec::new(),
+        }
+    }
+
     /// Says this text; a stream carries each piece in an event of its own.
     #[must_use]
     pub fn text(pieces: &[&str]) -> Self {
-        let message = Self {
-            blocks: Vec::new(),
-            after: Vec::new(),
-        };
-        message.block(json!({"type": "text", "text": ""}), pieces)
+        Self::nothing().and_text(pieces)
+    }
+
+    /// Thinks first, and signs it.
+    #[must_use]
+    pub fn thinking(pieces: &[&str], signature: &str) -> Self {
+        let start = json!({"type": "thinking", "thinking": "", "signature": ""});
+        let mut message = Self::nothing().block(start, pieces);
+        message.blocks[0].signature = Some(signature.to_owned());
+        message
+    }
+
+    /// Says this text after what it said before.
+    #[must_use]
+    pub fn and_text(self, pieces: &[&str]) -> Self {
+        self.block(json!({"type": "text", "text": ""}), pieces)
     }
 
     /// Says nothing but calls a tool; a stream carries each piece of the input in an event of its own.
     #[must_use]
     pub fn calling(id: &str, name: &str, input: &[&str]) -> Self {
-        let mut message = Self::text(&[]);
-        message.blocks.clear();
-        message.and_calling(id, name, input)
+        Self::nothing().and_calling(id, name, input)
     }
 
     /// Calls one more tool.
@@ -46,6 +69,20 @@ impl Message {
             json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
             input,
         )
+    }
+
+    /// Ends for this reason, instead of `end_turn` or `tool_use`.
+    #[must_use]
+    pub fn stop(mut self, reason: &'static str) -> Self {
+        self.stop = Some(reason);
+        self
+    }
+
+    /// Reports this usage: tokens of the prompt that were not cached, that were, and those of the answer.
+    #[must_use]
+    pub fn usage(mut self, input: u64, cached: u64, output: u64) -> Self {
+        self.usage = [input, cached, output];
+        self
     }
 
     /// Does `step` after the `sent`-th event of a stream, or before the head of a reply in one piece.
@@ -75,11 +112,18 @@ impl Message {
 
     fn block(mut self, start: Value, pieces: &[&str]) -> Self {
         let pieces = pieces.iter().map(ToString::to_string).collect();
-        self.blocks.push(Block { start, pieces });
+        self.blocks.push(Block {
+            start,
+            pieces,
+            signature: None,
+        });
         self
     }
 
     fn stop_reason(&self) -> &'static str {
+        if let Some(reason) = self.stop {
+            return reason;
+        }
         let calls = |block: &Block| block.start["type"] == "tool_use";
         if self.blocks.iter().any(calls) {
             "tool_use"
@@ -92,14 +136,14 @@ impl Message {
         let content: Vec<_> = self.blocks.iter().map(Block::whole).collect();
         json!({
             "id": "msg_scripted", "type": "message", "role": "assistant", "model": model, "content": content,
-            "stop_reason": self.stop_reason(), "stop_sequence": null, "usage": usage(3),
+            "stop_reason": self.stop_reason(), "stop_sequence": null, "usage": self.report(self.usage[2]),
         })
     }
 
     fn events(&self, model: &Value) -> Vec<Value> {
         let message = json!({
             "id": "msg_scripted", "type": "message", "role": "assistant", "model": model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": usage(1),
+            "stop_reason": null, "stop_sequence": null, "usage": self.report(1),
         });
         let mut events = vec![
             json!({"type": "message_start", "message": message}),
@@ -110,12 +154,25 @@ impl Message {
             events.extend(block.pieces.iter().map(|piece| {
                 json!({"type": "content_block_delta", "index": index, "delta": block.delta(piece)})
             }));
+            let signature = block.signature.iter();
+            events.extend(signature.map(|signature| {
+                let delta = json!({"type": "signature_delta", "signature": signature});
+                json!({"type": "content_block_delta", "index": index, "delta": delta})
+            }));
             events.push(json!({"type": "content_block_stop", "index": index}));
         }
         let end = json!({"stop_reason": self.stop_reason(), "stop_sequence": null});
-        events.push(json!({"type": "message_delta", "delta": end, "usage": {"output_tokens": 3}}));
+        events.push(json!({"type": "message_delta", "delta": end, "usage": {"output_tokens": self.usage[2]}}));
         events.push(json!({"type": "message_stop"}));
         events
+    }
+
+    fn report(&self, output: u64) -> Value {
+        let [input, cached, _] = self.usage;
+        json!({
+            "input_tokens": input, "cache_read_input_tokens": cached, "cache_creation_input_tokens": 0,
+            "output_tokens": output,
+        })
     }
 }
 
@@ -129,20 +186,26 @@ impl Block {
     fn whole(&self) -> Value {
         let mut block = self.start.clone();
         let content = self.pieces.concat();
-        if block["type"] == "text" {
-            block["text"] = content.into();
-        } else {
-            block["input"] = serde_json::from_str(&content).expect("a tool's input is JSON");
+        match self.kind() {
+            kind @ ("text" | "thinking") => block[kind] = content.into(),
+            _ => block["input"] = serde_json::from_str(&content).expect("a tool's input is JSON"),
+        }
+        if let Some(signature) = &self.signature {
+            block["signature"] = signature.as_str().into();
         }
         block
     }
 
     fn delta(&self, piece: &str) -> Value {
-        if self.start["type"] == "text" {
-            json!({"type": "text_delta", "text": piece})
-        } else {
-            json!({"type": "input_json_delta", "partial_json": piece})
+        match self.kind() {
+            "text" => json!({"type": "text_delta", "text": piece}),
+            "thinking" => json!({"type": "thinking_delta", "thinking": piece}),
+            _ => json!({"type": "input_json_delta", "partial_json": piece}),
         }
+    }
+
+    fn kind(&self) -> &str {
+        self.start["type"].as_str().unwrap_or_default()
     }
 }
 
@@ -164,10 +227,4 @@ pub fn refusal(status: u16, kind: &str, message: &str) -> Reply {
     Reply::json(&body)
         .status(status)
         .header("request-id", "req_refused")
-}
-
-fn usage(output: u64) -> Value {
-    json!({
-        "input_tokens": 4, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 0, "output_tokens": output,
-    })
 }
