@@ -1,108 +1,91 @@
-//! The journeys that every SDK makes, and the scripts that the upstream plays for them.
+//! The journeys that every SDK makes: any client dialect at any provider.
+//!
+//! The scripts under `tests/sdk` do not know who serves them. What a provider cannot do, or does
+//! otherwise, they take from the [facts](facts), so that nothing is skipped.
 
-pub mod messages;
+mod anthropic;
+mod facts;
+mod gemini;
+mod openai;
+mod said;
 
 use serde_json::json;
 
+use self::facts::facts;
 use crate::{
     gateway::{self, Gateway, Setup},
-    sdk::{Language, Sdk},
-    upstream::{self, Answer, Flavour, Reply, Step, Upstream},
+    sdk::{Dialect, Family, Sdk},
+    upstream::{self, Flavour, Upstream},
 };
 
-/// Every model that the scripts under `tests/sdk` ask for. Each name says what its upstream does.
-const MODELS: [&str; 18] = [
+/// Who serves a journey: an upstream that says what the others say, in its own dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// OpenAI, by chat completions and responses.
+    OpenAi,
+    /// DeepSeek.
+    DeepSeek,
+    /// Anthropic.
+    Anthropic,
+    /// Gemini by its own API.
+    Gemini,
+}
+
+/// The models that the scripts ask for besides those of [`gateway`]. Each name says what its upstream does.
+const MODELS: [&str; 21] = [
     "text",
-    "thinking",
     "tool",
     "two-tools",
+    "loop",
     "structured",
     "embed",
     "bad-400",
     "key-401",
+    "unpaid-402",
     "forbidden-403",
     "missing-404",
     "conflict-409",
     "invalid-422",
     "limited-429",
     "broken-500",
+    "busy-503",
+    "overloaded-529",
     "fails-midway",
     "cut-midway",
     "stalls",
     "never",
 ];
 
-/// Scripts an upstream of OpenAI's dialect for [`MODELS`].
-async fn scripted() -> Upstream {
-    let upstream = Upstream::start(Flavour::OpenAi).await;
-    let text = || Answer::text(["Hel", "lo ", "wörld"]);
-    upstream.on("text", text());
-    upstream.on("thinking", text().reasoning(&["Let me ", "think."]));
-    upstream.on(
-        "tool",
-        Answer::calling("call_1", "weather", &["{\"ci", "ty\":\"Par", "is\"}"]),
-    );
-    upstream.on(
-        "two-tools",
-        Answer::calling("call_1", "weather", &["{\"city\":", "\"Paris\"}"]).and_calling(
-            "call_2",
-            "time",
-            &["{}"],
-        ),
-    );
-    upstream.on(
-        "structured",
-        Answer::text(["{\"name\":\"Ada\",", "\"age\":36}"]),
-    );
-    upstream.on("embed", text());
-    let refusals = [
-        ("bad-400", 400, "context_length_exceeded"),
-        ("key-401", 401, "invalid_api_key"),
-        ("forbidden-403", 403, "country_not_supported"),
-        ("missing-404", 404, "model_not_found"),
-        ("conflict-409", 409, "conflict"),
-        ("invalid-422", 422, "unprocessable"),
-        ("limited-429", 429, "rate_limit_exceeded"),
-        ("broken-500", 500, "server_error"),
-    ];
-    for (model, status, code) in refusals {
-        let refusal = Reply::error(
-            status,
-            "upstream_says_no",
-            Some(code),
-            &format!("no, says {model}"),
-        );
-        let refusal = refusal.header("x-request-id", "req_upstream");
-        upstream.on(
-            model,
-            if status == 429 {
-                refusal.header("retry-after", "7")
-            } else {
-                refusal
-            },
-        );
-    }
-    let events = [
-        json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
-            "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": null}]}),
-        json!({"error": {"message": "the model broke down", "type": "server_error", "code": null}}),
-    ];
-    upstream.on(
-        "fails-midway",
-        upstream::Framing {
-            done: false,
-            ..Default::default()
+impl Provider {
+    /// Scripts an upstream of this provider for [`MODELS`].
+    async fn scripted(self) -> Upstream {
+        match self {
+            Self::OpenAi | Self::DeepSeek => openai::scripted(self).await,
+            Self::Anthropic => anthropic::scripted().await,
+            Self::Gemini => gemini::scripted().await,
         }
-        .reply(&events),
-    );
-    upstream.on("cut-midway", text().after(2, Step::Cut));
-    upstream.on("stalls", text().after(2, Step::Stall));
-    upstream.on("never", Reply::never());
-    upstream
+    }
+
+    /// The provider whose own dialect this is.
+    fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Chat | Dialect::Responses => Self::OpenAi,
+            Dialect::Messages => Self::Anthropic,
+            Dialect::Gemini => Self::Gemini,
+        }
+    }
 }
 
 async fn gateway(upstream: &Upstream) -> Gateway {
-    let setup = Setup::new().provider(upstream).models(MODELS);
+    // A refusal that is tried again takes seconds, and tells the SDK nothing else.
+    let setup = Setup::new().config(json!({"upstream": {"retries": 0}}));
+    let setup = setup.provider(upstream).models(MODELS);
+    // Gemini's models differ by generation in how they are told to think, and the name tells which it is.
+    let thinker = match upstream.flavour() {
+        Flavour::Gemini => "gemini-3-thinking",
+        _ => "thinking",
+    };
+    let setup = setup.model("thinking", json!({"model_name": thinker}));
     let setup = setup.model("alias", json!({"model_name": "text"}));
     let setup = setup.model("slow", json!({"model_name": "never", "timeout": 200}));
     let setup = setup.key("narrow", "sk-narrow", json!({"allowed_models": ["text"]}));
@@ -119,52 +102,65 @@ async fn gateway(upstream: &Upstream) -> Gateway {
     Gateway::start(setup).await
 }
 
-/// Points the SDK straight at the scripted upstream, which shows that the upstream speaks the dialect.
-pub async fn speaks_to_the_scripted_upstream(language: Language) {
-    let upstream = scripted().await;
-    Sdk::start(language, "dialect", &upstream.base_url(), upstream::KEY)
-        .passed()
-        .await;
+/// Points the SDK straight at the provider of its dialect, which shows that the scripted upstream speaks it.
+pub async fn speaks_to_the_provider(family: Family, dialect: Dialect) {
+    let provider = Provider::of(dialect);
+    let upstream = provider.scripted().await;
+    let facts = facts(dialect, provider, true);
+    let sdk = Sdk::start(
+        family,
+        dialect.script(),
+        upstream.addr(),
+        upstream::KEY,
+        &facts,
+    );
+    passes(sdk, &upstream).await;
 }
 
-/// Everything that the dialect offers, through the gateway.
-pub async fn cannot_tell_the_gateway_from_the_provider(language: Language) {
-    let upstream = scripted().await;
+/// Everything that the dialect offers, through the gateway to this provider.
+pub async fn speaks_through_the_gateway(family: Family, dialect: Dialect, provider: Provider) {
+    let upstream = provider.scripted().await;
     let gateway = gateway(&upstream).await;
-    Sdk::start(language, "dialect", &gateway.base_url(), gateway::KEY)
-        .passed()
-        .await;
+    let facts = facts(dialect, provider, false);
+    let sdk = Sdk::start(
+        family,
+        dialect.script(),
+        gateway.proxy(),
+        gateway::KEY,
+        &facts,
+    );
+    passes(sdk, &upstream).await;
+    let (own, credential) = facts::credential(provider);
     for exchange in upstream.exchanges() {
-        let request = &exchange.request;
-        assert_eq!(
-            request.header("authorization"),
-            Some(format!("Bearer {}", upstream::KEY).as_str())
-        );
-        let secret = request
-            .headers
-            .iter()
-            .find(|(_, value)| value.as_bytes().ends_with(gateway::KEY.as_bytes()));
-        assert_eq!(secret, None, "the caller's key went upstream");
+        let request = exchange.request;
+        let path = request.path.split('?').next().unwrap_or_default();
+        assert!(facts::paths(dialect, provider, path), "{path} was asked");
+        assert_eq!(request.header(own), Some(credential.as_str()));
+        for (name, value) in &request.headers {
+            let name = name.as_str();
+            let secret = value.as_bytes().ends_with(gateway::KEY.as_bytes());
+            assert!(!secret, "the caller's key went upstream in {name}");
+            let foreign = facts::foreign(provider).contains(&name);
+            assert!(!foreign, "{name} went upstream");
+        }
     }
 }
 
-/// What the gateway itself answers: models, refusals, limits, request ids, timeouts.
-pub async fn understands_what_the_gateway_says(language: Language) {
-    let upstream = scripted().await;
+/// What the gateway itself answers in this dialect: models, refusals, limits, request ids, timeouts.
+pub async fn hears_the_gateway(family: Family, dialect: Dialect) {
+    let upstream = Provider::OpenAi.scripted().await;
     let gateway = gateway(&upstream).await;
-    Sdk::start(language, "gateway", &gateway.base_url(), gateway::KEY)
+    let script = format!("{}_gateway", dialect.script());
+    Sdk::start(family, &script, gateway.proxy(), gateway::KEY, &json!(null))
         .passed()
         .await;
 }
 
-/// A caller who leaves is noticed by the upstream while it still stalls, streaming or not.
-pub async fn cancels_at_the_upstream(language: Language) {
-    let upstream = scripted().await;
-    let gateway = gateway(&upstream).await;
-    let mut sdk = Sdk::start(language, "cancel", &gateway.base_url(), gateway::KEY);
-    for (waiting, model) in [("stream closed", "stalls"), ("timed out", "never")] {
-        sdk.wait(waiting).await;
-        upstream.exchange_for(model).await.closed().await;
+/// Waits for the end of the script. When it has left a call, the upstream must have noticed, while it
+/// stalls or has not answered yet.
+async fn passes(mut sdk: Sdk, upstream: &Upstream) {
+    while let Some(model) = sdk.wait().await {
+        upstream.exchange_for(&model).await.closed().await;
         sdk.resume().await;
     }
     sdk.passed().await;

@@ -1,15 +1,17 @@
 //! Runs a script of checks under an official SDK.
 //!
 //! Scripts live in `tests/sdk/<language>`; the SDKs are installed into `target/sdk` by `.ci/sdk`. A
-//! script finds its server in `OPENAI_BASE_URL` and `OPENAI_API_KEY`, or the same of `ANTHROPIC`, checks
-//! by itself, and closes with `OK <n> checks`. Between, it may print `WAIT <what>` and go on when a line comes on its stdin, so
-//! that the test can look at the other side while the script holds still.
+//! script finds its server in the variables that its SDK reads, and in `SDK_FACTS` what it must know of who
+//! serves it. It checks by itself, and closes with `OK <n> checks`. Between, it may print `WAIT <what>` and go on
+//! when a line comes on its stdin, so that the test can look at the other side while the script holds still.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -17,13 +19,29 @@ use tokio::{
 
 use crate::within;
 
-/// The language of an SDK.
+/// Whose SDKs speak.
 #[derive(Clone, Copy, Debug)]
-pub enum Language {
-    /// The packages `openai` and `anthropic` of PyPI.
+pub enum Family {
+    /// `openai`, `anthropic` and `google-genai` of PyPI.
     Python,
-    /// The packages `openai` and `@anthropic-ai/sdk` of npm.
+    /// `openai`, `@anthropic-ai/sdk` and `@google/genai` of npm.
     Node,
+    /// `ai` of npm with `@ai-sdk/openai`, `@ai-sdk/anthropic` and `@ai-sdk/google`; one script for all
+    /// dialects.
+    Vercel,
+}
+
+/// What an SDK speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's chat completions, and what else its SDK does besides responses.
+    Chat,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// Gemini's own API.
+    Gemini,
 }
 
 /// A running script.
@@ -35,9 +53,22 @@ pub struct Sdk {
     printed: String,
 }
 
-impl Language {
+impl Dialect {
+    /// The name of its script.
+    #[must_use]
+    pub fn script(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
+impl Family {
     fn command(self, script: &str) -> Command {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
         // The target folder is wherever this test was built: <target>/<profile>/deps/<test>.
         let test = std::env::current_exe().expect("a running test has a path");
         let installed = test
@@ -45,49 +76,52 @@ impl Language {
             .nth(3)
             .expect("a target folder")
             .join("sdk");
-        let (program, needed, script): (PathBuf, PathBuf, PathBuf) = match self {
-            Self::Python => {
-                let python = installed.join("python/bin/python");
-                (
-                    python,
-                    installed.join("python/.installed"),
-                    tests.join(format!("sdk/python/{script}.py")),
-                )
-            }
-            Self::Node => {
-                let script = tests.join(format!("sdk/node/{script}.mjs"));
-                ("node".into(), installed.join("node/.installed"), script)
-            }
+        let (python, node) = (installed.join("python"), installed.join("node"));
+        let (program, home, file): (PathBuf, _, _) = match self {
+            Self::Python => (
+                python.join("bin/python"),
+                &python,
+                format!("python/{script}.py"),
+            ),
+            Self::Node => ("node".into(), &node, format!("node/{script}.mjs")),
+            Self::Vercel => ("node".into(), &node, "node/vercel.mjs".to_owned()),
         };
         assert!(
-            needed.is_file(),
+            home.join(".installed").is_file(),
             "no SDK at {}: run `.ci/sdk`",
-            needed.display()
+            home.display()
         );
         let mut command = Command::new(program);
         command
-            .arg(script)
-            .env("SDK_HOME", installed.join("node"))
+            .arg(scripts.join(file))
+            .env("SDK_SCRIPT", script)
+            .env("SDK_HOME", node)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 }
 
 impl Sdk {
-    /// Starts `script` against the server at `base_url`, which may end with `/v1`.
+    /// Starts `script`, named after a dialect, against the server at `addr`.
     ///
     /// Panics when the SDK is not installed: a test that was not run must not look as if it had passed.
     #[must_use]
-    pub fn start(language: Language, script: &str, base_url: &str, key: &str) -> Self {
-        let mut command = language.command(script);
+    pub fn start(family: Family, script: &str, addr: SocketAddr, key: &str, facts: &Value) -> Self {
+        let mut command = family.command(script);
+        let root = format!("http://{addr}");
         command
-            .env("OPENAI_BASE_URL", base_url)
+            .env("OPENAI_BASE_URL", format!("{root}/v1"))
             .env("OPENAI_API_KEY", key)
-            .env("ANTHROPIC_BASE_URL", base_url.trim_end_matches("/v1"))
-            .env("ANTHROPIC_API_KEY", key);
+            .env("ANTHROPIC_BASE_URL", &root)
+            .env("ANTHROPIC_API_KEY", key)
+            .env("GOOGLE_GEMINI_BASE_URL", &root)
+            .env("GEMINI_API_KEY", key)
+            .env("SDK_FACTS", facts.to_string());
         for inherited in [
             "ANTHROPIC_AUTH_TOKEN",
             "ANTHROPIC_CUSTOM_HEADERS",
+            "GOOGLE_API_KEY",
+            "GOOGLE_GENAI_USE_VERTEXAI",
             "HTTP_PROXY",
             "HTTPS_PROXY",
             "ALL_PROXY",
@@ -104,7 +138,7 @@ impl Sdk {
             .kill_on_drop(true);
         let mut child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{language:?} does not start: {error}"));
+            .unwrap_or_else(|error| panic!("{family:?} does not start: {error}"));
         let stdin = child.stdin.take().expect("piped");
         let stdout = BufReader::new(child.stdout.take().expect("piped")).lines();
         Self {
@@ -115,15 +149,15 @@ impl Sdk {
         }
     }
 
-    /// Waits until the script prints `WAIT <what>`; it holds still until [`resume`](Self::resume).
-    pub async fn wait(&mut self, what: &str) {
+    /// Waits until the script prints `WAIT <what>`, and says what; it holds still until
+    /// [`resume`](Self::resume). `None` when the script came to its end.
+    pub async fn wait(&mut self) -> Option<String> {
         while let Some(line) = self.line().await {
-            if line.strip_prefix("WAIT ") == Some(what) {
-                return;
+            if let Some(what) = line.strip_prefix("WAIT ") {
+                return Some(what.to_owned());
             }
         }
-        self.fail(&format!("ended before it came to wait for {what}"))
-            .await;
+        None
     }
 
     /// Lets a waiting script go on.
@@ -136,11 +170,8 @@ impl Sdk {
 
     /// Waits for the end of the script and returns how many checks passed. Panics when one did not.
     pub async fn passed(mut self) -> usize {
-        let mut last = None;
-        while let Some(line) = self.line().await {
-            last = Some(line);
-        }
-        let checks = last.and_then(|line| {
+        while self.line().await.is_some() {}
+        let checks = self.printed.lines().last().and_then(|line| {
             line.strip_prefix("OK ")?
                 .strip_suffix(" checks")?
                 .parse()

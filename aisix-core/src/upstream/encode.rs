@@ -160,7 +160,11 @@ fn edited(
 }
 
 fn invalid(invalid: aisix_wire::Invalid) -> Error {
-    Error::invalid(invalid.param, invalid.message)
+    let error = Error::invalid(invalid.param, invalid.message);
+    match invalid.code {
+        Some(code) => error.with_code(code),
+        None => error,
+    }
 }
 
 /// What an answer is written with.

@@ -15,7 +15,7 @@ pub struct Refusal {
     pub message: String,
     /// Its `type`, or its `status` where that is a word.
     pub kind: Option<String>,
-    /// Its `code`; numbers as text.
+    /// Its `code`, or the `error_code` of its `details`; numbers as text.
     pub code: Option<String>,
     /// Its `param`.
     pub param: Option<String>,
@@ -70,10 +70,16 @@ fn read_object(body: &[u8], object: &Envelope) -> Refusal {
             .iter()
             .find_map(|name| text(body, object.member(body, name)?, max))
     };
+    // Anthropic has no codes of its own but where its SDKs go on by them.
+    let detail = || {
+        let details = object.member(body, "details")?;
+        let details = Envelope::scan_at(body, details.value.clone()).ok()?;
+        text(body, details.member(body, "error_code")?, MAX_WORD)
+    };
     Refusal {
         message: find(&["message", "detail"], MAX_MESSAGE).unwrap_or_default(),
         kind: find(&["type", "status"], MAX_WORD),
-        code: find(&["code"], MAX_WORD),
+        code: find(&["code"], MAX_WORD).or_else(detail),
         param: find(&["param"], MAX_WORD),
     }
 }

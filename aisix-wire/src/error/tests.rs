@@ -44,6 +44,33 @@ fn openai_errors_leave_out_what_is_absent() {
 }
 
 #[test]
+fn words_by_which_sdks_go_on_travel_both_ways() {
+    let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"m","details":{"error_code":"thread_not_found"}}}"#;
+    let read = read_error(body.as_bytes());
+    assert_eq!(
+        read,
+        refusal(
+            "m",
+            Some("invalid_request_error"),
+            Some("thread_not_found"),
+            None
+        )
+    );
+    let said = |code| ErrorBody {
+        status: 400,
+        message: "m",
+        code: Some(code),
+        ..BODY
+    };
+    assert_eq!(
+        write_error(Dialect::Anthropic, &said("thread_not_found")),
+        body
+    );
+    let plain = r#"{"type":"error","error":{"type":"invalid_request_error","message":"m"}}"#;
+    assert_eq!(write_error(Dialect::Anthropic, &said("400")), plain);
+}
+
+#[test]
 fn anthropic_errors_take_their_type_from_the_status() {
     let kinds = [
         (400, "invalid_request_error"),
@@ -121,7 +148,7 @@ fn what_is_written_is_read_back() {
     let read = read_error(&write_error(Dialect::Anthropic, &full));
     assert_eq!(
         read,
-        refusal(BODY.message, Some("not_found_error"), None, None)
+        refusal(BODY.message, Some("not_found_error"), Some("c"), None)
     );
 }
 

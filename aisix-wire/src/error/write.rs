@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::anthropic::derived_code;
 use crate::openai::responses::Meter;
 use crate::{Dialect, sse};
 
@@ -15,7 +16,7 @@ pub struct ErrorBody<'a> {
     pub message: &'a str,
     /// The type that OpenAI callers see.
     pub kind: &'a str,
-    /// A finer distinction, for OpenAI callers.
+    /// A finer distinction, for OpenAI callers; where it is a word, for Anthropic callers too.
     pub code: Option<&'a str>,
     /// The member of the request that is to blame, for OpenAI callers.
     pub param: Option<&'a str>,
@@ -32,13 +33,20 @@ pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
                 code: body.code,
             },
         }),
-        Dialect::Anthropic => json(&Anthropic {
-            kind: "error",
-            error: AnthropicError {
-                kind: anthropic_kind(body.status),
-                message: body.message,
-            },
-        }),
+        Dialect::Anthropic => {
+            let kind = anthropic_kind(body.status);
+            // A number or the type in other words says nothing more.
+            let tells = |code: &&str| is_word(code) && derived_code(kind) != Some(*code);
+            let details = body.code.filter(tells);
+            json(&Anthropic {
+                kind: "error",
+                error: AnthropicError {
+                    kind,
+                    message: body.message,
+                    details: details.map(|error_code| Details { error_code }),
+                },
+            })
+        }
         Dialect::Gemini => json(&Gemini {
             error: GeminiError {
                 code: body.status,
@@ -89,6 +97,13 @@ struct AnthropicError<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    error_code: &'a str,
 }
 
 #[derive(Serialize)]
@@ -101,6 +116,10 @@ struct GeminiError<'a> {
     code: u16,
     message: &'a str,
     status: &'static str,
+}
+
+fn is_word(code: &str) -> bool {
+    code.bytes().any(|byte| !byte.is_ascii_digit())
 }
 
 fn gemini_status(status: u16) -> &'static str {

@@ -113,9 +113,20 @@ impl Operation {
     }
 
     /// The model's name in a path of this operation, escapes as they came; `None` when it is another path
-    /// or the operation's paths name no model.
+    /// or the operation's paths name no model. A path under `/v1beta/` is known under `/v1/` too, where Google's
+    /// SDKs go unless they are told otherwise.
     pub fn model_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        const BETA: &str = "/v1beta/";
         let (before, after) = self.path.split_once(MODEL)?;
+        let (before, path) = match before.strip_prefix(BETA) {
+            Some(before) => (
+                before,
+                [BETA, "/v1/"]
+                    .iter()
+                    .find_map(|version| path.strip_prefix(version))?,
+            ),
+            None => (before, path),
+        };
         let model = path.strip_prefix(before)?.strip_suffix(after)?;
         (!model.is_empty()).then_some(model)
     }

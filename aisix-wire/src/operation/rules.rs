@@ -15,6 +15,8 @@ pub struct Invalid {
     pub param: Cow<'static, str>,
     /// What is wrong with it; quotes nothing of the request.
     pub message: String,
+    /// A word for it, where the caller's SDK knows one and goes on by it.
+    pub code: Option<&'static str>,
 }
 
 // === impl Invalid ===
@@ -25,6 +27,15 @@ impl Invalid {
         Self {
             param: param.into(),
             message,
+            code: None,
+        }
+    }
+
+    /// The same with a word that SDKs know.
+    pub(crate) fn with_code(self, code: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
         }
     }
 
@@ -39,7 +50,7 @@ impl Invalid {
     pub(crate) fn wrong_type(param: impl Into<Cow<'static, str>>, expected: &str) -> Self {
         let param = param.into();
         let message = format!("\"{param}\" must be {expected}");
-        Self { param, message }
+        Self::new(param, message)
     }
 }
 

@@ -222,6 +222,8 @@ fn a_path_may_name_the_model() {
     let model = |path| GENERATE_CONTENT.model_in(path);
     assert_eq!(model("/v1beta/models/m:generateContent"), Some("m"));
     assert_eq!(model("/v1beta/models/a/b:c:generateContent"), Some("a/b:c"));
+    assert_eq!(model("/v1/models/m:generateContent"), Some("m"));
+    assert_eq!(model("/models/m:generateContent"), None);
     assert_eq!(model("/v1beta/models/:generateContent"), None);
     assert_eq!(model("/v1beta/models/m:streamGenerateContent"), None);
     assert_eq!(model("/v1beta/models/m"), None);

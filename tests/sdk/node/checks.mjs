@@ -1,27 +1,33 @@
-// A list of checks that counts itself, and the SDKs from where `.ci/sdk` has put it.
+// A list of checks that counts itself, and the SDKs from where `.ci/sdk` has put them.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 
-const installed = createRequire(`${process.env.SDK_HOME}/package.json`);
-export const OpenAI = installed("openai").OpenAI;
-export const Anthropic = installed("@anthropic-ai/sdk").Anthropic;
-export const { zodResponseFormat } = installed("openai/helpers/zod");
+export const installed = createRequire(`${process.env.SDK_HOME}/package.json`);
 export const { z } = installed("zod");
 
-/** Runs every function of `checks` in order; the first that throws ends the script. */
+/** What differs by who serves; see journey/facts.rs. */
+export const facts = JSON.parse(process.env.SDK_FACTS);
+
+/** Runs every function of `checks` in order; fails at the end when one did. */
 export async function run(checks) {
+  let failed = 0;
   for (const [name, check] of Object.entries(checks)) {
     console.log("check", name);
-    await check();
+    try {
+      await check();
+    } catch (error) {
+      failed += 1;
+      console.log(error);
+    }
   }
-  console.log("OK", Object.keys(checks).length, "checks");
-  process.exit(0);
+  console.log(failed ? `${failed} checks failed` : `OK ${Object.keys(checks).length} checks`);
+  process.exit(failed ? 1 : 0);
 }
 
-/** Holds still until the test says go on. */
-export async function wait(what) {
-  console.log("WAIT", what);
+/** Holds still until the test has seen that the call for this model is gone at the upstream. */
+export async function left(model) {
+  console.log("WAIT", model);
   process.stdin.resume();
   await once(process.stdin, "data");
   process.stdin.pause();
@@ -45,3 +51,9 @@ export async function all(stream) {
 
 export const same = assert.deepEqual;
 export const ok = assert.ok;
+
+/** The ids of tool calls: those of the provider, or different ones where it gives none. */
+export function ids(got, wanted) {
+  if (facts.ids) same(got, wanted);
+  ok(got.every(Boolean) && new Set(got).size === wanted.length, `${got}`);
+}

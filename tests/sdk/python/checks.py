@@ -1,7 +1,14 @@
 """A list of checks that counts itself. Each is a function marked with @check."""
 
-import inspect
 import asyncio
+import inspect
+import json
+import os
+import sys
+import traceback
+
+# What differs by who serves; see journey/facts.rs.
+facts = json.loads(os.environ["SDK_FACTS"])
 
 _checks = []
 
@@ -12,17 +19,25 @@ def check(function):
 
 
 def run():
+    """Runs every check in order; fails at the end when one did."""
+    failed = 0
     for function in _checks:
         print("check", function.__name__, flush=True)
-        result = function()
-        if inspect.isawaitable(result):
-            asyncio.run(result)
+        try:
+            result = function()
+            if inspect.isawaitable(result):
+                asyncio.run(result)
+        except Exception:
+            failed += 1
+            print(traceback.format_exc(limit=-4), flush=True)
+    if failed:
+        sys.exit(f"{failed} checks failed")
     print("OK", len(_checks), "checks", flush=True)
 
 
-def wait(what):
-    """Holds still until the test says go on."""
-    print("WAIT", what, flush=True)
+def left(model):
+    """Holds still until the test has seen that the call for this model is gone at the upstream."""
+    print("WAIT", model, flush=True)
     input()
 
 
@@ -37,3 +52,10 @@ def raises(kind, call):
 
 def same(got, wanted):
     assert got == wanted, f"got {got!r}, not {wanted!r}"
+
+
+def ids(got, wanted):
+    """The ids of tool calls: those of the provider, or different ones where it gives none."""
+    if facts["ids"]:
+        same(list(got), list(wanted))
+    assert all(got) and len(set(got)) == len(wanted), f"{got!r}"

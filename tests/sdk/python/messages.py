@@ -1,24 +1,60 @@
-"""What a caller does with the Messages dialect, whoever serves it. See journey/messages.rs for the models."""
+"""What a caller does with messages, whoever serves it. See journey.rs for the models."""
 
 import anthropic
-from anthropic import Anthropic, AsyncAnthropic
+from anthropic import Anthropic, AsyncAnthropic, beta_tool
+from pydantic import BaseModel
 
-from checks import check, raises, run, same
+from checks import check, facts, ids, left, raises, run, same
 
 client = Anthropic(max_retries=0, timeout=15)
-HI = [{"role": "user", "content": "hi"}]
+HI = [{"role": "user", "content": "hi, no json"}]
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TIME = {"type": "object", "properties": {"zone": {"type": "string"}}}
 TOOLS = [
-    {"name": name, "description": name, "input_schema": {"type": "object", "properties": {}}}
-    for name in ("weather", "time")
+    {"name": name, "description": name, "input_schema": schema} for name, schema in (("weather", WEATHER), ("time", TIME))
 ]
+CALLS = [("weather", {"city": "Paris"}), ("time", {"zone": "CET"})]
+KINDS = {
+    400: anthropic.BadRequestError,
+    401: anthropic.AuthenticationError,
+    402: anthropic.PaymentRequiredError,
+    403: anthropic.PermissionDeniedError,
+    404: anthropic.NotFoundError,
+    409: anthropic.ConflictError,
+    422: anthropic.UnprocessableEntityError,
+    429: anthropic.RateLimitError,
+    529: anthropic.OverloadedError,
+}
 
 
 def create(model, messages=HI, **more):
-    return client.messages.create(model=model, messages=messages, max_tokens=100, **more)
+    return client.messages.create(model=model, messages=messages, max_tokens=2000, **more)
 
 
-def streaming(model, **more):
-    return client.messages.stream(model=model, messages=HI, max_tokens=100, **more)
+def streaming(model, messages=HI, **more):
+    return client.messages.stream(model=model, messages=messages, max_tokens=2000, **more)
+
+
+def refused(status, call):
+    error = raises(KINDS.get(status, anthropic.InternalServerError), call)
+    same((error.status_code, error.body["type"]), (status, "error"))
+    assert error.request_id, "no request id"
+    assert error.body["error"]["type"].endswith("_error"), error.body
+    assert error.body["error"]["message"], "no message"
+    return error
+
+
+def calls(message):
+    return [b for b in message.content if b.type == "tool_use"]
+
+
+def read(message):
+    return [(c.name, c.input) for c in calls(message)]
+
+
+def answered(message):
+    results = [{"type": "tool_result", "tool_use_id": c.id, "content": '{"sky":"blue"}'} for c in calls(message)]
+    return [*HI, {"role": "assistant", "content": message.content}, {"role": "user", "content": results}]
 
 
 @check
@@ -37,7 +73,9 @@ def a_stream_brings_the_text_in_pieces():
         same(list(stream.text_stream), ["Hel", "lo ", "wörld"])
         final = stream.get_final_message()
     same(([b.text for b in final.content], final.stop_reason), (["Hello wörld"], "end_turn"))
-    same((final.model, final.usage.output_tokens), ("text", 3))
+    usage = final.usage
+    same((usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens), (4, 8, 3))
+    same(final.model, "text")
 
 
 @check
@@ -55,58 +93,123 @@ async def the_async_client_streams_too():
 
 
 @check
-def a_tool_is_called_and_answered():
-    reply = create("tool", tools=TOOLS, tool_choice={"type": "auto"})
-    same(reply.stop_reason, "tool_use")
-    [call] = reply.content
-    same((call.type, call.id, call.name, call.input), ("tool_use", "call_1", "weather", {"city": "Paris"}))
-    result = {"type": "tool_result", "tool_use_id": call.id, "content": '{"sky":"blue"}'}
-    turns = [*HI, {"role": "assistant", "content": reply.content}, {"role": "user", "content": [result]}]
-    same(create("text", turns, tools=TOOLS).content[0].text, "Hello wörld")
+def thoughts_come_before_the_text():
+    for thinking in ({"type": "enabled", "budget_tokens": 1024}, {"type": "adaptive"}):
+        reply = create("thinking", thinking=thinking)
+        same([b.type for b in reply.content], ["thinking", "text"])
+        same((reply.content[0].thinking, reply.content[1].text), ("Let me think.", "Hello wörld"))
+        assert isinstance(reply.content[0].signature, str)
+    with streaming("thinking", thinking={"type": "enabled", "budget_tokens": 1024}) as stream:
+        thoughts = [e.thinking for e in stream if e.type == "thinking"]
+        final = stream.get_final_message()
+    same(thoughts, ["Let me ", "think."])
+    same([b.type for b in final.content], ["thinking", "text"])
+    turns = [*HI, {"role": "assistant", "content": final.content}, {"role": "user", "content": "and?"}]
+    same(create("text", turns).content[-1].text, "Hello wörld")
 
 
 @check
-def two_tools_are_called_in_a_stream():
+def a_tool_is_called_and_answered():
+    reply = create("tool", tools=TOOLS, tool_choice={"type": "auto"})
+    same((reply.stop_reason, [b.type for b in reply.content]), ("tool_use", ["tool_use"]))
+    same(read(reply), CALLS[:1])
+    ids([c.id for c in calls(reply)], ["call_1"])
+    same(create("text", answered(reply), tools=TOOLS).content[0].text, "Hello wörld")
+
+
+@check
+def a_tool_may_be_forced():
+    for choice in ({"type": "any"}, {"type": "tool", "name": "weather"}):
+        same(read(create("tool", tools=TOOLS, tool_choice=choice)), CALLS[:1])
+
+
+@check
+def two_tools_are_called_in_a_stream_and_answered():
+    pieces = {}
     with streaming("two-tools", tools=TOOLS) as stream:
+        for event in stream:
+            if event.type == "content_block_delta":
+                pieces.setdefault(event.index, []).append(event.delta.partial_json)
         final = stream.get_final_message()
-    same([(c.id, c.name, c.input) for c in final.content],
-         [("call_1", "weather", {"city": "Paris"}), ("call_2", "time", {})])
-    same(final.stop_reason, "tool_use")
+    same((read(final), final.stop_reason, sorted(pieces)), (CALLS, "tool_use", [0, 1]))
+    ids([c.id for c in calls(final)], ["call_1", "call_2"])
+    with streaming("loop", answered(final), tools=TOOLS) as stream:
+        same(stream.get_final_text(), "Hello wörld")
+
+
+asked = []
+
+
+@beta_tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    asked.append(("weather", {"city": city}))
+    return '{"sky":"blue"}'
+
+
+@beta_tool
+def time(zone: str) -> str:
+    """The time in a zone."""
+    asked.append(("time", {"zone": zone}))
+    return "noon"
+
+
+@check
+def the_tool_runner_comes_to_an_end():
+    for stream in (False, True):
+        asked.clear()
+        runner = client.beta.messages.tool_runner(
+            model="loop", messages=HI, max_tokens=100, tools=[weather, time], stream=stream
+        )
+        final = runner.until_done()
+        same((final.content[0].text, sorted(asked)), ("Hello wörld", sorted(CALLS)))
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+@check
+def structured_output_is_parsed():
+    asked = {"model": "structured", "max_tokens": 100, "messages": HI, "output_format": Person}
+    same(client.messages.parse(**asked).parsed_output, Person(name="Ada", age=36))
+    with client.messages.stream(**asked) as stream:
+        same(stream.get_final_message().parsed_output, Person(name="Ada", age=36))
+
+
+@check
+def tokens_are_counted_where_the_provider_counts():
+    def count():
+        return client.messages.count_tokens(model="text", messages=HI, tools=TOOLS, system="be brief")
+
+    if facts["counting"] == 200:
+        same(count().input_tokens, 12)
+    else:
+        refused(facts["counting"], count)
 
 
 @check
 def every_refusal_has_its_class():
-    table = {
-        "bad-400": anthropic.BadRequestError,
-        "key-401": anthropic.AuthenticationError,
-        "forbidden-403": anthropic.PermissionDeniedError,
-        "missing-404": anthropic.NotFoundError,
-        "limited-429": anthropic.RateLimitError,
-        "broken-500": anthropic.InternalServerError,
-    }
-    for model, kind in table.items():
+    for model, status in facts["refusals"].items():
         for stream in (False, True):
-            error = raises(kind, lambda: create(model, stream=stream))
-            assert error.request_id, f"{model} has no request id"
-            same(error.body["type"], "error")
-            assert error.body["error"]["message"], f"{model} has no message"
-            if kind is anthropic.RateLimitError:
-                same(error.response.headers["retry-after"], "7")
+            error = refused(status, lambda: create(model, stream=stream))
+            if status == 429:
+                same(error.response.headers.get("retry-after"), "7")
+            if status < 500:
+                assert model in error.body["error"]["message"], error.body
 
 
 @check
 def a_wrong_key_is_an_authentication_error():
     wrong = client.with_options(api_key="sk-wrong")
-    error = raises(
-        anthropic.AuthenticationError, lambda: wrong.messages.create(model="text", messages=HI, max_tokens=100)
-    )
-    assert error.request_id
+    error = refused(401, lambda: wrong.messages.create(model="text", messages=HI, max_tokens=100))
     same(error.body["error"]["type"], "authentication_error")
 
 
 @check
 def no_messages_are_a_bad_request():
-    same(raises(anthropic.BadRequestError, lambda: create("text", [])).body["error"]["type"], "invalid_request_error")
+    same(refused(400, lambda: create("text", [])).body["error"]["type"], "invalid_request_error")
 
 
 @check
@@ -123,9 +226,19 @@ def a_stream_that_fails_midway_raises_after_its_text():
 
 
 @check
-def a_provider_that_never_answers_is_a_timeout():
-    hasty = client.with_options(timeout=0.3)
+def closing_a_stream_cancels_it():
+    stream = create("stalls", stream=True)
+    texts = (e.delta.text for e in stream if e.type == "content_block_delta")
+    same(next(texts), "Hel")
+    stream.close()
+    left("stalls")
+
+
+@check
+def a_timeout_cancels_the_call():
+    hasty = client.with_options(timeout=0.5)
     raises(anthropic.APITimeoutError, lambda: hasty.messages.create(model="never", messages=HI, max_tokens=100))
+    left("never")
 
 
 run()

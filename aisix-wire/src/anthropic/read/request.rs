@@ -35,6 +35,7 @@ const SHAPING: &[&str] = &["mcp_servers", "container", "output_format"];
 pub(in super::super) fn request(bytes: &[u8]) -> Result<Request, Invalid> {
     let body = Object::scan(bytes).map_err(|error| Invalid::new("", error.to_string()))?;
     let root = Path::Root;
+    refuse_thread(&body)?;
     let mut request = Request::new(Dialect::Anthropic);
     request.model = body.required_string(&root, "model")?;
     request.output_limit = body
@@ -61,6 +62,16 @@ pub(in super::super) fn request(bytes: &[u8]) -> Result<Request, Invalid> {
         }
     }
     Ok(request)
+}
+
+/// Refuses `thread`, by which Anthropic keeps the conversation and is sent only what is new. In these words,
+/// the SDKs begin again without it.
+fn refuse_thread(body: &Object<'_>) -> Result<(), Invalid> {
+    if !body.has("thread") {
+        return Ok(());
+    }
+    let message = "\"thread\" is not supported by the provider of this model".to_owned();
+    Err(Invalid::new("thread", message).with_code("thread_unsupported_request"))
 }
 
 fn turns(body: &Object<'_>, request: &mut Request) -> Result<(), Invalid> {

@@ -19,6 +19,18 @@ fn write(request: &Request, model: &str) -> Result<(Value, String, Vec<String>),
     Ok((serde_json::from_str(&text).unwrap(), text, written.dropped))
 }
 
+#[test]
+fn a_thread_is_refused_in_the_words_by_which_sdks_go_on_without() {
+    let body =
+        |thread: &str| format!(r#"{{"model":"m","max_tokens":1,"messages":[],"thread":{thread}}}"#);
+    let refused = read(&body(r#"{"type":"create"}"#)).unwrap_err();
+    assert_eq!(
+        (refused.param.as_ref(), refused.code),
+        ("thread", Some("thread_unsupported_request"))
+    );
+    assert!(read(&body("null")).is_ok());
+}
+
 fn read(text: &str) -> Result<Request, crate::Invalid> {
     Messages.read_request(text.as_bytes())
 }

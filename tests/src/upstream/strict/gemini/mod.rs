@@ -37,7 +37,10 @@ impl Fault {
 
 pub(super) fn check(request: &Request) -> Result<(), Reply> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let named = path.strip_prefix("/v1beta/models/");
+    let versions = ["/v1beta/models/", "/v1/models/"];
+    let named = versions
+        .iter()
+        .find_map(|version| path.strip_prefix(version));
     let Some((model, method)) = named.and_then(|named| named.split_once(':')) else {
         return Err(told(Fault::new(404, "NOT_FOUND", "Not Found")));
     };

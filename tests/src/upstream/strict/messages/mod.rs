@@ -1,4 +1,4 @@
-//! What Anthropic refuses of a request to `/v1/messages`, in its own words.
+//! What Anthropic refuses of a request to `/v1/messages`, and to count its tokens, in its own words.
 
 mod blocks;
 mod config;
@@ -6,7 +6,7 @@ mod schema;
 mod turns;
 
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::upstream::{KEY, Reply, Request, message::refusal};
 
@@ -33,11 +33,25 @@ const KNOWN: [&str; 16] = [
     "cache_control",
 ];
 
+/// Those of them that counting does not know, because nothing is answered.
+const ANSWERED: [&str; 8] = [
+    "max_tokens",
+    "metadata",
+    "service_tier",
+    "stop_sequences",
+    "stream",
+    "temperature",
+    "top_k",
+    "top_p",
+];
+
 /// Those that only some `anthropic-beta` knows.
 const BETA: [&str; 3] = ["container", "context_management", "mcp_servers"];
 
 pub(super) fn check(request: &Request) -> Result<(), Reply> {
-    if request.path.split('?').next() != Some("/v1/messages") {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let counts = path == "/v1/messages/count_tokens";
+    if path != "/v1/messages" && !counts {
         return Err(refusal(404, "not_found_error", "Not found"));
     }
     if request.method != Method::POST {
@@ -65,19 +79,25 @@ pub(super) fn check(request: &Request) -> Result<(), Reply> {
     let body: Value = serde_json::from_slice(&request.body)
         .map_err(|_| invalid("The request body is not valid JSON"))?;
     let beta = request.header("anthropic-beta").is_some();
-    members(&body, beta).map_err(|fault| invalid(&fault))
+    if !body["thread"].is_null() {
+        return Err(unthreaded());
+    }
+    members(&body, beta, counts).map_err(|fault| invalid(&fault))
 }
 
-fn members(body: &Value, beta: bool) -> Result<(), String> {
+fn members(body: &Value, beta: bool, counts: bool) -> Result<(), String> {
     let members = object(body, "body")?;
-    let known = |name: &str| KNOWN.contains(&name) || beta && BETA.contains(&name);
+    let known = |name: &str| {
+        let there = KNOWN.contains(&name) || beta && BETA.contains(&name);
+        there && !(counts && ANSWERED.contains(&name))
+    };
     if let Some(unknown) = members.keys().find(|name| !known(name)) {
         return Err(extra(unknown));
     }
     if body["model"].as_str().is_none_or(str::is_empty) {
         return Err("model: Field required".to_owned());
     }
-    if body["max_tokens"].as_u64().is_none_or(|count| count == 0) {
+    if !counts && body["max_tokens"].as_u64().is_none_or(|count| count == 0) {
         return Err("max_tokens: Field required".to_owned());
     }
     turns::check(body)?;
@@ -100,6 +120,17 @@ fn only(value: &Value, place: &str, known: &[&str]) -> Result<(), String> {
 
 fn extra(place: &str) -> String {
     format!("{place}: Extra inputs are not permitted")
+}
+
+/// What an organisation is told of which nothing is kept.
+fn unthreaded() -> Reply {
+    let message = "thread: not available with zero data retention";
+    let details =
+        json!({"error_code": "thread_unsupported_request", "unsupported": ["zero_data_retention"]});
+    let error = json!({"type": "invalid_request_error", "message": message, "details": details});
+    Reply::json(&json!({"type": "error", "error": error, "request_id": "req_refused"}))
+        .status(400)
+        .header("request-id", "req_refused")
 }
 
 fn invalid(message: &str) -> Reply {

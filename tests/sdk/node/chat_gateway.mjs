@@ -1,6 +1,7 @@
 // What the gateway itself says to a caller. See journey.rs for its keys and models.
-import { all, OpenAI, ok, raises, run, same } from "./checks.mjs";
+import { all, installed, ok, raises, run, same } from "./checks.mjs";
 
+const { OpenAI } = installed("openai");
 const client = new OpenAI({ maxRetries: 0, timeout: 15_000 });
 const messages = [{ role: "user", content: "hi" }];
 const as = (apiKey) => client.withOptions({ apiKey });
