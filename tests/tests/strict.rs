@@ -255,7 +255,7 @@ async fn gemini_checks_its_own_key_and_says_no_in_its_own_words() {
     let bearer = client.clone().header("authorization", "Bearer x");
     assert_eq!(said(bearer.post(GENERATE, &hi).await).await.0, 401);
     assert_eq!(
-        said(client.post("/v1/models/m:generateContent", &hi).await)
+        said(client.post("/v2/models/m:generateContent", &hi).await)
             .await
             .0,
         404
