@@ -73,19 +73,16 @@ pub(crate) async fn replayed(cell: &Cell<'_>) {
             "4",
             "{cell}, streamed: {streamed}"
         );
-        is_back(cell, &said, streamed);
+        is_back(cell, &said);
     }
 }
 
 /// What the provider must have got again of what it thought.
-fn is_back(cell: &Cell<'_>, said: &Said, streamed: bool) {
+fn is_back(cell: &Cell<'_>, said: &Said) {
     let sent = cell.sent();
     let caller = cell.caller.name();
-    // That of a thought stands beside it in these dialects; a stream of Gemini tells it too late.
-    let carries_signatures = match caller {
-        "gemini" => !streamed,
-        caller => caller != "chat",
-    };
+    // That of a thought stands beside it in these dialects.
+    let carries_signatures = caller != "chat";
     match cell.provider.flavour {
         Flavour::Anthropic => {
             let first = &sent["messages"][1]["content"][0];

@@ -23,6 +23,8 @@ pub(crate) struct Writer {
     id: String,
     from: Dialect,
     calls: Vec<Call>,
+    /// The choices that think at the moment, among those that have spoken.
+    thinking: Vec<u32>,
     /// The choices that have said something.
     spoken: Vec<u32>,
     finishes: Vec<(u32, Finish)>,
@@ -54,6 +56,9 @@ impl EventWriter for Writer {
             }
             Event::BlockStart { choice, kind, .. } => {
                 self.flush(*choice, out);
+                if *kind == BlockKind::Thinking {
+                    self.thinking.push(*choice);
+                }
                 match kind {
                     BlockKind::ToolCall { id, name } => self.hold(*choice, id, name),
                     BlockKind::Whole(block) => {
@@ -91,6 +96,7 @@ impl Writer {
             id: context.request_id.to_owned(),
             from: Dialect::OpenAi,
             calls: Vec::new(),
+            thinking: Vec::new(),
             spoken: Vec::new(),
             finishes: Vec::new(),
             usage: None,
@@ -135,7 +141,11 @@ impl Writer {
                 self.part(choice, &block, None, out);
             }
             (Delta::Signature(signature), None) => {
-                self.part(choice, &Block::text(""), Some(signature), out);
+                let block = match self.thinking.contains(&choice) {
+                    true => Block::new(Content::Thinking(String::new())),
+                    false => Block::text(""),
+                };
+                self.part(choice, &block, Some(signature), out);
             }
             (Delta::Citations(more), _) if more.dialect == Dialect::Gemini => {
                 self.candidate(choice, out, |w| response::splice(w, &more.raw));
@@ -161,8 +171,9 @@ impl Writer {
         });
     }
 
-    /// Writes the call that is open, since it is whole now.
+    /// Ends the block that is open, and writes the call that it was, since that is whole now.
     fn flush(&mut self, choice: u32, out: &mut BytesMut) {
+        self.thinking.retain(|open| *open != choice);
         let Some(at) = self.calls.iter().position(|call| call.choice == choice) else {
             return;
         };

@@ -53,7 +53,8 @@ pub(super) fn read(object: &Names<'_, '_>, request: &mut Request) -> Result<(), 
             let part = part
                 .as_object()
                 .ok_or_else(|| content.at("parts").wrong_type("objects"))?;
-            blocks.extend(part::read(&part, &mut ids));
+            let block = part::read(&part, &mut ids);
+            block.into_iter().for_each(|block| join(&mut blocks, block));
         }
         if role == Role::Assistant {
             open = Open::default();
@@ -62,6 +63,22 @@ pub(super) fn read(object: &Names<'_, '_>, request: &mut Request) -> Result<(), 
         request.turns.push(Turn::new(role, blocks));
     }
     Ok(())
+}
+
+/// Adds a block. A thought that goes on is one: streams tell it in pieces, its signature with the last.
+fn join(blocks: &mut Vec<Block>, block: Block) {
+    if let Content::Thinking(more) = &block.content
+        && let Some(Block {
+            content: Content::Thinking(text),
+            signature: signature @ None,
+            ..
+        }) = blocks.last_mut()
+    {
+        text.push_str(more);
+        *signature = block.signature;
+        return;
+    }
+    blocks.push(block);
 }
 
 /// The calls of the latest model turn.
