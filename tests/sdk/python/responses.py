@@ -150,7 +150,7 @@ def two_tools_are_called_in_a_stream_and_answered():
                 pieces.setdefault(event.output_index, []).append(event.delta)
         final = stream.get_final_response()
     same(read(final), CALLS)
-    same([json.loads("".join(pieces[index])) for index in (0, 1)], [arguments for _, arguments in CALLS])
+    same([json.loads("".join(pieces[index])) for index in sorted(pieces)], [arguments for _, arguments in CALLS])
     ids([c.call_id for c in calls(final)], ["call_1", "call_2"])
     with streaming("loop", answered(final), tools=TOOLS) as stream:
         same(stream.get_final_response().output_text, "Hello wörld")
