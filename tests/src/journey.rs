@@ -32,11 +32,9 @@ pub enum Provider {
 }
 
 /// The models that the scripts ask for besides those of [`gateway`]. Each name says what its upstream does.
-const MODELS: [&str; 21] = [
+const MODELS: [&str; 19] = [
     "text",
     "tool",
-    "two-tools",
-    "loop",
     "structured",
     "embed",
     "bad-400",
@@ -80,12 +78,16 @@ async fn gateway(upstream: &Upstream) -> Gateway {
     // A refusal that is tried again takes seconds, and tells the SDK nothing else.
     let setup = Setup::new().config(json!({"upstream": {"retries": 0}}));
     let setup = setup.provider(upstream).models(MODELS);
-    // Gemini's models differ by generation in how they are told to think, and the name tells which it is.
-    let thinker = match upstream.flavour() {
-        Flavour::Gemini => "gemini-3-thinking",
-        _ => "thinking",
+    // Gemini's names tell the generation: how it is told to think, and whether it wants its signatures back.
+    let generation = match upstream.flavour() {
+        Flavour::Gemini => "gemini-3-",
+        _ => "",
     };
-    let setup = setup.model("thinking", json!({"model_name": thinker}));
+    let setup = ["thinking", "two-tools", "loop"]
+        .into_iter()
+        .fold(setup, |setup, model| {
+            setup.model(model, json!({"model_name": format!("{generation}{model}")}))
+        });
     let setup = setup.model("alias", json!({"model_name": "text"}));
     let setup = setup.model("slow", json!({"model_name": "never", "timeout": 200}));
     let setup = setup.key("narrow", "sk-narrow", json!({"allowed_models": ["text"]}));

@@ -1,53 +1,58 @@
-//! Official SDKs at the scripted upstream of their own dialect, which shows that it speaks it, and at
+//! Official SDKs straight at the scripted upstream of their own dialect, which shows that it speaks it, and at
 //! the gateway for what it says itself.
 
 use aisix_tests::{
-    journey::{hears_the_gateway, speaks_to_the_provider},
-    sdk::{
-        Dialect::{Chat, Gemini, Messages},
-        Family::{Node, Python, Vercel},
-    },
+    journey,
+    sdk::{Dialect, Family},
 };
 
-#[tokio::test]
-async fn chat_at_the_scripted_provider() {
-    tokio::join!(
-        speaks_to_the_provider(Python, Chat),
-        speaks_to_the_provider(Node, Chat),
-        speaks_to_the_provider(Vercel, Chat),
-    );
+/// A module per dialect with a test per family of SDKs.
+macro_rules! providers {
+    ($($module:ident: $dialect:ident;)*) => {$(
+        mod $module {
+            use super::{Dialect, Family, journey};
+
+            #[tokio::test]
+            async fn by_python() {
+                journey::speaks_to_the_provider(Family::Python, Dialect::$dialect).await;
+            }
+
+            #[tokio::test]
+            async fn by_node() {
+                journey::speaks_to_the_provider(Family::Node, Dialect::$dialect).await;
+            }
+
+            #[tokio::test]
+            async fn by_vercel() {
+                journey::speaks_to_the_provider(Family::Vercel, Dialect::$dialect).await;
+            }
+        }
+    )*};
+}
+
+providers! {
+    chat_at_the_scripted_provider: Chat;
+    responses_at_the_scripted_provider: Responses;
+    messages_at_the_scripted_provider: Messages;
+    gemini_at_the_scripted_provider: Gemini;
 }
 
 #[tokio::test]
-async fn messages_at_the_scripted_provider() {
-    tokio::join!(
-        speaks_to_the_provider(Python, Messages),
-        speaks_to_the_provider(Node, Messages),
-        speaks_to_the_provider(Vercel, Messages),
-    );
+async fn chat_of_the_gateway_itself_by_python() {
+    journey::hears_the_gateway(Family::Python, Dialect::Chat).await;
 }
 
 #[tokio::test]
-async fn gemini_at_the_scripted_provider() {
-    tokio::join!(
-        speaks_to_the_provider(Python, Gemini),
-        speaks_to_the_provider(Node, Gemini),
-        speaks_to_the_provider(Vercel, Gemini),
-    );
+async fn chat_of_the_gateway_itself_by_node() {
+    journey::hears_the_gateway(Family::Node, Dialect::Chat).await;
 }
 
 #[tokio::test]
-async fn chat_of_the_gateway_itself() {
-    tokio::join!(
-        hears_the_gateway(Python, Chat),
-        hears_the_gateway(Node, Chat)
-    );
+async fn messages_of_the_gateway_itself_by_python() {
+    journey::hears_the_gateway(Family::Python, Dialect::Messages).await;
 }
 
 #[tokio::test]
-async fn messages_of_the_gateway_itself() {
-    tokio::join!(
-        hears_the_gateway(Python, Messages),
-        hears_the_gateway(Node, Messages)
-    );
+async fn messages_of_the_gateway_itself_by_node() {
+    journey::hears_the_gateway(Family::Node, Dialect::Messages).await;
 }

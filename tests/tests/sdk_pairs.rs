@@ -40,6 +40,11 @@ pairs! {
     messages_at_anthropic: Messages at Anthropic;
     messages_at_gemini: Messages at Gemini;
 
+    responses_at_openai: Responses at OpenAi;
+    responses_at_deepseek: Responses at DeepSeek;
+    responses_at_anthropic: Responses at Anthropic;
+    responses_at_gemini: Responses at Gemini;
+
     gemini_at_openai: Gemini at OpenAi;
     gemini_at_deepseek: Gemini at DeepSeek;
     gemini_at_anthropic: Gemini at Anthropic;

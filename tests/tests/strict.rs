@@ -1,8 +1,8 @@
-//! The scripted upstreams of Gemini and Anthropic: what they refuse, what they take, and what they answer.
+//! The scripted upstreams of Gemini, Anthropic and OpenAI's responses: what they refuse, what they take, and what they answer.
 
 use aisix_tests::{
     client::{Client, Response},
-    upstream::{self, Candidate, Flavour, Upstream, candidate},
+    upstream::{self, Candidate, Flavour, Output, Upstream, candidate},
 };
 use serde_json::{Value, json};
 
@@ -515,4 +515,154 @@ async fn anthropic_refuses_what_it_refuses() {
         &[("", with(&hi, json!({"container": "c"})))],
     )
     .await;
+}
+
+#[tokio::test]
+async fn anthropic_counts_without_what_is_about_answers() {
+    let upstream = Upstream::start(Flavour::Anthropic).await;
+    let client = Client::anonymous(upstream.addr())
+        .header("x-api-key", upstream::KEY)
+        .header("anthropic-version", "2023-06-01");
+    let hi = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    let table = [
+        ("", hi.clone()),
+        (
+            "max_tokens: Extra inputs",
+            with(&hi, json!({"max_tokens": 1})),
+        ),
+        ("stream: Extra inputs", with(&hi, json!({"stream": true}))),
+    ];
+    refuses(&client, "/v1/messages/count_tokens", &table).await;
+    let thread = with(&hi, json!({"max_tokens": 1, "thread": {"type": "create"}}));
+    let refusal = client.post("/v1/messages", &thread).await;
+    assert_eq!(refusal.status, 400);
+    assert_eq!(
+        refusal.json().await["error"]["details"]["error_code"],
+        "thread_unsupported_request"
+    );
+}
+
+#[tokio::test]
+async fn openai_refuses_of_responses_what_it_refuses() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    let bearer = format!("Bearer {}", upstream::KEY);
+    let client = Client::anonymous(upstream.addr()).header("authorization", &bearer);
+    let hi = json!({"model": "m", "input": "hi"});
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let output = json!({"type": "function_call_output", "call_id": "c", "output": "1"});
+    let tool = json!({"type": "function", "name": "f", "parameters": {"type": "object"}});
+    let table = [
+        ("", hi.clone()),
+        ("", with(&hi, json!({"top_secret_knob": 1, "store": false}))),
+        ("", with(&hi, json!({"input": [call, output]}))),
+        ("", with(&hi, json!({"tools": [tool]}))),
+        ("Missing required parameter: 'input'", json!({"model": "m"})),
+        (
+            "expected a string or items",
+            with(&hi, json!({"input": []})),
+        ),
+        (
+            "moved to 'input'",
+            with(
+                &hi,
+                json!({"messages": [{"role": "user", "content": "hi"}]}),
+            ),
+        ),
+        (
+            "moved to 'max_output_tokens'",
+            with(&hi, json!({"max_tokens": 1})),
+        ),
+        (
+            "'tools[0].name'",
+            with(
+                &hi,
+                json!({"tools": [{"type": "function", "function": {"name": "f"}}]}),
+            ),
+        ),
+        (
+            "No tool output found for function call c.",
+            with(&hi, json!({"input": [call]})),
+        ),
+        (
+            "No tool call found for function call output with call_id c.",
+            with(&hi, json!({"input": [output, call]})),
+        ),
+        (
+            "'input[0].content[0].type'",
+            with(
+                &hi,
+                json!({"input": [{"role": "user", "content": [{"type": "output_text", "text": "hi"}]}]}),
+            ),
+        ),
+        (
+            "'text.format.schema'",
+            with(
+                &hi,
+                json!({"text": {"format": {"type": "json_schema", "name": "n"}}}),
+            ),
+        ),
+        (
+            "'stream_options.include_usage'",
+            with(
+                &hi,
+                json!({"stream": true, "stream_options": {"include_usage": true}}),
+            ),
+        ),
+        (
+            "'reasoning.effort'",
+            with(&hi, json!({"reasoning": {"effort": "much"}})),
+        ),
+    ];
+    refuses(&client, "/v1/responses", &table).await;
+}
+
+#[tokio::test]
+async fn openai_tells_responses_event_by_event() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    let bearer = format!("Bearer {}", upstream::KEY);
+    let client = Client::anonymous(upstream.addr()).header("authorization", &bearer);
+    let says = Output::nothing()
+        .and_thinking(&["hm"])
+        .and_text(&["a", "b"]);
+    upstream.on("m", says.and_calling("c", "f", &["{", "}"]));
+    let mut body = json!({"model": "m", "input": "hi", "stream": true});
+    let mut stream = client.post("/v1/responses", &body).await;
+    let mut told = Vec::new();
+    let mut last = Value::Null;
+    while let Some(event) = stream.event().await {
+        let (name, data) = event.split_once('\n').expect("a name and data");
+        let data: Value = serde_json::from_str(&data["data: ".len()..]).expect("JSON");
+        assert_eq!(format!("event: {}", data["type"].as_str().unwrap()), name);
+        assert_eq!(data["sequence_number"], told.len());
+        told.push(name["event: response.".len()..].to_owned());
+        last = data;
+    }
+    let expected = [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "completed",
+    ];
+    assert_eq!(told, expected);
+    body["stream"] = false.into();
+    let whole = client.post("/v1/responses", &body).await.json().await;
+    assert_eq!(last["response"], whole);
+    assert_eq!(whole["output"][1]["content"][0]["text"], "ab");
 }

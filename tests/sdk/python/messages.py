@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from checks import check, facts, ids, left, raises, run, same
 
-client = Anthropic(max_retries=0, timeout=15)
+client = Anthropic(max_retries=0, timeout=15, _strict_response_validation=True)
 HI = [{"role": "user", "content": "hi, no json"}]
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TIME = {"type": "object", "properties": {"zone": {"type": "string"}}}

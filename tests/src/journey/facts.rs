@@ -23,7 +23,6 @@ pub(super) fn facts(dialect: Dialect, provider: Provider, direct: bool) -> Value
         "refusals": seen.collect::<Map<_, _>>(),
         "retry_after": !(direct && provider == Gemini),
         "ids": provider != Gemini,
-        "thinks": (dialect, provider) != (Dialect::Responses, OpenAi),
         "embeddings": status(matches!(provider, OpenAi | Gemini), 501),
         "tokens": status(provider == OpenAi, 400),
         "completions": match provider { OpenAi => 200, DeepSeek => 404, Anthropic | Gemini => 501 },

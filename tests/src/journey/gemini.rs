@@ -14,7 +14,9 @@ use crate::upstream::{
 
 pub(super) async fn scripted() -> Upstream {
     let upstream = Upstream::start(Flavour::Gemini).await;
-    say(&upstream, |said, request| candidate(said).reply_to(request));
+    say(&upstream, |said, request| {
+        candidate(said, request).reply_to(request)
+    });
     upstream.on("embed", Candidate::text(TEXT));
     for (model, status) in refusals(Provider::Gemini) {
         let word = match status {
@@ -43,15 +45,19 @@ pub(super) async fn scripted() -> Upstream {
     upstream
 }
 
-fn candidate(said: &Said) -> Candidate {
+/// From the third generation on, the first call has a signature, without which it is not taken back.
+fn candidate(said: &Said, request: &Request) -> Candidate {
+    let signs = request.path.contains("/gemini-3-");
     let said_first = Candidate::text(&[])
         .and_thinking(said.thoughts)
         .and_text(said.text);
     said.calls
         .iter()
-        .fold(said_first, |candidate, Call(_, name, args)| {
+        .enumerate()
+        .fold(said_first, |candidate, (index, Call(_, name, args))| {
             let args: Value = serde_json::from_str(&args.concat()).expect("arguments are JSON");
-            candidate.and_calling(name, &args, None)
+            let signature = (signs && index == 0).then_some("c2lnbmVk");
+            candidate.and_calling(name, &args, signature)
         })
 }
 

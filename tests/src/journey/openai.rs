@@ -7,7 +7,9 @@ use super::{
     facts::refusals,
     said::{Call, Said, TEXT, say},
 };
-use crate::upstream::{Answer, Flavour, Framing, Reply, Request, Script, Step, Upstream};
+use crate::upstream::{
+    Answer, Flavour, Framing, Output, Reply, Request, Script, Step, Upstream, message,
+};
 
 pub(super) async fn scripted(provider: Provider) -> Upstream {
     let upstream = Upstream::start(match provider {
@@ -36,20 +38,40 @@ pub(super) async fn scripted(provider: Provider) -> Upstream {
         );
     }
     upstream.on("fails-midway", Script::new(fails_midway));
-    upstream.on("cut-midway", answer(&TEXT_ONLY).after(2, Step::Cut));
-    upstream.on("stalls", answer(&TEXT_ONLY).after(2, Step::Stall));
+    let text = || Answer::text(TEXT.iter().copied());
+    upstream.on("cut-midway", text().after(2, Step::Cut));
+    let stalls = move |request: &Request| match of_responses(request) {
+        true => Output::text(TEXT).after(5, Step::Stall).reply_to(request),
+        false => text().after(2, Step::Stall).reply_to(request),
+    };
+    upstream.on("stalls", Script::new(stalls));
     upstream.on("never", Reply::never());
     upstream
 }
 
-const TEXT_ONLY: Said = Said {
-    thoughts: &[],
-    text: TEXT,
-    calls: &[],
-};
+fn of_responses(request: &Request) -> bool {
+    request.path.ends_with("/responses")
+}
 
 fn reply(said: &Said, request: &Request) -> Reply {
-    answer(said).reply_to(request)
+    match of_responses(request) {
+        true => output(said).reply_to(request),
+        false => answer(said).reply_to(request),
+    }
+}
+
+fn output(said: &Said) -> Output {
+    let thinking = match said.thoughts {
+        [] => Output::nothing(),
+        thoughts => Output::nothing().and_thinking(thoughts),
+    };
+    let text = match said.text {
+        [] => thinking,
+        text => thinking.and_text(text),
+    };
+    let call =
+        |output: Output, Call(id, name, arguments): &Call| output.and_calling(id, name, arguments);
+    said.calls.iter().fold(text, call)
 }
 
 fn answer(said: &Said) -> Answer {
@@ -59,7 +81,17 @@ fn answer(said: &Said) -> Answer {
     said.calls.iter().fold(answer, call)
 }
 
-fn fails_midway(_: &Request) -> Reply {
+fn fails_midway(request: &Request) -> Reply {
+    if of_responses(request) {
+        let mut events = Output::text(TEXT).events(&request.json());
+        // The first piece of text is the fifth event.
+        events.truncate(5);
+        events.push(
+            json!({"type": "error", "code": "server_error", "message": "the model broke down",
+            "param": null, "sequence_number": 5}),
+        );
+        return message::events(&events);
+    }
     let events = [
         json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
             "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": null}]}),

@@ -33,10 +33,9 @@ const THINKING: Said = Said {
 const RESULT: &[u8] = b"blue";
 
 /// The models that answer, and what they say.
-const SAID: [(&str, Said); 6] = [
+const SAID: [(&str, Said); 5] = [
     ("text", Said::text(TEXT)),
     ("thinking", THINKING),
-    ("gemini-3-thinking", THINKING),
     ("tool", Said::calls(&[WEATHER])),
     ("two-tools", Said::calls(&[WEATHER, TIME])),
     (
@@ -46,10 +45,14 @@ const SAID: [(&str, Said); 6] = [
 ];
 
 /// Scripts the models that answer; `reply` makes what is said into the provider's words. The model `loop`
-/// calls both tools until the request brings a result of one.
+/// calls both tools until the request brings a result of one. Each is known by its name after `gemini-3-` too.
 pub(super) fn say(upstream: &Upstream, reply: fn(&Said, &Request) -> Reply) {
+    let on = |model: &str, script: Script| {
+        upstream.on(model, script.clone());
+        upstream.on(&format!("gemini-3-{model}"), script);
+    };
     for (model, said) in SAID {
-        upstream.on(model, Script::new(move |request| reply(&said, request)));
+        on(model, Script::new(move |request| reply(&said, request)));
     }
     let (asking, done) = (Said::calls(&[WEATHER, TIME]), Said::text(TEXT));
     let script = move |request: &Request| {
@@ -59,7 +62,7 @@ pub(super) fn say(upstream: &Upstream, reply: fn(&Said, &Request) -> Reply) {
             .any(|window| window == RESULT);
         reply(if answered { &done } else { &asking }, request)
     };
-    upstream.on("loop", Script::new(script));
+    on("loop", Script::new(script));
 }
 
 impl Said {

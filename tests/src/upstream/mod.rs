@@ -10,6 +10,7 @@ pub mod candidate;
 mod exchange;
 mod gate;
 pub mod message;
+mod output;
 mod play;
 mod raw;
 mod reply;
@@ -38,6 +39,7 @@ pub use self::{
     exchange::{Ending, Exchange, Request},
     gate::Gate,
     message::Message,
+    output::Output,
     raw::RawUpstream,
     reply::{Reply, Step},
     sse::Framing,
@@ -212,29 +214,31 @@ impl Shared {
             Err(refusal) => refusal,
             Ok(strict::Asked::Models(reply)) => reply,
             Ok(strict::Asked::Inference) => {
-                let script = self.script(request.model().unwrap_or_default().as_str());
+                let script = self.script(request);
                 script.reply_to(request)
             }
         }
     }
 
     /// What is said when nothing is scripted.
-    fn greeting(&self) -> Script {
+    fn greeting(&self, request: &Request) -> Script {
         const WORDS: [&str; 3] = ["Hello", " from", " upstream"];
         match self.flavour {
             Flavour::Anthropic => Message::text(&WORDS).into(),
             Flavour::Gemini => Candidate::text(&WORDS).into(),
+            _ if request.path.ends_with("/responses") => Output::text(&WORDS).into(),
             Flavour::OpenAi | Flavour::DeepSeek | Flavour::GeminiFront => {
                 Answer::text(WORDS).into()
             }
         }
     }
 
-    fn script(&self, model: &str) -> Script {
+    fn script(&self, request: &Request) -> Script {
+        let model = request.model().unwrap_or_default();
         let mut scripts = self.scripts();
         let queued = scripts.queued.pop_front();
-        let script = queued.or_else(|| scripts.by_model.get(model).cloned());
-        script.unwrap_or_else(|| self.greeting())
+        let script = queued.or_else(|| scripts.by_model.get(&model).cloned());
+        script.unwrap_or_else(|| self.greeting(request))
     }
 }
 

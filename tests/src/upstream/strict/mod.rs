@@ -10,6 +10,7 @@ mod front;
 mod gemini;
 mod messages;
 mod other;
+mod responses;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -92,6 +93,7 @@ fn openai(flavour: Flavour, request: &Request) -> Result<Asked, Reply> {
         }
         (Flavour::OpenAi, "/chat/completions") => chat::check,
         (Flavour::DeepSeek, "/chat/completions") => deepseek::check,
+        (Flavour::OpenAi, "/responses") => responses::check,
         (Flavour::OpenAi, "/completions") => other::completions,
         (Flavour::GeminiFront, "/chat/completions") => front::check,
         (Flavour::OpenAi | Flavour::GeminiFront, "/embeddings") => other::embeddings,

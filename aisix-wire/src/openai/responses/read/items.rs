@@ -126,6 +126,8 @@ impl Items {
                 self.say(Content::Image(Image { source, detail }).into(), index);
                 Ok(())
             }
+            // Reasoning may be left out, and is, when only its name comes back.
+            "item_reference" if o.try_text("id").is_some_and(|id| id.starts_with("rs_")) => Ok(()),
             "item_reference" => Err(blame(
                 path,
                 "items of type \"item_reference\" need state that is not kept here; send the item itself",

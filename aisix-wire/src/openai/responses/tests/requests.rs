@@ -355,6 +355,16 @@ fn thoughts_that_led_to_nothing_are_left_out() {
 }
 
 #[test]
+fn reasoning_of_which_only_the_name_comes_back_is_left_out() {
+    let named =
+        |id: &str| json!([{"role": "user", "content": "x"}, {"type": "item_reference", "id": id}]);
+    assert_eq!(read(&input(named("rs_1"))).unwrap().turns.len(), 1);
+    for id in ["msg_1", "fc_1", "rs"] {
+        assert_eq!(read(&input(named(id))).unwrap_err().param, "input[1]");
+    }
+}
+
+#[test]
 fn escapes_are_read_and_halves_of_characters_are_refused() {
     let body = r#"{"model":"x","input":[{"role":"user","content":"\ud83e\udd80\u0000"},
         {"type":"function_call","call_id":"c","name":"f","arguments":"{\"q\":\"\\ud83e\\udd80\"}"}]}"#;
