@@ -20,6 +20,20 @@ fn commas_stand_between_values_and_nowhere_else() {
 }
 
 #[test]
+fn texts_are_quoted_as_another_writer_quotes_them() {
+    for odd in [
+        "", "\"", "\\", "\u{0}", "\u{1f}", " ", "\u{7f}", "é", "🦀", "\u{2028}",
+    ] {
+        for before in [0, 1, 255, 256, 700] {
+            let text = format!("{}{odd}{}", "a".repeat(before), "b".repeat(3));
+            let mut out = BytesMut::new();
+            Writer::new(&mut out).string(&text);
+            assert_eq!(out, serde_json::to_string(&text).unwrap());
+        }
+    }
+}
+
+#[test]
 fn what_has_the_wrong_type_is_blamed_by_its_path() {
     let body = br#"{"a":[{"b":7,"c":null}]}"#;
     let object = Object::scan(body).unwrap();

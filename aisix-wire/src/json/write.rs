@@ -45,6 +45,13 @@ impl<'a> Writer<'a> {
     /// Writes a text.
     pub(crate) fn string(&mut self, text: &str) {
         self.comma();
+        if is_plain(text) {
+            // Names and most pieces of a stream: one growth at most, and a copy.
+            self.out.reserve(text.len() + 2);
+            self.out.put_u8(b'"');
+            self.out.put_slice(text.as_bytes());
+            return self.out.put_u8(b'"');
+        }
         serde_json::to_writer((&mut *self.out).writer(), text)
             .expect("a text always serialises, and a buffer takes it");
     }
@@ -107,4 +114,12 @@ impl<'a> Writer<'a> {
             self.out.put_u8(b',');
         }
     }
+}
+
+/// Whether nothing in a text has to be escaped.
+fn is_plain(text: &str) -> bool {
+    let odd = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    // Without a way out, so that whole vectors of bytes are looked at together.
+    let mut pieces = text.as_bytes().chunks(256);
+    pieces.all(|piece| !piece.iter().fold(false, |found, byte| found | odd(byte)))
 }
