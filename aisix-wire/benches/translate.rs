@@ -37,6 +37,7 @@ const CONTEXT: WriteContext<'static> = WriteContext {
     created: 1_760_000_000,
     request_id: "0198c7d2-6f0e-7c3a-9d55-0242ac120002",
     include_usage: true,
+    request: b"{}",
 };
 
 /// How many events a stream has, first and last ones aside.
