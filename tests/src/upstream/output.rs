@@ -9,9 +9,12 @@ const ID: &str = "resp_scripted";
 /// What an upstream of [`Flavour::OpenAi`](super::Flavour::OpenAi) says at `/v1/responses`: items of output.
 ///
 /// The usage is that of [`Answer`](super::Answer): 12 tokens of prompt, 8 of them cached, and 3 of answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Output {
     items: Vec<Item>,
+    /// Why it is not complete.
+    incomplete: Option<&'static str>,
+    usage: [u64; 3],
     after: Vec<(usize, Step)>,
 }
 
@@ -20,6 +23,7 @@ struct Item {
     /// As it is added to a stream: without its content.
     start: Value,
     pieces: Vec<String>,
+    refuses: bool,
 }
 
 /// Numbers the events of a stream.
@@ -32,7 +36,12 @@ impl Output {
     /// Says nothing yet.
     #[must_use]
     pub fn nothing() -> Self {
-        Self::default()
+        Self {
+            items: Vec::new(),
+            incomplete: None,
+            usage: [12, 8, 3],
+            after: Vec::new(),
+        }
     }
 
     /// Says this text; a stream carries each piece in an event of its own.
@@ -47,6 +56,14 @@ impl Output {
         let start =
             json!({"type": "message", "status": "in_progress", "role": "assistant", "content": []});
         self.item("msg", start, pieces)
+    }
+
+    /// Declines in these words.
+    #[must_use]
+    pub fn refusing(pieces: &[&str]) -> Self {
+        let mut output = Self::text(pieces);
+        output.items[0].refuses = true;
+        output
     }
 
     /// Tells a summary of its thoughts.
@@ -65,6 +82,20 @@ impl Output {
         self.item("fc", start, arguments)
     }
 
+    /// Ends before it is complete, for this reason.
+    #[must_use]
+    pub fn incomplete(mut self, reason: &'static str) -> Self {
+        self.incomplete = Some(reason);
+        self
+    }
+
+    /// Reports this usage: tokens of the prompt, those of them that were cached, and those of the answer.
+    #[must_use]
+    pub fn usage(mut self, input: u64, cached: u64, output: u64) -> Self {
+        self.usage = [input, cached, output];
+        self
+    }
+
     /// Does `step` after the `sent`-th event of a stream, or before the head of a reply in one piece.
     #[must_use]
     pub fn after(mut self, sent: usize, step: Step) -> Self {
@@ -79,7 +110,7 @@ impl Output {
         let streamed = asked["stream"] == true;
         let reply = match streamed {
             true => message::events(&self.events(&asked)),
-            false => Reply::json(&self.response(&asked, "completed")),
+            false => Reply::json(&self.response(&asked, self.status())),
         };
         let reply = reply.header("x-request-id", "req_scripted");
         self.after
@@ -100,16 +131,29 @@ impl Output {
         for (index, item) in self.items.iter().enumerate() {
             item.tell(index, &mut events);
         }
-        let done = self.response(asked, "completed");
-        events.push(json!({"type": "response.completed", "response": done}));
+        let done = self.response(asked, self.status());
+        let kind = format!("response.{}", self.status());
+        events.push(json!({"type": kind, "response": done}));
         events.0
     }
 
     fn item(mut self, kind: &str, mut start: Value, pieces: &[&str]) -> Self {
         start["id"] = format!("{kind}_scripted_{}", self.items.len()).into();
         let pieces = pieces.iter().map(ToString::to_string).collect();
-        self.items.push(Item { start, pieces });
+        let refuses = false;
+        self.items.push(Item {
+            start,
+            pieces,
+            refuses,
+        });
         self
+    }
+
+    fn status(&self) -> &'static str {
+        match self.incomplete {
+            Some(_) => "incomplete",
+            None => "completed",
+        }
     }
 
     /// The response with what was asked in it; without output and usage while it is in progress.
@@ -118,15 +162,21 @@ impl Output {
             Value::Null => default,
             told => told.clone(),
         };
-        let completed = status == "completed";
-        let output = self.items.iter().filter(|_| completed).map(Item::whole);
+        let ended = status != "in_progress";
+        let output = self.items.iter().filter(|_| ended).map(Item::whole);
+        let details = match self.incomplete.filter(|_| ended) {
+            Some(reason) => json!({"reason": reason}),
+            None => Value::Null,
+        };
+        let [input, cached, answered] = self.usage;
         let usage = json!({
-            "input_tokens": 12, "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 0},
-            "output_tokens": 3, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 15,
+            "input_tokens": input, "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
+            "output_tokens": answered, "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": input + answered,
         });
         json!({
             "id": ID, "object": "response", "created_at": 1_760_000_000, "status": status, "background": false,
-            "error": null, "incomplete_details": null, "instructions": asked["instructions"],
+            "error": null, "incomplete_details": details, "instructions": asked["instructions"],
             "max_output_tokens": asked["max_output_tokens"], "model": asked["model"],
             "output": output.collect::<Vec<_>>(),
             "parallel_tool_calls": or("parallel_tool_calls", true.into()), "previous_response_id": null,
@@ -134,7 +184,7 @@ impl Output {
             "store": or("store", true.into()), "temperature": or("temperature", 1.0.into()),
             "text": or("text", json!({"format": {"type": "text"}})), "tool_choice": or("tool_choice", "auto".into()),
             "tools": or("tools", json!([])), "top_p": or("top_p", 1.0.into()), "truncation": "disabled",
-            "usage": if completed { usage } else { Value::Null }, "metadata": or("metadata", json!({})),
+            "usage": if ended { usage } else { Value::Null }, "metadata": or("metadata", json!({})),
         })
     }
 }
@@ -155,6 +205,7 @@ impl Item {
     /// The part that holds its content, with this text.
     fn part(&self, text: &str) -> Value {
         match self.start["type"] == "message" {
+            true if self.refuses => json!({"type": "refusal", "refusal": text}),
             true => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
             false => json!({"type": "summary_text", "text": text}),
         }
@@ -180,6 +231,7 @@ impl Item {
         events.push(added);
         // How the events are named, and what else they have besides the item's place.
         let (name, part, place) = match self.start["type"].as_str() {
+            Some("message") if self.refuses => ("refusal", Some("content_part"), "content_index"),
             Some("message") => ("output_text", Some("content_part"), "content_index"),
             Some("reasoning") => (
                 "reasoning_summary_text",
@@ -214,7 +266,8 @@ impl Item {
         let (text, whole) = (self.text(), self.whole());
         match part {
             Some(part) => {
-                events.push(event(format!("{name}.done"), "text", text.as_str().into()));
+                let member = if self.refuses { "refusal" } else { "text" };
+                events.push(event(format!("{name}.done"), member, text.as_str().into()));
                 events.push(event(format!("{part}.done"), "part", self.part(&text)));
             }
             None => {

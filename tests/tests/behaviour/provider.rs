@@ -1,7 +1,7 @@
 //! Providers: how each is scripted to say what the table wants to hear.
 
 use aisix_tests::upstream::{
-    Answer, Candidate, Flavour, Framing, Message, Reply, Script, Step, candidate, message,
+    Answer, Candidate, Flavour, Framing, Message, Output, Reply, Script, Step, candidate, message,
 };
 use serde_json::{Value, json};
 
@@ -45,8 +45,6 @@ pub(crate) struct Provider {
     /// The model's name there, which decides what the gateway sends.
     pub(crate) model: &'static str,
     pub(crate) thoughts: Thoughts,
-    /// The callers that are not tried here, by name.
-    pub(crate) without: &'static [&'static str],
     pub(crate) script: fn(Speech) -> Script,
     /// Refuses with this status and message.
     pub(crate) refusal: fn(u16, &str) -> Reply,
@@ -57,9 +55,12 @@ pub(crate) const OPENAI: Provider = Provider {
     flavour: Flavour::OpenAi,
     model: "gpt-5",
     thoughts: Thoughts::Hidden,
-    // They go out as they are, and the scripted OpenAI has no responses.
-    without: &["responses"],
-    script: |speech| answer(&speech).into(),
+    script: |speech| {
+        Script::new(move |request| match request.path.ends_with("/responses") {
+            true => output(&speech).reply_to(request),
+            false => answer(&speech).reply_to(request),
+        })
+    },
     refusal: openai_refusal,
 };
 
@@ -68,7 +69,6 @@ pub(crate) const DEEPSEEK: Provider = Provider {
     flavour: Flavour::DeepSeek,
     model: "deepseek-v4",
     thoughts: Thoughts::Shown,
-    without: &[],
     script: |speech| {
         let Tokens {
             input,
@@ -90,7 +90,6 @@ pub(crate) const ANTHROPIC: Provider = Provider {
     flavour: Flavour::Anthropic,
     model: "claude-sonnet-4-5",
     thoughts: Thoughts::Signed,
-    without: &[],
     script: |speech| message(&speech).into(),
     refusal: |status, text| message::refusal(status, anthropic_word(status), text),
 };
@@ -100,7 +99,6 @@ pub(crate) const GEMINI: Provider = Provider {
     flavour: Flavour::Gemini,
     model: "gemini-3-pro",
     thoughts: Thoughts::OnCalls,
-    without: &[],
     script: |speech| candidate(&speech).into(),
     refusal: google_refusal,
 };
@@ -110,7 +108,6 @@ pub(crate) const FRONT: Provider = Provider {
     flavour: Flavour::GeminiFront,
     model: "gemini-3-pro",
     thoughts: Thoughts::HiddenOnCalls,
-    without: &[],
     script: |speech| signed(&speech).into(),
     refusal: |status, text| google_refusal(status, text).in_array(),
 };
@@ -121,7 +118,6 @@ pub(crate) const COMPATIBLE: Provider = Provider {
     flavour: Flavour::OpenAi,
     model: "house-7b",
     thoughts: Thoughts::Shown,
-    without: &[],
     script: |speech| {
         let framing = Framing {
             done: false,
@@ -215,6 +211,32 @@ fn answer(speech: &Speech) -> Answer {
         // The first event holds the role.
         Some((pieces, step)) => answer.after(1 + pieces, step),
         None => answer,
+    }
+}
+
+fn output(speech: &Speech) -> Output {
+    let Tokens {
+        input,
+        cached,
+        output,
+    } = speech.tokens;
+    let said = match speech.text {
+        [] => Output::nothing(),
+        text => Output::text(text),
+    };
+    let said = speech.calls().fold(said, |said, (id, name, pieces)| {
+        said.and_calling(&id, name, pieces)
+    });
+    let said = said.usage(input, cached, output);
+    let said = match speech.stop {
+        Stop::End | Stop::Calls => said,
+        Stop::Length => said.incomplete("max_output_tokens"),
+        Stop::Filtered => said.incomplete("content_filter"),
+    };
+    match speech.then.clone() {
+        // The first events tell of the response, the item and its part.
+        Some((pieces, step)) => said.after(4 + pieces, step),
+        None => said,
     }
 }
 

@@ -60,6 +60,9 @@ async fn is_followed(cell: &Cell<'_>, schema: &Value) {
             }
             Flavour::Anthropic => &sent["output_config"]["format"]["schema"]["properties"],
             Flavour::Gemini => &sent["generationConfig"]["responseJsonSchema"]["properties"],
+            Flavour::OpenAi if !sent["text"].is_null() => {
+                &sent["text"]["format"]["schema"]["properties"]
+            }
             Flavour::OpenAi | Flavour::GeminiFront => {
                 &sent["response_format"]["json_schema"]["schema"]["properties"]
             }

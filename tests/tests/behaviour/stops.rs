@@ -1,6 +1,6 @@
 //! Why answers end.
 
-use aisix_tests::upstream::{Answer, Candidate, Flavour, Script};
+use aisix_tests::upstream::{Answer, Candidate, Flavour, Output, Script};
 
 use crate::{
     house::Cell,
@@ -33,6 +33,9 @@ pub(crate) async fn declined(cell: &Cell<'_>) {
             (cell.provider.script)(Speech::text(&["I can", "not"]).stop(Stop::Filtered)),
             "I cannot",
         ),
+        _ if cell.is_verbatim() && cell.caller.name() == "responses" => {
+            (Output::refusing(&["I can", "not"]).into(), "I cannot")
+        }
         _ => (
             Answer::text::<&str>([]).refusing(&["I can", "not"]).into(),
             "I cannot",

@@ -42,6 +42,7 @@ fn asked(cell: &Cell<'_>) {
     let told = match cell.provider.flavour {
         Flavour::Anthropic => &sent["thinking"]["budget_tokens"],
         Flavour::Gemini => &sent["generationConfig"]["thinkingConfig"]["thinkingLevel"],
+        _ if !sent["reasoning"].is_null() => &sent["reasoning"]["effort"],
         _ => &sent["reasoning_effort"],
     };
     assert!(!told.is_null(), "{cell}: {sent}");

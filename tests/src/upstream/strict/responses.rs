@@ -129,7 +129,10 @@ fn input(body: &Fields<'_>) -> Checked {
                         format!("No tool call found for function call output with call_id {id}.");
                     return Err(Fault::new("input", why));
                 }
-                answered.insert(id);
+                if !answered.insert(id) {
+                    let why = format!("Duplicate output for function call {id}.");
+                    return Err(Fault::new("input", why));
+                }
             }
             Some("reasoning") => {
                 item.required("summary", "an array", Value::as_array)?;
