@@ -16,6 +16,8 @@ use crate::{
 
 const FIDELITY: HeaderName = HeaderName::from_static("x-aisix-fidelity");
 const DROPPED: HeaderName = HeaderName::from_static("x-aisix-dropped-params");
+/// How long the list of dropped members gets, in bytes: many clients take no more than 8 KiB of headers.
+const MAX_DROPPED: usize = 2048;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
 
 /// Adds to the upstream's request: the request's id, the caller's protocol headers when both speak
@@ -73,10 +75,20 @@ pub(super) fn incoming(headers: &HeaderMap) -> HeaderMap {
 /// Tells the client how its request got to the upstream, and what was lost on the way.
 pub(super) fn tell_fidelity(headers: &mut HeaderMap, fidelity: Fidelity, dropped: &[String]) {
     headers.insert(FIDELITY, HeaderValue::from_static(fidelity.as_str()));
-    if let Ok(dropped) = HeaderValue::try_from(dropped.join(", "))
-        && !dropped.is_empty()
+    let mut list = String::new();
+    for name in dropped {
+        let comma = if list.is_empty() { "" } else { ", " };
+        // The names of tools may be in it, as long as their caller likes.
+        if list.len() + comma.len() + name.len() > MAX_DROPPED {
+            continue;
+        }
+        list.push_str(comma);
+        list.push_str(name);
+    }
+    if let Ok(list) = HeaderValue::try_from(list)
+        && !list.is_empty()
     {
-        headers.insert(DROPPED, dropped);
+        headers.insert(DROPPED, list);
     }
 }
 

@@ -33,3 +33,20 @@ async fn all_of_it_can_be_refused() {
     assert_eq!(testing::json(response).await["error"]["param"], "seed");
     assert!(house.upstream.requests().is_empty());
 }
+
+#[tokio::test]
+async fn the_list_of_what_was_dropped_is_short() {
+    let house = house("drop");
+    let mut body = question();
+    for number in 0..200 {
+        body[format!("{}_{number}", "x".repeat(100))] = json!(1);
+    }
+    let (response, _) = house.post(CHAT, body, anthropic_answer()).await;
+    assert_eq!(response.status(), 200);
+    let dropped = &response.headers()["x-aisix-dropped-params"];
+    assert!(
+        (1_900..=2_048).contains(&dropped.len()),
+        "{}",
+        dropped.len()
+    );
+}
