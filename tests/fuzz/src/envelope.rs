@@ -46,7 +46,7 @@ fn splice(body: &Bytes, envelope: &Envelope) {
     let raw = |name| edited.member(&out, name).map(|member| member.raw(&out));
     assert_eq!(raw("model"), Some(&b"\"edited\""[..]));
     assert_eq!(raw("temperature"), None);
-    assert!(raw("seed").is_some_and(|seed| seed != b"null"));
+    assert!(raw("seed").is_some());
     let touched = [
         "model",
         "seed",

@@ -140,6 +140,7 @@ impl Turns<'_> {
     fn turn(&mut self, w: &mut Writer<'_>, turn: &Turn) -> Result<(), Invalid> {
         let mut said = Vec::with_capacity(turn.blocks.len());
         let mut aside = Vec::new();
+        let calls = turn.role == Role::Assistant;
         for block in &turn.blocks {
             match &block.content {
                 Content::ToolResult(_) => {}
@@ -147,7 +148,7 @@ impl Turns<'_> {
                 Content::RedactedThinking(_) => self
                     .losses
                     .note(Member::RedactedThinking.name(self.dialect)),
-                Content::Opaque(opaque) if is_call(opaque) => aside.push(block),
+                Content::Opaque(opaque) if calls && is_call(opaque) => aside.push(block),
                 Content::Opaque(opaque) if opaque.dialect != Dialect::OpenAi => {
                     let word = opaque.word();
                     self.losses

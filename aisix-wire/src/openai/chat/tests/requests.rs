@@ -210,6 +210,14 @@ fn results_come_right_after_their_calls_and_images_after_those() {
 }
 
 #[test]
+fn only_an_assistant_calls_tools_of_other_kinds() {
+    let part = r#"{"id":"c","type":"custom","custom":{"name":"g","input":"x"}}"#;
+    let said = format!(r#"[{{"role":"user","content":[{part}]}}]"#);
+    let request = read(&format!(r#"{{"model":"up","messages":{said}}}"#));
+    assert_eq!(messages(&request), canon_list(&said));
+}
+
+#[test]
 fn a_result_without_its_call_is_refused() {
     let twice = vec![result("a", vec![]), result("a", vec![])];
     for turns in [
