@@ -33,6 +33,8 @@ pub enum Change {
     Put(Entry),
     /// This resource is gone.
     Delete(Key),
+    /// These belong together: nobody sees some of them without the others.
+    Together(Vec<Self>),
 }
 
 // === impl Key ===
