@@ -229,9 +229,11 @@ impl Writer {
                 self.users.retain(|_, users| !users.is_empty());
             }
             Resource::ApiKey(api_key) => {
-                let mine = |caller: &Arc<crate::call::Caller>| *caller.id() == key.id;
-                if self.next.callers.get(&api_key.key_hash).is_some_and(mine) {
-                    self.next.callers.remove(&api_key.key_hash);
+                for hash in [Some(api_key.key_hash), api_key.previous_key_hash] {
+                    let caller = hash.and_then(|hash| Some((hash, self.next.callers.get(&hash)?)));
+                    if let Some((hash, _)) = caller.filter(|(_, caller)| *caller.id() == key.id) {
+                        self.next.callers.remove(&hash);
+                    }
                 }
             }
             _ => {}
@@ -251,8 +253,8 @@ impl Writer {
                 insert_model(&mut self.next, compiled);
             }
             Resource::ApiKey(api_key) => {
-                let caller = self.compiler.caller(&key.id, api_key);
-                self.next.callers.insert(api_key.key_hash, caller);
+                let callers = self.compiler.callers(&key.id, api_key);
+                self.next.callers.extend(callers);
             }
             Resource::ProviderKey(_) => self.recompile_users(&key.id),
         }
