@@ -9,7 +9,7 @@ use std::{
 };
 
 use aisix_core::{
-    BoxError,
+    BoxError, Gateway,
     body::Body,
     config::{ConfigStore, Key, Kind},
 };
@@ -41,12 +41,14 @@ struct Shared {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
     desk: Arc<Desk>,
+    gateway: Option<Gateway>,
 }
 
 /// Builds an [`Admin`].
 pub struct AdminBuilder {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
+    gateway: Option<Gateway>,
 }
 
 // === impl AdminBuilder ===
@@ -59,12 +61,21 @@ impl AdminBuilder {
         self
     }
 
+    /// A gateway that answers the probes, and what the playground asks as any other caller would:
+    /// `POST /playground/chat/completions`. Default: none, and neither of these paths.
+    #[must_use]
+    pub fn gateway(mut self, gateway: Gateway) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
             desk: Arc::new(Desk::new(self.store.clone())),
             store: self.store,
             keys: self.keys,
+            gateway: self.gateway,
         }))
     }
 }
@@ -80,9 +91,15 @@ impl fmt::Debug for AdminBuilder {
 impl Admin {
     /// Starts a control plane over a store.
     pub fn builder(store: impl ConfigStore) -> AdminBuilder {
+        Self::over(Arc::new(store))
+    }
+
+    /// Starts a control plane over a store that is shared.
+    pub fn over(store: Arc<dyn ConfigStore>) -> AdminBuilder {
         AdminBuilder {
-            store: Arc::new(store),
+            store,
             keys: AdminKeys::default(),
+            gateway: None,
         }
     }
 }
@@ -108,12 +125,31 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.0.clone();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = Body::new(body);
+        if let Some(gateway) = &shared.gateway
+            && let Some(path) = of_gateway(head.uri.path())
+        {
+            let query = head.uri.query().map(|query| format!("?{query}"));
+            let target = format!("{path}{}", query.unwrap_or_default());
+            // The authority, if there is one, is of no interest to the gateway.
+            head.uri = target.parse().unwrap_or(http::Uri::from_static(path));
+            return Box::pin(gateway.clone().call(Request::from_parts(head, body)));
+        }
         Box::pin(async move {
             let answer = shared.answer(&head, body).await;
             Ok(answer.unwrap_or_else(Refusal::into_response))
         })
+    }
+}
+
+/// The gateway's own path of one that it answers here.
+fn of_gateway(path: &str) -> Option<&'static str> {
+    match path {
+        "/livez" => Some("/livez"),
+        "/readyz" => Some("/readyz"),
+        "/playground/chat/completions" => Some("/v1/chat/completions"),
+        _ => None,
     }
 }
 
