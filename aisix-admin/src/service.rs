@@ -6,12 +6,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use aisix_core::{
     BoxError, Gateway,
     body::Body,
-    config::{ConfigStore, Key, Kind},
+    config::{Config, ConfigStore, Key, Kind, store::Revision},
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -41,6 +42,7 @@ struct Shared {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
     desk: Arc<Desk>,
+    config: Option<Config>,
     gateway: Option<Gateway>,
 }
 
@@ -48,6 +50,7 @@ struct Shared {
 pub struct AdminBuilder {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
+    config: Option<Config>,
     gateway: Option<Gateway>,
 }
 
@@ -58,6 +61,14 @@ impl AdminBuilder {
     #[must_use]
     pub fn keys(mut self, keys: AdminKeys) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// The configuration that follows the store: a write is answered once it is served there, or after
+    /// two seconds, and `/aisix/admin/status` tells how it stands. Default: none.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
         self
     }
 
@@ -75,6 +86,7 @@ impl AdminBuilder {
             desk: Arc::new(Desk::new(self.store.clone())),
             store: self.store,
             keys: self.keys,
+            config: self.config,
             gateway: self.gateway,
         }))
     }
@@ -99,6 +111,7 @@ impl Admin {
         AdminBuilder {
             store,
             keys: AdminKeys::default(),
+            config: None,
             gateway: None,
         }
     }
@@ -143,6 +156,9 @@ where
     }
 }
 
+/// How long the answer to a write waits until it is served.
+const SERVED_WITHIN: Duration = Duration::from_secs(2);
+
 /// The gateway's own path of one that it answers here.
 fn of_gateway(path: &str) -> Option<&'static str> {
     match path {
@@ -178,6 +194,10 @@ impl Shared {
             }
             Action::ListV1 => resources::list_v1(self.store(), found.kind()?).await,
             Action::GetV1 => resources::get_v1(self.store(), &found.key()?).await,
+            Action::Status => {
+                query.finish()?;
+                self.status().await
+            }
             Action::History => history::list(self.store(), query).await,
             Action::OpenApi => Ok(json_response(StatusCode::OK, openapi::document())),
             Action::OpenApiPage => Ok(text_response(
@@ -224,7 +244,29 @@ impl Shared {
             _ => Box::new(Rollback::new(body)?),
         };
         let done = self.desk.write(operation, by, dry_run).await?;
+        if !dry_run && !done.changed.is_empty() {
+            self.served(done.revision).await;
+        }
         Ok(resources::written(done, found.segment, dry_run))
+    }
+
+    /// Waits until a write is served, so that whoever reads the answer can rely on it.
+    async fn served(&self, revision: Revision) {
+        let Some(config) = &self.config else {
+            return;
+        };
+        let waiting = tokio::time::timeout(SERVED_WITHIN, config.until(revision));
+        if waiting.await.is_err() {
+            tracing::warn!(revision, "what was written is not served yet");
+        }
+    }
+
+    /// What is in the store, and how this process stands to it.
+    async fn status(&self) -> Result<Response<Body>, Refusal> {
+        let revision = self.store.revision().await?;
+        let config = self.config.as_ref().map(|config| config.status().to_json());
+        let status = serde_json::json!({"revision": revision, "config": config});
+        Ok(json_response(StatusCode::OK, &status))
     }
 
     fn store(&self) -> &dyn ConfigStore {

@@ -87,6 +87,7 @@ pub(crate) fn run(
     let metrics = Metrics::new(metrics_settings(settings));
     let counts = metrics.config();
     let source = runtime.block_on(load(settings, resources))?;
+    config.describe(source.follow.source());
     resources::apply(&config, &counts, [source.first]);
 
     // One gateway for each worker, with connections of its own and everything else shared.
@@ -122,7 +123,7 @@ pub(crate) fn run(
         Some(store) => {
             let client = Client::new(transport_settings(settings))?;
             let gateway = for_admin.transport(client).build()?;
-            admin_listener(settings, store, made_up.as_ref(), gateway)?
+            admin_listener(settings, (store, &config), made_up.as_ref(), gateway)?
         }
         None => None,
     };
@@ -190,7 +191,7 @@ fn metrics_listener(
 /// Serves administrators on the side, if the settings want it.
 fn admin_listener(
     settings: &Settings,
-    store: Arc<dyn ConfigStore>,
+    (store, config): (Arc<dyn ConfigStore>, &Config),
     made_up: Option<&MadeUp>,
     gateway: Gateway,
 ) -> anyhow::Result<Option<Aside>> {
@@ -201,6 +202,7 @@ fn admin_listener(
     let keys = configured.chain(made_up.map(|made_up| made_up.hash));
     let service = Admin::over(store)
         .keys(AdminKeys::hashed(keys))
+        .config(config.clone())
         .gateway(gateway)
         .build();
     let listener = ListenerSettings {
@@ -258,10 +260,18 @@ fn status(
     path: &str,
     config: &Config,
 ) -> impl Fn(&http::Request<()>) -> http::Response<Body> + Send + Sync + 'static {
-    let (path, config) = (path.to_owned(), config.clone());
+    let (path, config, counts) = (path.to_owned(), config.clone(), metrics.config());
     move |request| {
         let (status, content_type, body) = match request.uri().path() {
-            asked if asked == path => (200, metrics::CONTENT_TYPE, metrics.render()),
+            asked if asked == path => {
+                resources::measure(&config, &counts);
+                (200, metrics::CONTENT_TYPE, metrics.render())
+            }
+            "/status/config" => (
+                200,
+                "application/json",
+                config.status().to_json().to_string(),
+            ),
             "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
             "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),
             _ => (404, "text/plain", "no such path\n".to_owned()),

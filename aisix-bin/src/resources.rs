@@ -2,7 +2,7 @@
 
 use std::{path::Path, pin::Pin, time::SystemTime};
 
-use aisix_core::config::{Change, Config, ConfigSource, store::Mirror};
+use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
 use aisix_sources::{
     embedded::Embedded,
@@ -53,6 +53,18 @@ impl Follow {
         Ok((first?, Self::Store(changes)))
     }
 
+    /// What the status calls it.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            name: match self {
+                Self::Nothing => "memory",
+                Self::File(..) => "file",
+                Self::Store(_) => "embedded",
+            },
+            ..Source::default()
+        }
+    }
+
     /// What a SIGHUP does.
     pub(crate) fn reload(&self) -> impl FnMut() + use<> {
         let reloader = match self {
@@ -79,7 +91,9 @@ impl Follow {
                         }
                         Err(error) => {
                             metrics.reload_failed(ReloadFailure::Validate);
-                            tracing::warn!("{error}");
+                            let message = error.to_string();
+                            config.failed("validate", bounded(&message));
+                            tracing::warn!("{message}");
                         }
                     }
                 }
@@ -93,6 +107,7 @@ impl Follow {
                             Ok(change) => changes.push(change),
                             Err(error) => {
                                 metrics.reload_failed(ReloadFailure::Fetch);
+                                config.failed("fetch", error.to_string());
                                 tracing::error!("the store cannot be read: {error}");
                             }
                         }
@@ -115,7 +130,36 @@ pub(crate) fn apply(
 ) {
     config.apply(changes).log();
     metrics.reloaded(SystemTime::now());
-    metrics.applied_revision(config.current().sequence());
+}
+
+/// Brings the metrics up to date. Called when somebody reads them, since it looks at everything.
+pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
+    let status = config.status();
+    let counts = |counts: Vec<(Kind, usize)>| -> Vec<(&'static str, u64)> {
+        let counts = counts.into_iter();
+        counts
+            .map(|(kind, count)| (kind.as_str(), count as u64))
+            .collect()
+    };
+    metrics.rejected(&counts(status.rejected_by_kind()));
+    metrics.stale_served(&counts(status.stale_by_kind()));
+    let mut partial: Vec<(Kind, usize)> = Vec::new();
+    for (kind, _, count) in &status.partial {
+        match partial.last_mut() {
+            Some((last, sum)) if last == kind => *sum += count,
+            _ => partial.push((*kind, *count)),
+        }
+    }
+    metrics.partially_compatible(&counts(partial));
+    if let Some(applied) = &status.applied {
+        metrics.applied_revision(applied.revision.unwrap_or(applied.sequence));
+        metrics.served_hash(&applied.hash);
+    }
+}
+
+/// The beginning of a message that may be a long list.
+fn bounded(message: &str) -> String {
+    message.chars().take(4_096).collect()
 }
 
 /// What an environment variable holds.

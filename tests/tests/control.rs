@@ -18,10 +18,9 @@ async fn put(admin: &Client, path: &str, document: &Value) -> Response {
         .await
 }
 
-/// Asks until the answer has this status: a commit is acknowledged a moment before it is served.
-async fn until(status: u16, ask: impl AsyncFn() -> Response) {
-    let asking = async { while ask().await.status.as_u16() != status {} };
-    within(&format!("an answer {status}"), asking).await;
+/// What was acknowledged is served.
+async fn at_once(status: u16, ask: impl AsyncFn() -> Response) {
+    assert_eq!(ask().await.status.as_u16(), status);
 }
 
 fn one_document(upstream: &Upstream) -> Value {
@@ -48,7 +47,7 @@ async fn what_administrators_write_is_served_and_survives_a_kill() {
     let made = admin.post("/aisix/admin/apikeys", &key).await.json().await;
     assert_eq!(made["plaintext"], KEY);
     let client = Client::new(gateway.proxy());
-    until(200, async || client.chat("gpt", "hi").await).await;
+    at_once(200, async || client.chat("gpt", "hi").await).await;
 
     let patch = admin
         .clone()
@@ -58,7 +57,7 @@ async fn what_administrators_write_is_served_and_survives_a_kill() {
         .send(Method::PATCH, &path, r#"{"display_name": "other"}"#.into())
         .await;
     assert_eq!(renamed.status, 200);
-    until(404, async || client.chat("gpt", "hi").await).await;
+    at_once(404, async || client.chat("gpt", "hi").await).await;
     assert_eq!(client.chat("other", "hi").await.status, 200);
 
     let store = gateway.directory().join("aisix-data/store.redb");
@@ -99,7 +98,7 @@ async fn a_revoked_key_and_a_rotated_one() {
     let document = json!({"key": KEY, "allowed_models": ["*"]});
     put(&admin, "api_keys/me", &document).await;
     let old = Client::new(gateway.proxy());
-    until(200, async || old.chat("gpt", "hi").await).await;
+    at_once(200, async || old.chat("gpt", "hi").await).await;
 
     let rotate = "/aisix/admin/api_keys/me/rotate";
     let rotated = admin
@@ -110,11 +109,11 @@ async fn a_revoked_key_and_a_rotated_one() {
     let new = rotated["plaintext"].as_str().expect("told once").to_owned();
     let bearer = format!("Bearer {new}");
     let new = Client::anonymous(gateway.proxy()).header("authorization", &bearer);
-    until(200, async || new.chat("gpt", "hi").await).await;
+    at_once(200, async || new.chat("gpt", "hi").await).await;
     assert_eq!(old.chat("gpt", "hi").await.status, 200, "both work");
 
     admin.post(rotate, &json!({"grace_seconds": 0})).await;
-    until(401, async || new.chat("gpt", "hi").await).await;
+    at_once(401, async || new.chat("gpt", "hi").await).await;
     assert_eq!(old.chat("gpt", "hi").await.status, 401, "neither works");
 }
 
@@ -289,7 +288,7 @@ async fn bare_aisix_serves_on_this_machine_and_keeps_what_it_is_told() {
         .unwrap_or_default()
         .to_owned();
     let client = Client::anonymous(gateway.proxy()).header("x-api-key", &caller);
-    until(200, async || client.chat("mock", "hi").await).await;
+    at_once(200, async || client.chat("mock", "hi").await).await;
     assert!(gateway.directory().join("aisix-data/store.redb").is_file());
 
     gateway.signal(Signal::HUP);
@@ -366,7 +365,7 @@ async fn the_admin_listener_has_probes_and_a_playground_for_callers() {
             &json!({"key": KEY, "allowed_models": ["*"]}),
         )
         .await;
-    until(200, async || {
+    at_once(200, async || {
         Client::new(gateway.proxy()).chat("gpt", "hi").await
     })
     .await;
@@ -401,7 +400,7 @@ async fn a_storm_of_writes_fails_no_request() {
     )
     .await;
     let client = Client::new(gateway.proxy());
-    until(200, async || client.chat("gpt", "hi").await).await;
+    at_once(200, async || client.chat("gpt", "hi").await).await;
 
     let storm = (0..8).map(|writer| {
         let admin = admin.clone();
@@ -421,7 +420,73 @@ async fn a_storm_of_writes_fails_no_request() {
         writer.await.expect("every write was taken");
     }
     let last = Client::anonymous(gateway.proxy()).header("x-api-key", "sk-7-49");
-    until(403, async || last.chat("gpt", "hi").await).await;
+    at_once(403, async || last.chat("gpt", "hi").await).await;
     let gone = Client::anonymous(gateway.proxy()).header("x-api-key", "sk-7-48");
     assert_eq!(gone.chat("gpt", "hi").await.status, 401);
+}
+
+#[tokio::test]
+async fn status_tells_what_is_served() {
+    let gateway = Gateway::start(Setup::embedded()).await;
+    let admin = gateway.administrator().await;
+    let metrics = Client::anonymous(gateway.metrics_listener());
+    let status = metrics.get("/status/config").await.json().await;
+    assert_eq!(
+        (&status["state"], &status["source"]["type"]),
+        (&json!("empty"), &json!("embedded"))
+    );
+    let hash = status["applied"]["config_hash"].clone();
+
+    admin
+        .post("/aisix/admin/api_keys", &json!({"allowed_models": []}))
+        .await;
+    let status = metrics.get("/status/config").await.json().await;
+    assert_eq!(status["state"], "synced", "{status}");
+    assert_eq!(status["applied"]["applied_revision"], 1);
+    assert_eq!(status["applied"]["resource_counts"], json!({"api_keys": 1}));
+    assert_ne!(status["applied"]["config_hash"], hash);
+    assert_eq!(
+        (&status["rejected"], &status["last_reload"]["successful"]),
+        (&json!([]), &json!(true))
+    );
+    let told = admin.get("/aisix/admin/status").await.json().await;
+    assert_eq!(
+        (&told["revision"], &told["config"]["applied"]),
+        (&json!(1), &status["applied"])
+    );
+    let text = gateway.metrics().await;
+    assert!(text.contains("aisix_config_applied_revision 1\n"), "{text}");
+    let info = format!(
+        "aisix_config_hash_info{{hash={}}} 1\n",
+        status["applied"]["config_hash"]
+    );
+    assert!(text.contains(&info), "{info} is missing in\n{text}");
+}
+
+#[tokio::test]
+async fn status_tells_of_a_file_that_was_refused() {
+    let gateway = Gateway::start(Setup::new()).await;
+    let metrics = Client::anonymous(gateway.metrics_listener());
+    gateway.write_resources(&Setup::new().entry("models", json!({"colour": 1})));
+    let refused = |line: &Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("resources file reload failed")
+    };
+    gateway.logged("the refusal", refused).await;
+    let status = metrics.get("/status/config").await.json().await;
+    assert_eq!(
+        (&status["state"], &status["source"]["type"]),
+        (&json!("out_of_sync"), &json!("file"))
+    );
+    let error = status["last_failure"]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("models[0]"), "{status}");
+    assert_eq!(
+        metrics.get("/status/ready").await.status,
+        200,
+        "the previous one serves"
+    );
+    gateway.write_resources(&Setup::new());
+    gateway.reloaded(1).await;
+    let status = metrics.get("/status/config").await.json().await;
+    assert_eq!(status["state"], "synced", "{status}");
 }

@@ -185,6 +185,7 @@ fn mirror(rows: &mut BTreeMap<Key, Stored>, change: &Change) {
         }
         Change::Delete(key) => drop(rows.remove(key)),
         Change::Together(changes) => changes.iter().for_each(|change| mirror(rows, change)),
+        Change::At(_) => {}
         Change::Reset(entries) => {
             let kept: std::collections::HashSet<&Key> =
                 entries.iter().map(|entry| &entry.key).collect();

@@ -153,7 +153,13 @@ impl Draft {
         self.told.push(Told {
             revision,
             size: changes.len().max(1),
-            change: Change::Together(changes.iter().map(|it| told(it, revision)).collect()),
+            change: Change::Together(
+                changes
+                    .iter()
+                    .map(|it| told(it, revision))
+                    .chain([Change::At(revision)])
+                    .collect(),
+            ),
         });
         self.records.push(Record {
             revision,
@@ -189,6 +195,8 @@ impl Draft {
                     self.change(change, touched);
                 }
             }
+            // The store counts by itself.
+            Change::At(_) => {}
             Change::Reset(entries) => {
                 let kept: std::collections::HashSet<&Key> =
                     entries.iter().map(|entry| &entry.key).collect();
