@@ -1,6 +1,11 @@
 //! The configuration of a process: changes in, snapshots out.
 
-use std::{collections::HashMap, fmt, pin::pin, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    pin::pin,
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
@@ -41,7 +46,7 @@ struct Writer {
     next: Snapshot,
     rows: HashMap<Key, Row>,
     /// The models that use a provider key.
-    users: HashMap<Arc<str>, Vec<Arc<str>>>,
+    users: HashMap<Arc<str>, HashSet<Arc<str>>>,
     troubles: Troubles,
     source: Source,
     revision: Option<u64>,
@@ -53,7 +58,8 @@ struct Writer {
 }
 
 struct Row {
-    value: serde_json::Value,
+    /// The document as canonical JSON, which takes a fraction of the memory of a tree.
+    json: Box<str>,
     resource: Resource,
     /// The fields that were left out.
     unknown: Vec<String>,
@@ -236,8 +242,7 @@ impl Writer {
     }
 
     fn reset(&mut self, entries: Vec<Entry>, report: &mut Report) {
-        let kept: std::collections::HashSet<Key> =
-            entries.iter().map(|entry| entry.key.clone()).collect();
+        let kept: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
         let gone: Vec<Key> = self
             .rows
             .keys()
@@ -255,13 +260,14 @@ impl Writer {
 
     fn put(&mut self, entry: Entry, report: &mut Report) {
         let Entry { key, value, .. } = entry;
+        let json = status::canonical(&value);
         if let Some(row) = self.rows.get(&key)
-            && row.value == value
+            && row.json == json
         {
             self.troubles.applied(&key, &row.unknown);
             return;
         }
-        match decode(key.kind, value.clone(), Strictness::Lenient) {
+        match decode(key.kind, value, Strictness::Lenient) {
             Err(errors) => {
                 let rejection = Rejection { key, errors };
                 let is_stale = self.rows.contains_key(&rejection.key);
@@ -278,7 +284,7 @@ impl Writer {
                 self.remove(&key);
                 let resource = decoded.resource;
                 let row = Row {
-                    value,
+                    json,
                     resource,
                     unknown,
                 };
@@ -307,7 +313,7 @@ impl Writer {
                 remove_model(&mut self.next, &key.id, model);
                 let provider_key = model.provider_key_id.as_str();
                 if let Some(users) = self.users.get_mut(provider_key) {
-                    users.retain(|user| *user != key.id);
+                    users.remove(&key.id);
                     if users.is_empty() {
                         self.users.remove(provider_key);
                     }
@@ -333,7 +339,7 @@ impl Writer {
         match &row.resource {
             Resource::Model(model) => {
                 let users = self.users.entry(model.provider_key_id.as_str().into());
-                users.or_default().push(key.id.clone());
+                users.or_default().insert(key.id.clone());
                 let compiled = self.compile_model(&key.id, model);
                 insert_model(&mut self.next, compiled);
             }
@@ -350,7 +356,7 @@ impl Writer {
         let applied = self.next.loaded.then(|| {
             let hash = match self.hash.take() {
                 Some((of, hash)) if of == sequence => hash,
-                _ => status::hash(self.rows.iter().map(|(key, row)| (key, &row.value))),
+                _ => status::hash(self.rows.iter().map(|(key, row)| (key, &*row.json))),
             };
             self.hash = Some((sequence, hash.clone()));
             let counts = Kind::ALL.into_iter().map(|kind| {

@@ -274,52 +274,55 @@ fn time(at: Timestamp) -> Value {
 }
 
 /// The SHA-256 over `key \0 canonical JSON \n` of all documents, ordered by key.
-pub(super) fn hash<'v>(documents: impl Iterator<Item = (&'v Key, &'v Value)>) -> String {
+pub(super) fn hash<'v>(documents: impl Iterator<Item = (&'v Key, &'v str)>) -> String {
     let mut documents: Vec<_> = documents
-        .map(|(key, value)| (key.to_string(), value))
+        .map(|(key, json)| (key.to_string(), json))
         .collect();
     documents.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut hasher = Sha256::new();
-    let mut text = Vec::new();
-    for (key, value) in documents {
-        text.clear();
-        canonical(value, &mut text);
+    for (key, json) in documents {
         hasher.update(key.as_bytes());
         hasher.update([0]);
-        hasher.update(&text);
+        hasher.update(json.as_bytes());
         hasher.update(b"\n");
     }
     hex::encode(hasher.finalize())
 }
 
 /// Compact JSON with the members of objects in order.
-fn canonical(value: &Value, text: &mut Vec<u8>) {
+pub(super) fn canonical(value: &Value) -> Box<str> {
+    let mut text = String::new();
+    write(value, &mut text);
+    text.into()
+}
+
+fn write(value: &Value, text: &mut String) {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
             members.sort_unstable_by_key(|(name, _)| *name);
-            text.push(b'{');
+            text.push('{');
             for (index, (name, value)) in members.into_iter().enumerate() {
                 if index > 0 {
-                    text.push(b',');
+                    text.push(',');
                 }
-                canonical(&Value::from(name.as_str()), text);
-                text.push(b':');
-                canonical(value, text);
+                write(&Value::from(name.as_str()), text);
+                text.push(':');
+                write(value, text);
             }
-            text.push(b'}');
+            text.push('}');
         }
         Value::Array(items) => {
-            text.push(b'[');
+            text.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    text.push(b',');
+                    text.push(',');
                 }
-                canonical(item, text);
+                write(item, text);
             }
-            text.push(b']');
+            text.push(']');
         }
-        plain => text.extend_from_slice(plain.to_string().as_bytes()),
+        plain => text.push_str(&plain.to_string()),
     }
 }
 
@@ -430,7 +433,7 @@ mod tests {
         let expected =
             Sha256::digest("api_keys/a\0{\"a\":1.5,\"b\":[1,{\"c\":\"ü\",\"d\":null}]}\n");
         assert_eq!(
-            hash([(&entry.key, &entry.value)].into_iter()),
+            hash([(&entry.key, &*canonical(&entry.value))].into_iter()),
             hex::encode(expected)
         );
     }

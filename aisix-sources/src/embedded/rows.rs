@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// How many changes are kept for readers that come a little late.
-const RECENT: usize = 4_096;
+/// How much is kept of edits for readers that come a little late, in bytes of JSON.
+const RECENT: usize = 4 * 1024 * 1024;
+/// What a change takes besides its document.
+const OVERHEAD: usize = 256;
 
 /// A document, and when it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct State {
     rows: Rows,
-    /// The latest edits without a gap; together not more than [`RECENT`] changes.
+    /// The latest edits without a gap; together not more than [`RECENT`].
     recent: VecDeque<Told>,
     size: usize,
 }
@@ -152,7 +154,7 @@ impl Draft {
         let revision = self.rows.revision;
         self.told.push(Told {
             revision,
-            size: changes.len().max(1),
+            size: OVERHEAD + changes.iter().map(|it| self.size(&it.key)).sum::<usize>(),
             change: Change::Together(
                 changes
                     .iter()
@@ -168,6 +170,11 @@ impl Draft {
             changes,
         });
         Ok(())
+    }
+
+    fn size(&self, key: &Key) -> usize {
+        let row = self.rows.rows.get(key);
+        OVERHEAD + row.map_or(0, |row| row.json.len())
     }
 
     fn change(&mut self, change: &Change, touched: &mut Vec<Key>) {

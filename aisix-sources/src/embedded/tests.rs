@@ -193,7 +193,7 @@ async fn changes_begin_with_everything_and_follow_each_edit() {
     assert_eq!(ids(&next(&mut changes).await.unwrap()), ["-a"]);
 
     // Far behind, everything is told anew.
-    let many = (0..5_000).map(|n| edit([put("d", &n.to_string())]));
+    let many = (0..9_000).map(|n| edit([put("d", &n.to_string())]));
     store.commit(None, many.collect()).await.unwrap();
     let change = next(&mut changes).await.unwrap();
     assert!(matches!(change, Change::Reset(_)), "{change:?}");
