@@ -79,9 +79,10 @@ build:
 all-tests: build sdk
 	$(run-tests) $(ALL)
 
-# What only a feature switches on: reqwest as a transport, and the interleavings of the limit store.
+# What only a feature switches on: reqwest as a transport, the embedded store, and the interleavings of the
+# limit store.
 feature-tests:
-	$(run-tests) -p aisix-core -p aisix-providers --all-features --lib --tests
+	$(run-tests) -p aisix-core -p aisix-providers -p aisix-sources --all-features --lib --tests
 
 unit-tests:
 	$(run-tests) --workspace --lib --bins

@@ -1,11 +1,15 @@
-//! Configuration sources for `aisix-core`.
+//! Sources and stores of configuration for `aisix-core`.
 //!
-//! A source is a stream of changes; see [`aisix_core::config::ConfigSource`].
+//! A source is a stream of changes, see [`aisix_core::config::ConfigSource`]; a store can be written,
+//! see [`aisix_core::config::ConfigStore`].
 //!
-//! | feature | source |
-//! |---|---|
-//! | `file` (default) | [`file::Watch`]: one `resources.yaml`, read again when it changes |
+//! | feature | source | store |
+//! |---|---|---|
+//! | `file` (default) | `file::Watch`: one `resources.yaml`, read again when it changes | |
+//! | `embedded` | `embedded::Embedded::changes` | `embedded::Embedded`: a file in a directory of this machine |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 #[cfg(feature = "file")]
 pub mod file;

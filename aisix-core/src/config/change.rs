@@ -33,6 +33,10 @@ pub enum Change {
     Put(Entry),
     /// This resource is gone.
     Delete(Key),
+    /// These belong together: nobody sees some of them without the others.
+    Together(Vec<Self>),
+    /// Everything up to this revision of the source has been told.
+    At(u64),
 }
 
 // === impl Key ===

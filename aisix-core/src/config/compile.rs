@@ -10,10 +10,11 @@ use std::{
 };
 
 use aisix_wire::chat::OnUnsupported;
+use jiff::Timestamp;
 
 use super::{
     States,
-    resource::{self, ApiKey, ProviderKey},
+    resource::{self, ApiKey, KeyHash, ProviderKey},
 };
 use crate::{
     call::Caller,
@@ -149,12 +150,26 @@ impl Compiler {
         Some(self.states.state(&identity, || key.tls.clone()))
     }
 
-    /// Compiles an API key.
-    pub(super) fn caller(&self, id: &Arc<str>, key: &ApiKey) -> Arc<Caller> {
+    /// Compiles an API key: the caller of its credential, and of the one before while that works.
+    pub(super) fn callers(
+        &self,
+        id: &Arc<str>,
+        key: &ApiKey,
+    ) -> impl Iterator<Item = (KeyHash, Arc<Caller>)> + use<> {
+        let previous = key.previous_key_hash.zip(key.previous_expires_at);
+        let previous = previous.map(|(hash, end)| {
+            let end = key.expires_at.map_or(end, |other| other.min(end));
+            (hash, Self::caller(id, key, Some(end)))
+        });
+        let present = (key.key_hash, Self::caller(id, key, key.expires_at));
+        previous.into_iter().chain([present])
+    }
+
+    fn caller(id: &Arc<str>, key: &ApiKey, expires_at: Option<Timestamp>) -> Arc<Caller> {
         let mut builder = Caller::builder(id.clone())
             .models(key.allowed_models.iter().cloned())
             .disabled(key.disabled)
-            .expires_at(key.expires_at)
+            .expires_at(expires_at)
             .member(
                 key.team_id.as_deref(),
                 key.user_id.as_deref(),

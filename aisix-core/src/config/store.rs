@@ -1,310 +1,280 @@
-//! The configuration of a process: changes in, snapshots out.
+//! Where configuration is kept and written.
 
-use std::{collections::HashMap, fmt, pin::pin, sync::Arc};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
-use arc_swap::ArcSwap;
-use futures_util::StreamExt;
+use async_trait::async_trait;
+use jiff::Timestamp;
 use parking_lot::Mutex;
+use serde_json::Value;
 
-use super::{
-    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States,
-    compile::Compiler,
-    resource::{Kind, Model, Resource, Strictness, decode},
-};
-use crate::upstream::{Registry, Settings};
+use super::{Change, Entry, Key, Kind};
 
-/// The configuration of a process, shared by all its gateways. A cheap clone.
-#[derive(Clone)]
-pub struct Config(Arc<Shared>);
+/// How many records of its history a store keeps; the oldest go first.
+pub const HISTORY: usize = 1_000;
 
-struct Shared {
-    current: ArcSwap<Snapshot>,
-    writer: Mutex<Writer>,
-}
+/// Counts the edits of a store; 0 is the empty store.
+pub type Revision = u64;
 
-/// Builds a [`Config`].
-#[derive(Debug, Default)]
-pub struct ConfigBuilder {
-    providers: Registry,
-    upstream: Settings,
-}
-
-/// The resources as they stand, and the next snapshot.
-struct Writer {
-    compiler: Compiler,
-    next: Snapshot,
-    rows: HashMap<Key, Row>,
-    /// The models that use a provider key.
-    users: HashMap<Arc<str>, Vec<Arc<str>>>,
-}
-
-struct Row {
-    value: serde_json::Value,
-    resource: Resource,
-}
-
-// === impl ConfigBuilder ===
-
-impl ConfigBuilder {
-    /// The providers that configuration can name. Default: none.
-    #[must_use]
-    pub fn providers(mut self, providers: Registry) -> Self {
-        self.providers = providers;
-        self
-    }
-
-    /// What holds for every upstream.
-    #[must_use]
-    pub fn upstream(mut self, settings: Settings) -> Self {
-        self.upstream = settings;
-        self
-    }
-
-    /// An empty configuration, to be filled by [`Config::apply`] or [`Config::follow`].
-    pub fn build(self) -> Config {
-        let compiler = Compiler {
-            providers: self.providers,
-            settings: self.upstream,
-            states: States::default(),
-        };
-        Config(Arc::new(Shared {
-            current: ArcSwap::default(),
-            writer: Mutex::new(Writer {
-                compiler,
-                next: Snapshot::default(),
-                rows: HashMap::new(),
-                users: HashMap::new(),
-            }),
-        }))
-    }
-
-    /// A configuration that holds these resources.
+/// A store of resources that can be read, and written all or nothing.
+///
+/// It keeps documents as they are given: whoever writes has validated them. Writers that read first
+/// name the revision they have read, and are told when somebody else was quicker.
+///
+/// A store is usually a source of configuration too: see [`ConfigSource`](super::ConfigSource).
+#[async_trait]
+pub trait ConfigStore: Send + Sync + 'static {
+    /// The revision of this moment.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with any of them, unknown fields included.
-    pub fn fixed(self, entries: impl IntoIterator<Item = Entry>) -> Result<Config, Report> {
-        let config = self.build();
-        let entries = entries.into_iter().collect();
-        config.apply([Change::Reset(entries)]).into_result()?;
-        Ok(config)
+    /// [`StoreErrorKind::Unavailable`].
+    async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// All resources, or those of one kind, as they stood together at one revision; ordered by key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`].
+    async fn list(&self, kind: Option<Kind>) -> Result<Listing, StoreError>;
+
+    /// One resource.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`].
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes these edits together, or none of them, and gives the revision of the last one. Each is
+    /// a revision and a record of the history.
+    ///
+    /// What was acknowledged survives whatever happens to the process. A future that is dropped may
+    /// have written, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Conflict`] when `expected` is not the revision of the store, for instance
+    /// because another writer was quicker; [`StoreErrorKind::ReadOnly`];
+    /// [`StoreErrorKind::Unavailable`].
+    async fn commit(
+        &self,
+        expected: Option<Revision>,
+        edits: Vec<Edit>,
+    ) -> Result<Revision, StoreError>;
+
+    /// The records of the edits after a revision, oldest first; at most [`HISTORY`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`].
+    async fn history(&self, after: Revision) -> Result<Vec<Record>, StoreError>;
+}
+
+/// A resource in a store.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The resource; its revision is that of its last change.
+    pub entry: Entry,
+    /// The revision that created it.
+    pub created: Revision,
+}
+
+/// Resources as they stood together.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The revision of the store.
+    pub revision: Revision,
+    /// The resources, ordered by key.
+    pub entries: Vec<Stored>,
+}
+
+/// Changes that belong together, and who makes them.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The changes, in order. The revisions of their entries do not matter.
+    pub changes: Vec<Change>,
+    /// Who makes them. Never a credential.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An edit that was made. Documents are whole, with the secrets in them.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The revision that it made.
+    pub revision: Revision,
+    /// Who made it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What has changed, each resource once, ordered by key.
+    pub changes: Vec<Changed>,
+}
+
+/// What became of a resource.
+#[derive(Clone)]
+pub struct Changed {
+    /// The resource.
+    pub key: Key,
+    /// The document before, if it existed.
+    pub before: Option<Value>,
+    /// The document after, if it still exists.
+    pub after: Option<Value>,
+}
+
+/// Why a store did not do what it was asked for.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kind of trouble a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store is at another revision than was expected. Reading again and retrying may help.
+    Conflict,
+    /// This store is written by somebody else.
+    ReadOnly,
+    /// The store cannot be reached, or cannot keep what it is given.
+    Unavailable,
+}
+
+/// A store that shows what a source has told, and is written there. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Mirror(Arc<Mirrored>);
+
+#[derive(Debug)]
+struct Mirrored {
+    written_where: String,
+    state: Mutex<(Revision, BTreeMap<Key, Stored>)>,
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// An empty mirror; the text says in a sentence where resources are written instead.
+    pub fn new(written_where: impl Into<String>) -> Self {
+        Self(Arc::new(Mirrored {
+            written_where: written_where.into(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Takes over what a source has told.
+    pub fn apply(&self, change: &Change) {
+        let mut state = self.0.state.lock();
+        let (revision, rows) = &mut *state;
+        *revision += 1;
+        mirror(rows, change);
     }
 }
 
-// === impl Config ===
-
-impl Config {
-    /// Starts a configuration.
-    pub fn builder() -> ConfigBuilder {
-        ConfigBuilder::default()
-    }
-
-    /// The snapshot of this moment. Never waits.
-    pub fn current(&self) -> Arc<Snapshot> {
-        self.0.current.load_full()
-    }
-
-    /// The upstream settings that hold for all models.
-    pub fn upstream(&self) -> Settings {
-        self.0.writer.lock().compiler.settings
-    }
-
-    /// Applies changes that came together, in one swap.
-    ///
-    /// Each entry is validated by itself: one that is wrong is left out and reported, and its last
-    /// good version stays. Requests under way keep the snapshot they have.
-    pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Report {
-        let mut writer = self.0.writer.lock();
-        let mut report = Report::default();
-        for change in changes {
-            match change {
-                Change::Reset(entries) => writer.reset(entries, &mut report),
-                Change::Put(entry) => writer.put(entry, &mut report),
-                Change::Delete(key) => writer.delete(&key),
+fn mirror(rows: &mut BTreeMap<Key, Stored>, change: &Change) {
+    match change {
+        Change::Put(entry) => {
+            let old = rows.get(&entry.key);
+            let is_same = old.is_some_and(|old| old.entry.value == entry.value);
+            if !is_same {
+                let created = old.map_or(entry.revision, |old| old.created);
+                let entry = entry.clone();
+                rows.insert(entry.key.clone(), Stored { entry, created });
             }
         }
-        writer.next.loaded = true;
-        writer.next.sequence += 1;
-        self.0.current.store(Arc::new(writer.next.clone()));
-        report
-    }
-
-    /// Applies what `source` yields for as long as it is polled; changes that are ready together are
-    /// one swap. Dropping the future keeps the last good state.
-    ///
-    /// Errors of the source are logged, and the source is polled on.
-    pub async fn follow(&self, source: impl ConfigSource) {
-        const MOST_AT_ONCE: usize = 1_024;
-        let mut batches = pin!(source.ready_chunks(MOST_AT_ONCE));
-        while let Some(batch) = batches.next().await {
-            let mut changes = Vec::with_capacity(batch.len());
-            for item in batch {
-                match item {
-                    Ok(change) => changes.push(change),
-                    Err(error) => {
-                        tracing::warn!(%error, "configuration source failed; keeping the previous state");
-                    }
-                }
-            }
-            if !changes.is_empty() {
-                self.apply(changes).log();
+        Change::Delete(key) => drop(rows.remove(key)),
+        Change::Together(changes) => changes.iter().for_each(|change| mirror(rows, change)),
+        Change::At(_) => {}
+        Change::Reset(entries) => {
+            let kept: std::collections::HashSet<&Key> =
+                entries.iter().map(|entry| &entry.key).collect();
+            rows.retain(|key, _| kept.contains(key));
+            for entry in entries {
+                mirror(rows, &Change::Put(entry.clone()));
             }
         }
     }
 }
 
-impl fmt::Debug for Config {
+#[async_trait]
+impl ConfigStore for Mirror {
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(self.0.state.lock().0)
+    }
+
+    async fn list(&self, kind: Option<Kind>) -> Result<Listing, StoreError> {
+        let state = self.0.state.lock();
+        let of_kind = |stored: &&Stored| kind.is_none_or(|kind| stored.entry.key.kind == kind);
+        Ok(Listing {
+            revision: state.0,
+            entries: state.1.values().filter(of_kind).cloned().collect(),
+        })
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        Ok(self.0.state.lock().1.get(key).cloned())
+    }
+
+    async fn commit(&self, _: Option<Revision>, _: Vec<Edit>) -> Result<Revision, StoreError> {
+        let message = self.0.written_where.as_str();
+        Err(StoreError::new(StoreErrorKind::ReadOnly, message))
+    }
+
+    async fn history(&self, _: Revision) -> Result<Vec<Record>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+// === impl Changed ===
+
+impl fmt::Debug for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Config").field(&self.current()).finish()
+        f.debug_struct("Changed")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
-// === impl Writer ===
+// === impl StoreError ===
 
-impl Writer {
-    fn reset(&mut self, entries: Vec<Entry>, report: &mut Report) {
-        let kept: std::collections::HashSet<Key> =
-            entries.iter().map(|entry| entry.key.clone()).collect();
-        let gone: Vec<Key> = self
-            .rows
-            .keys()
-            .filter(|key| !kept.contains(key))
-            .cloned()
-            .collect();
-        for key in gone {
-            self.delete(&key);
-        }
-        for entry in entries {
-            self.put(entry, report);
+impl StoreError {
+    /// An error with a message, which must not hold secrets.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
         }
     }
 
-    fn put(&mut self, entry: Entry, report: &mut Report) {
-        let Entry { key, value, .. } = entry;
-        if self.rows.get(&key).is_some_and(|row| row.value == value) {
-            return;
-        }
-        match decode(key.kind, value.clone(), Strictness::Lenient) {
-            Err(errors) => report.rejected.push(Rejection { key, errors }),
-            Ok(decoded) => {
-                if !decoded.unknown.is_empty() {
-                    report.unknown.push((key.clone(), decoded.unknown));
-                }
-                self.remove(&key);
-                let resource = decoded.resource;
-                self.rows.insert(key.clone(), Row { value, resource });
-                self.insert(&key);
-            }
-        }
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
-    fn delete(&mut self, key: &Key) {
-        self.remove(key);
-        self.rows.remove(key);
-        if key.kind == Kind::ProviderKey {
-            self.recompile_users(&key.id);
-        }
+    /// The store is at another revision than was expected.
+    pub fn conflict(expected: Revision, found: Revision) -> Self {
+        let message = format!("the store is at revision {found}, not at {expected}");
+        Self::new(StoreErrorKind::Conflict, message)
     }
 
-    /// Takes a row's compiled form out of the next snapshot.
-    fn remove(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
-            return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
-                remove_model(&mut self.next, &key.id, model);
-                if let Some(users) = self.users.get_mut(model.provider_key_id.as_str()) {
-                    users.retain(|user| *user != key.id);
-                }
-                self.users.retain(|_, users| !users.is_empty());
-            }
-            Resource::ApiKey(api_key) => {
-                let mine = |caller: &Arc<crate::call::Caller>| *caller.id() == key.id;
-                if self.next.callers.get(&api_key.key_hash).is_some_and(mine) {
-                    self.next.callers.remove(&api_key.key_hash);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Compiles a row into the next snapshot.
-    fn insert(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
-            return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
-                let users = self.users.entry(model.provider_key_id.as_str().into());
-                users.or_default().push(key.id.clone());
-                let compiled = self.compile_model(&key.id, model);
-                insert_model(&mut self.next, compiled);
-            }
-            Resource::ApiKey(api_key) => {
-                let caller = self.compiler.caller(&key.id, api_key);
-                self.next.callers.insert(api_key.key_hash, caller);
-            }
-            Resource::ProviderKey(_) => self.recompile_users(&key.id),
-        }
-    }
-
-    fn recompile_users(&mut self, provider_key: &str) {
-        let users = self.users.get(provider_key).cloned().unwrap_or_default();
-        for id in users {
-            let key = Key {
-                kind: Kind::Model,
-                id: id.clone(),
-            };
-            if let Some(Resource::Model(model)) = self.rows.get(&key).map(|row| &row.resource) {
-                let compiled = self.compile_model(&id, model);
-                insert_model(&mut self.next, compiled);
-            }
-        }
-    }
-
-    fn compile_model(&self, id: &Arc<str>, model: &Model) -> Arc<crate::models::Model> {
-        let key = Key {
-            kind: Kind::ProviderKey,
-            id: model.provider_key_id.as_str().into(),
-        };
-        let provider_key = match self.rows.get_key_value(&key) {
-            Some((
-                key,
-                Row {
-                    resource: Resource::ProviderKey(row),
-                    ..
-                },
-            )) => Some((&key.id, row)),
-            _ => None,
-        };
-        self.compiler.model(id, model, provider_key)
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
     }
 }
 
-fn wildcard_key(model: &crate::models::Model) -> Option<(std::cmp::Reverse<usize>, Arc<str>)> {
-    let glob = model.glob.as_ref()?;
-    Some((std::cmp::Reverse(glob.literal_len()), model.name.clone()))
-}
-
-fn insert_model(next: &mut Snapshot, model: Arc<crate::models::Model>) {
-    match wildcard_key(&model) {
-        Some(key) => next.wildcards.insert(key, model),
-        None => next.models.insert(model.name.clone(), model),
-    };
-}
-
-fn remove_model(next: &mut Snapshot, id: &Arc<str>, model: &Model) {
-    let name = model.display_name.as_str();
-    if next.models.get(name).is_some_and(|found| found.id == *id) {
-        next.models.remove(name);
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
-    let key = next
-        .wildcards
-        .iter()
-        .find(|(_, found)| found.id == *id)
-        .map(|(key, _)| key.clone());
-    if let Some(key) = key {
-        next.wildcards.remove(&key);
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -103,6 +103,62 @@ async fn a_key_that_is_out_of_use_says_why() {
 }
 
 #[tokio::test]
+async fn the_key_before_works_beside_the_new_one_until_its_time_is_over() {
+    let rotated = |end: &str| {
+        let previous = aisix_core::config::KeyHash::of("sk-before").to_hex();
+        let rotation = json!({"previous_key_hash": previous, "previous_expires_at": end});
+        Setup::new().api_key(rotation)
+    };
+    let before = [("x-api-key", "sk-before")];
+    let setup = rotated("2999-01-01T00:00:00Z");
+    assert_eq!(with_headers(setup, &before).await.0, 200);
+    let setup = rotated("2020-01-01T00:00:00Z");
+    let (status, answer) = with_headers(setup, &before).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (401, &json!("api_key_expired"))
+    );
+    let setup = rotated("2020-01-01T00:00:00Z");
+    assert_eq!(with_headers(setup, &[("x-api-key", API_KEY)]).await.0, 200);
+}
+
+#[tokio::test]
+async fn keys_before_and_now_share_a_limit_and_go_together() {
+    use aisix_core::config::{Change, Entry, Key, KeyHash, Kind};
+    let upstream = Upstream::new();
+    upstream.answer(Answer::chat("hello"));
+    upstream.answer(Answer::chat("hello again"));
+    let config = Setup::new().config();
+    let gateway = aisix_core::Gateway::builder(config.clone())
+        .transport(upstream)
+        .build()
+        .unwrap();
+    let rotated = json!({
+        "key_hash": KeyHash::of("sk-now").to_hex(), "allowed_models": ["*"], "rate_limit": {"rpd": 2},
+        "previous_key_hash": KeyHash::of("sk-before").to_hex(), "previous_expires_at": "2999-01-01T00:00:00Z",
+    });
+    let ask = async |key: &str| {
+        let request = Request::post(CHAT).header("x-api-key", key);
+        let request = request.body(Body::from(chat_body(&json!({})))).unwrap();
+        send(&gateway, request).await.status().as_u16()
+    };
+    config.apply([Change::Put(Entry::new(Kind::ApiKey, "rotated", rotated))]);
+    assert_eq!(
+        [
+            ask("sk-now").await,
+            ask("sk-before").await,
+            ask("sk-now").await
+        ],
+        [200, 200, 429]
+    );
+    config.apply([Change::Delete(Key {
+        kind: Kind::ApiKey,
+        id: "rotated".into(),
+    })]);
+    assert_eq!([ask("sk-now").await, ask("sk-before").await], [401, 401]);
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_refused_at_once() {
     use aisix_core::{
         Gateway,

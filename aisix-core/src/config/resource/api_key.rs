@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::{document::Document, key_hash::KeyHash, rate_limit::RateLimit};
+use super::{Invalid, document::Document, key_hash::KeyHash, rate_limit::RateLimit};
 use crate::config::glob::Glob;
 
 /// A caller's credential and what it may do.
@@ -39,6 +40,13 @@ pub struct ApiKey {
     /// The key's name, for header templates.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// The SHA-256 of the credential before this one, which works until `previous_expires_at`.
+    #[serde(default)]
+    pub previous_key_hash: Option<KeyHash>,
+    /// When the credential before this one stops to work.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub previous_expires_at: Option<Timestamp>,
 }
 
 // === impl ApiKey ===
@@ -52,4 +60,17 @@ impl Document for ApiKey {
         "jwt_provider",
         "jwt_subject",
     ];
+    const IDENTITIES: &'static [&'static [&'static str]] = &[&["key_hash", "previous_key_hash"]];
+
+    fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
+        let [hash, end] = ["previous_key_hash", "previous_expires_at"];
+        for (given, needed) in [(hash, end), (end, hash)] {
+            if document.contains_key(given) && !document.contains_key(needed) {
+                errors.push(Invalid::new(
+                    needed,
+                    format!("is required besides `{given}`"),
+                ));
+            }
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::{ApiKey, Model, ProviderKey, document::Document};
+
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -30,6 +32,24 @@ impl Kind {
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
+        }
+    }
+
+    /// Groups of fields: no two resources of the kind may have the same text in fields of one group.
+    pub const fn identities(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::ProviderKey => ProviderKey::IDENTITIES,
+            Self::Model => Model::IDENTITIES,
+            Self::ApiKey => ApiKey::IDENTITIES,
+        }
+    }
+
+    /// Fields that hold the id of another resource, and of which kind that is.
+    pub const fn references(self) -> &'static [(&'static str, Self)] {
+        match self {
+            Self::ProviderKey => ProviderKey::REFERENCES,
+            Self::Model => Model::REFERENCES,
+            Self::ApiKey => ApiKey::REFERENCES,
         }
     }
 }

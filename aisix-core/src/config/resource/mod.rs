@@ -10,6 +10,7 @@ mod format;
 mod headers;
 mod key_hash;
 mod kind;
+mod mask;
 mod model;
 mod provider_key;
 mod rate_limit;
@@ -32,6 +33,7 @@ pub use self::{
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
+    mask::{mask, unmask},
     model::{Cost, Embedding, Model, OnUnsupported},
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Invalid, cidrs::Cidrs, document::Document, rate_limit::RateLimit};
+use super::{Invalid, Kind, cidrs::Cidrs, document::Document, rate_limit::RateLimit};
 use crate::config::glob::Glob;
 
 /// A name for callers and what serves it.
@@ -103,6 +103,8 @@ impl Document for Model {
         "retries",
     ];
     const SHAPES: &'static [&'static str] = &["routing", "ensemble", "semantic"];
+    const IDENTITIES: &'static [&'static [&'static str]] = &[&["display_name"]];
+    const REFERENCES: &'static [(&'static str, Kind)] = &[("provider_key_id", Kind::ProviderKey)];
 
     fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
         let name = document.get("display_name").and_then(Value::as_str);

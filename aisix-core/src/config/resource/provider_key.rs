@@ -215,6 +215,8 @@ fn add_secret(schema: &mut Schema) {
 // === impl ProviderKey ===
 
 impl Document for ProviderKey {
+    const IDENTITIES: &'static [&'static [&'static str]] = &[&["display_name"]];
+
     fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
         match ["api_key", "secret"].map(|name| document.contains_key(name)) {
             [true, true] => errors.push(Invalid::new("secret", "is given besides `api_key`")),

@@ -444,3 +444,18 @@ fn kinds_are_read_by_their_names() {
     }
     assert_eq!("guardrails".parse::<Kind>(), Err(UnknownKind));
 }
+
+#[test]
+fn a_key_before_needs_a_time_when_it_ends() {
+    let hash = json!({"previous_key_hash": KeyHash::of("a").to_hex()});
+    let end = json!({"previous_expires_at": "2030-01-01T00:00:00Z"});
+    assert_eq!(
+        errors(Kind::ApiKey, with(api_key(), hash.clone())),
+        ["`previous_expires_at` is required besides `previous_key_hash`"]
+    );
+    assert_eq!(
+        errors(Kind::ApiKey, with(api_key(), end.clone())),
+        ["`previous_key_hash` is required besides `previous_expires_at`"]
+    );
+    strict(Kind::ApiKey, with(with(api_key(), hash), end)).expect("valid");
+}

@@ -1,0 +1,215 @@
+//! Documents as they may be shown.
+
+use serde_json::Value;
+
+use super::{Kind, schema::json_schema};
+
+/// What stands for a secret.
+const MASK: &str = "***";
+/// From how many characters on the last four of a secret are shown.
+const LONG: usize = 20;
+
+/// Parts of names that say that a value is secret, where a document may hold any names.
+const TELLING: [&str; 9] = [
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "passw",
+    "private",
+    "secret",
+    "signature",
+    "token",
+];
+
+/// Puts `***` in the place of each secret of a document, with the last four characters behind it if
+/// the secret is a plain text of 20 characters or more.
+///
+/// Secrets are the fields that a schema calls `writeOnly`, and of what is added to requests, headers
+/// and members with a telling name.
+pub fn mask(kind: Kind, document: &mut Value) {
+    visit(document, json_schema(kind), false, &mut |secret| {
+        if let Value::String(text) = secret {
+            *text = masked(text);
+        } else if !secret.is_null() {
+            *secret = MASK.into();
+        }
+    });
+}
+
+/// Puts the secrets of `stored` back where a document holds what [`mask`] has made of them.
+///
+/// # Errors
+///
+/// The path of a field that is masked, but not as the stored secret is.
+pub fn unmask(kind: Kind, document: &mut Value, stored: Option<&Value>) -> Result<(), String> {
+    restore(document, stored, json_schema(kind), false, "")
+}
+
+fn masked(secret: &str) -> String {
+    let is_plain = !secret.trim_start().starts_with(['{', '[']) && !secret.contains('\n');
+    let length = secret.chars().count();
+    match secret.char_indices().nth(length.saturating_sub(4)) {
+        Some((last_four, _)) if is_plain && length >= LONG => {
+            format!("{MASK}{}", &secret[last_four..])
+        }
+        _ => MASK.to_owned(),
+    }
+}
+
+fn is_telling(name: &str) -> bool {
+    // `max_tokens` and its kin count something.
+    let name = name.to_ascii_lowercase().replace("tokens", "");
+    TELLING.iter().any(|part| name.contains(part))
+}
+
+/// What is known about a member of something that has this schema: its own schema, and whether it may
+/// hold anything.
+fn inner<'s>(schema: &'s Value, name: &str, free: bool) -> (&'s Value, bool) {
+    let member = &schema["properties"][name];
+    match member {
+        Value::Null => {
+            let is_open = schema["additionalProperties"] != false;
+            (&schema["additionalProperties"], free || is_open)
+        }
+        member => (member, false),
+    }
+}
+
+fn is_secret(schema: &Value, name: &str, free: bool) -> bool {
+    schema["writeOnly"] == true || (free && is_telling(name))
+}
+
+fn visit(value: &mut Value, schema: &Value, free: bool, see: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let (schema, free) = inner(schema, name, free);
+                match is_secret(schema, name, free) {
+                    true => see(value),
+                    false => visit(value, schema, free, see),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                visit(item, &schema["items"], free, see);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn restore(
+    value: &mut Value,
+    stored: Option<&Value>,
+    schema: &Value,
+    free: bool,
+    path: &str,
+) -> Result<(), String> {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let (schema, free) = inner(schema, name, free);
+                let stored = stored.and_then(|stored| stored.get(name));
+                let path = super::tidy::join(path, name);
+                if !is_secret(schema, name, free) {
+                    restore(value, stored, schema, free, &path)?;
+                } else if value.as_str().is_some_and(|text| text.starts_with(MASK)) {
+                    let shown = |stored: &Value| match stored {
+                        Value::String(text) => masked(text),
+                        _ => MASK.to_owned(),
+                    };
+                    match stored.filter(|stored| *value == shown(stored)) {
+                        Some(stored) => *value = stored.clone(),
+                        None => return Err(path),
+                    }
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                let stored = stored.and_then(|stored| stored.get(index));
+                restore(
+                    item,
+                    stored,
+                    &schema["items"],
+                    free,
+                    &format!("{path}[{index}]"),
+                )?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_and_put_back() {
+        let stored = json!({
+            "display_name": "up", "api_key": "sk-0123456789abcdefWXYZ", "api_base": "https://a",
+            "request": {
+                "default_headers": {"X-Auth": "top", "x-title": "shown ${request.id}"},
+                "default_body_fields": {"max_tokens": 5, "nested": {"token": {"a": 1}}},
+            },
+        });
+        let mut shown = stored.clone();
+        mask(Kind::ProviderKey, &mut shown);
+        assert_eq!(
+            shown,
+            json!({
+                "display_name": "up", "api_key": "***WXYZ", "api_base": "https://a",
+                "request": {
+                    "default_headers": {"X-Auth": "***", "x-title": "shown ${request.id}"},
+                    "default_body_fields": {"max_tokens": 5, "nested": {"token": "***"}},
+                },
+            })
+        );
+        unmask(Kind::ProviderKey, &mut shown, Some(&stored)).unwrap();
+        assert_eq!(shown, stored);
+    }
+
+    #[test]
+    fn short_and_structured_secrets_show_nothing() {
+        for secret in [
+            "0123456789abcdefghi",
+            "{\"access_key_id\": \"0123456789\"}",
+            "-----BEGIN\nKEY-----",
+        ] {
+            assert_eq!(masked(secret), "***", "{secret}");
+        }
+        assert_eq!(masked("0123456789abcdefghij"), "***ghij");
+        assert_eq!(masked("äöüäöüäöüäöüäöüäöüäöü"), "***üäöü");
+    }
+
+    #[test]
+    fn a_mask_of_something_else_is_refused() {
+        let stored = json!({"api_key": "sk-0123456789abcdefWXYZ"});
+        for (masked, stored) in [
+            ("***", Some(&stored)),
+            ("***abcd", Some(&stored)),
+            ("***", None),
+        ] {
+            let mut document = json!({"api_key": masked});
+            let refused = unmask(Kind::ProviderKey, &mut document, stored);
+            assert_eq!(refused, Err("api_key".to_owned()));
+        }
+        let mut new = json!({"api_key": "sk-new"});
+        unmask(Kind::ProviderKey, &mut new, Some(&stored)).unwrap();
+        assert_eq!(new, json!({"api_key": "sk-new"}));
+    }
+
+    #[test]
+    fn what_is_known_is_not_taken_for_a_secret() {
+        let document = json!({"key_hash": "0".repeat(64), "allowed_models": ["*"]});
+        let mut shown = document.clone();
+        mask(Kind::ApiKey, &mut shown);
+        assert_eq!(shown, document);
+    }
+}
