@@ -19,6 +19,9 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
+/// How many bytes of a translated stream are written into one piece of memory, about.
+const PIECE: usize = 4 * 1024;
+
 /// Looks on while events pass, or translates them.
 pub(super) enum Tape {
     OpenAi {
@@ -51,6 +54,8 @@ pub(super) struct Translated {
     reader: Box<dyn EventReader>,
     writer: Box<dyn EventWriter>,
     events: Vec<Event>,
+    /// What is written; what has been taken from it shares its memory.
+    out: BytesMut,
     usage: Option<Usage>,
     text_bytes: u64,
     names: Names,
@@ -77,6 +82,7 @@ impl Tape {
                 reader: upstream.reader(),
                 writer: caller.writer(&super::encode::context(attempt, keep_usage)),
                 events: Vec::new(),
+                out: BytesMut::with_capacity(PIECE),
                 usage: None,
                 text_bytes: 0,
                 names,
@@ -218,7 +224,6 @@ impl Translated {
 
     /// Writes the events that were read.
     fn write(&mut self, content: &mut bool, last: &mut bool) -> Bytes {
-        let mut out = BytesMut::new();
         for mut event in self.events.drain(..) {
             self.names.restore_event(&mut event);
             match &event {
@@ -240,9 +245,9 @@ impl Translated {
                 Event::End => *last = true,
                 _ => {}
             }
-            self.writer.write(&event, &mut out);
+            self.writer.write(&event, &mut self.out);
         }
-        out.freeze()
+        self.out.split().freeze()
     }
 }
 

@@ -6,7 +6,7 @@
 //! apt-get install nginx-light                       # the nginx baseline; setpriv and taskset are in util-linux
 //! cargo build --release -p aisix-bin                # the subject as it ships (needs 2 cores and a quiet machine)
 //! cargo build --release -p aisix-load
-//! target/release/aisix-load run                     # about 5 minutes; Markdown on stdout, JSON in target/
+//! target/release/aisix-load run                     # about 10 minutes; Markdown on stdout, JSON in target/
 //! target/release/aisix-load soak                    # 200 000 calls, then a burst of large bodies
 //! ```
 //!
@@ -37,6 +37,11 @@
 //!   subtracts the `direct` figure of the same percentile.
 //! - *first*: time to the first byte of the body, for streams the time to the first token; p50 at concurrency 1.
 //! - *RSS*: `VmRSS` before the first call, the peak (`VmHWM`) over the run, and `VmRSS` ten seconds after it.
+//!
+//! The kinds of call that are translated (`to-anthropic`, `from-anthropic`, `to-gemini` and their bursts) have a table
+//! of their own, beside the calls that say the same and are passed on, measured in the same rounds: an answer may
+//! cost 1.5 times as much, an event of a stream 2 µs more. Other subjects pass them on, and so tell nothing of it:
+//! `--subjects aisix` leaves them out.
 //!
 //! Every figure is the median over the rounds. A call that fails, has another status than 200 or an
 //! incomplete body voids its whole window: it is listed, and the figure comes from the others.

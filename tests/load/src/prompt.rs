@@ -72,6 +72,17 @@ pub(crate) fn chat(model: &str, stream: bool, size: usize) -> Vec<u8> {
     }
 }
 
+/// The same as a body for `POST /v1/messages`, whose instructions stand apart.
+pub(crate) fn message(model: &str, stream: bool, size: usize) -> Vec<u8> {
+    let mut body: Value =
+        serde_json::from_slice(&chat(model, stream, size)).expect("it was written as JSON");
+    if let Some(messages) = body["messages"].as_array_mut() {
+        let mut system = messages.remove(0);
+        body["system"] = system["content"].take();
+    }
+    body.to_string().into_bytes()
+}
+
 fn render(model: &str, stream: bool, messages: &[Value]) -> Vec<u8> {
     let mut body = json!({
         "model": model,
@@ -118,6 +129,13 @@ mod tests {
             assert!(off * 20 < size, "{} instead of {size}", body.len());
             assert_eq!(body, chat("chat", false, size));
         }
+    }
+
+    #[test]
+    fn a_message_has_its_instructions_apart() {
+        let body: Value = serde_json::from_slice(&message("chat", true, 1024)).unwrap();
+        assert!(body["system"].is_string() && body["max_tokens"].is_u64());
+        assert_eq!(body["messages"][0]["role"], "user");
     }
 
     #[test]

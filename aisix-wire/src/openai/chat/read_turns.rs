@@ -154,6 +154,7 @@ impl Turns {
 fn tool_call(o: &Object<'_>, path: &Path<'_>) -> Result<Block, Invalid> {
     let kind = o.text(path, "type")?;
     if kind.is_some_and(|kind| kind != "function") {
+        o.required_string(path, "id")?;
         return Ok(Block::new(Content::Opaque(Opaque {
             dialect: Dialect::OpenAi,
             raw: o.raw(),

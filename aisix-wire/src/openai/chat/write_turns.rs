@@ -372,9 +372,10 @@ pub(super) fn signature(w: &mut Writer<'_>, signature: &str) {
     });
 }
 
-/// Whether an opaque piece is a call of a tool that is no function.
+/// Whether an opaque piece is a call of a tool that is no function: parts of a content have no id.
 pub(super) fn is_call(opaque: &Opaque) -> bool {
-    opaque.dialect == Dialect::OpenAi && opaque.word().as_deref() == Some("custom")
+    let called = || opaque.word().as_deref() == Some("custom") || id(opaque).is_some();
+    opaque.dialect == Dialect::OpenAi && called()
 }
 
 /// The calls that wait for their results.

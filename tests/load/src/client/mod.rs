@@ -31,8 +31,12 @@ pub(crate) struct Sample {
 pub(crate) enum Expect {
     /// A chat completion.
     Chat,
+    /// A message.
+    Message,
     /// Exactly this many chunks and then `[DONE]`.
     Chunks(usize),
+    /// At least this many events, the last of which ends so.
+    Events(usize, &'static str),
 }
 
 /// A connection that carries one call at a time.
@@ -125,6 +129,16 @@ impl Expect {
                 let found = memmem::find(body, b"\"chat.completion\"").is_some();
                 ensure!(found, "no chat completion: {}", excerpt(body));
             }
+            Self::Message => {
+                let found = memmem::find(body, b"\"end_turn\"").is_some();
+                ensure!(found, "no message: {}", excerpt(body));
+            }
+            Self::Events(least, last) => {
+                let ended = body.trim_ascii_end().ends_with(last.as_bytes());
+                ensure!(ended, "the stream did not end with {last}");
+                let events = memmem::find_iter(body, b"data: {").count();
+                ensure!(events >= least, "{events} events instead of {least}");
+            }
             Self::Chunks(expected) => {
                 let ended = body.trim_ascii_end().ends_with(b"data: [DONE]");
                 ensure!(ended, "the stream did not end with [DONE]");
@@ -185,6 +199,16 @@ mod tests {
         let parts = &["HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\ndata: [DONE]\n\n"];
         let result = call(parts, Expect::Chunks(1)).await;
         assert_eq!(message(result), "0 chunks instead of 1");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_otherwise_fails_the_call() {
+        let parts = &["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\ndata: {}\n\n"];
+        assert!(call(parts, Expect::Events(1, "{}")).await.is_ok());
+        let result = call(parts, Expect::Events(1, "[DONE]")).await;
+        assert_eq!(message(result), "the stream did not end with [DONE]");
+        let result = call(parts, Expect::Events(2, "{}")).await;
+        assert_eq!(message(result), "1 events instead of 2");
     }
 
     #[tokio::test]

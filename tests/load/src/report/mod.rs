@@ -64,6 +64,17 @@ pub(crate) struct Figures {
     added_first_us: Option<f64>,
 }
 
+/// What a translated kind of call costs the gateway beside the one that says the same and is passed on.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Translation {
+    scenario: Scenario,
+    cpu_us: f64,
+    verbatim_us: f64,
+    ratio: f64,
+    /// The difference per event of a stream.
+    per_event_us: Option<f64>,
+}
+
 /// A whole run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -73,6 +84,7 @@ pub(crate) struct Report {
     skipped: Vec<Skipped>,
     voided: Vec<String>,
     figures: Vec<Figures>,
+    translations: Vec<Translation>,
     resident: Vec<Resident>,
     /// The aims that are missed, or cannot be judged.
     missed: Vec<String>,
@@ -97,6 +109,10 @@ impl Report {
         resident: Vec<Resident>,
     ) -> Self {
         let figures = figures(records);
+        let translations = figures
+            .iter()
+            .filter_map(|own| Translation::of(own, &figures));
+        let translations: Vec<_> = translations.collect();
         let void = |r: &&Record| r.window.is_err();
         Self {
             machine: Machine::read(),
@@ -108,8 +124,9 @@ impl Report {
                 .filter(void)
                 .map(ToString::to_string)
                 .collect(),
-            missed: aims::missed(&figures, &resident),
+            missed: aims::missed(&figures, &translations, &resident),
             figures,
+            translations,
             resident,
         }
     }
@@ -117,6 +134,26 @@ impl Report {
     /// Whether every aim is met and nothing was left out.
     pub(crate) fn good(&self) -> bool {
         self.skipped.is_empty() && self.voided.is_empty() && self.missed.is_empty()
+    }
+}
+
+impl Translation {
+    /// Compares the gateway's figures with its own of the other kind of call.
+    fn of(own: &Figures, all: &[Figures]) -> Option<Self> {
+        /// The events of each stream.
+        const EVENTS: f64 = 200.0;
+        let verbatim = own.scenario.verbatim()?;
+        let is = |f: &&Figures| f.subject == Kind::Aisix && f.scenario == verbatim;
+        let cpu_us = own.cpu_us.filter(|_| own.subject == Kind::Aisix)?;
+        let verbatim_us = all.iter().find(is)?.cpu_us?;
+        let stream = own.scenario.is_stream();
+        Some(Self {
+            scenario: own.scenario,
+            cpu_us,
+            verbatim_us,
+            ratio: cpu_us / verbatim_us,
+            per_event_us: stream.then_some((cpu_us - verbatim_us) / EVENTS),
+        })
     }
 }
 

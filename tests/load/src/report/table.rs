@@ -1,6 +1,6 @@
 //! A report as Markdown.
 
-use super::{Figures, Report, Resident};
+use super::{Figures, Report, Resident, Translation};
 use crate::subject::Kind;
 
 /// KiB as MiB with one decimal.
@@ -24,6 +24,10 @@ impl Report {
         text += "| Scenario | Subject | CPU µs/call | × bare | Aim | p50 µs | p99 µs | added p50 | added p99 | first µs | added first | Windows |\n";
         text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
         text.extend(self.figures.iter().map(Figures::row));
+        if !self.translations.is_empty() {
+            text += "\n| Translated | CPU µs/call | verbatim | × | more per event |\n|---|---:|---:|---:|---:|\n";
+            text.extend(self.translations.iter().map(Translation::row));
+        }
         text += "\n| RSS, MiB | idle | peak | rested |\n|---|---:|---:|---:|\n";
         text.extend(self.resident.iter().map(Resident::row));
         let skipped = self.skipped.iter();
@@ -38,7 +42,7 @@ impl Report {
 impl Figures {
     fn row(&self) -> String {
         let is_stream = self.scenario.is_stream();
-        let aim = (self.subject == Kind::Aisix).then(|| self.scenario.aim());
+        let aim = self.scenario.aim().filter(|_| self.subject == Kind::Aisix);
         let cells = [
             self.scenario.title().to_owned(),
             self.subject.name().to_owned(),
@@ -54,6 +58,18 @@ impl Figures {
             self.windows.to_string(),
         ];
         line(&cells)
+    }
+}
+
+impl Translation {
+    fn row(&self) -> String {
+        line(&[
+            self.scenario.title().to_owned(),
+            cell(Some(self.cpu_us), 1),
+            cell(Some(self.verbatim_us), 1),
+            cell(Some(self.ratio), 2),
+            cell(self.per_event_us, 2),
+        ])
     }
 }
 

@@ -119,3 +119,32 @@ fn the_table_has_a_row_per_subject_and_dashes_where_nothing_is_measured() {
     assert!(text.contains("| aisix | 10.0 | 20.0 | 12.0 |\n"));
     assert!(text.contains("Voided windows:\n- round 2"));
 }
+
+#[test]
+fn a_translation_is_measured_by_what_is_passed_on() {
+    let of = |scenario, cpu| Record {
+        scenario,
+        ..record(1, Kind::Aisix, Some(cpu), 1.0)
+    };
+    let report = report(
+        &[
+            of(Scenario::Small, 30.0),
+            of(Scenario::ToGemini, 42.0),
+            of(Scenario::ToAnthropic, 48.0),
+            of(Scenario::Burst, 100.0),
+            of(Scenario::BurstToGemini, 600.0),
+        ],
+        0,
+    );
+    let text = report.markdown();
+    assert!(text.contains("| 1 KB chat to Gemini | 42.0 | 30.0 | 1.40 | – |\n"));
+    assert!(text.contains("| 200-event burst from Gemini | 600.0 | 100.0 | 6.00 | 2.50 |\n"));
+    let missed = &report.missed[2..];
+    assert_eq!(
+        missed,
+        [
+            "1 KB chat to Anthropic: 1.60 × verbatim, aim 1.5",
+            "200-event burst from Gemini: 2.50 µs more per event, aim 2",
+        ]
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::{Site, free_ports};
 use crate::process::{Process, pinned};
-use crate::scenario::{CALLER_KEY, MODELS};
+use crate::scenario::{CALLER_KEY, FOREIGN, MODELS};
 use anyhow::{Result, ensure};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -57,6 +57,14 @@ provider_keys:
     adapter: openai
     api_key: sk-upstream
     api_base: http://{upstream}/v1
+  - display_name: anthropic
+    provider: anthropic
+    api_key: sk-upstream
+    api_base: http://{upstream}
+  - display_name: gemini
+    provider: gemini
+    api_key: sk-upstream
+    api_base: http://{upstream}/v1beta
 api_keys:
   - display_name: load
     key_env: {KEY_VARIABLE}
@@ -65,12 +73,14 @@ api_keys:
 models:
 "
     );
-    for model in MODELS {
+    let own = MODELS.map(|model| (model, model, "openai", "mock"));
+    let foreign = FOREIGN.map(|(model, script, provider)| (model, script, provider, provider));
+    for (model, script, provider, key) in own.into_iter().chain(foreign) {
         let entry = format_args!(
             "  - display_name: {model}
-    provider: openai
-    provider_key: mock
-    model_name: {model}
+    provider: {provider}
+    provider_key: {key}
+    model_name: {script}
 "
         );
         // Writing to a string cannot fail.

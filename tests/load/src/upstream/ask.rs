@@ -32,13 +32,23 @@ impl Ask {
         let name = value_of(body, b"\"model\"")?.strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', name)?;
         let name = std::str::from_utf8(&name[..end]).ok()?;
-        let Some(script) = name.strip_prefix("stream-") else {
+        let usage = value_of(body, b"\"include_usage\"").is_some_and(|v| v.starts_with(b"true"));
+        Some(match Self::named(name)? {
+            Self::Stream(stream) => Self::Stream(Stream { usage, ..stream }),
+            ask => ask,
+        })
+    }
+
+    /// Reads the script of a model, up to an `@`; `None` when it names more than 100 000 chunks.
+    pub(crate) fn named(model: &str) -> Option<Self> {
+        let model = model.split('@').next()?;
+        let Some(script) = model.strip_prefix("stream-") else {
             return Some(Self::Chat);
         };
         let (chunks, gap) = script.split_once('-')?;
         let chunks = chunks.parse().ok().filter(|n| *n <= 100_000)?;
         let gap = Duration::from_millis(u64::from(gap.parse::<u32>().ok()?));
-        let usage = value_of(body, b"\"include_usage\"").is_some_and(|v| v.starts_with(b"true"));
+        let usage = false;
         Some(Self::Stream(Stream { chunks, gap, usage }))
     }
 }
@@ -65,6 +75,16 @@ mod tests {
             usage: false,
         };
         assert_eq!(paced, Some(Ask::Stream(expected)));
+    }
+
+    #[test]
+    fn what_follows_an_at_sign_is_not_part_of_the_script() {
+        assert_eq!(Ask::named("chat@gemini"), Some(Ask::Chat));
+        let stream = Ask::named("stream-2-0@gemini");
+        assert!(matches!(
+            stream,
+            Some(Ask::Stream(Stream { chunks: 2, .. }))
+        ));
     }
 
     #[test]

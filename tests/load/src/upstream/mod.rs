@@ -1,11 +1,12 @@
-//! The mock upstream: answers chat completions in OpenAI's dialect as cheaply as hyper allows.
+//! The mock upstream: answers chats in the dialect of the path as cheaply as hyper allows.
 //!
-//! The model's name is the script: `stream-<chunks>-<milliseconds>` streams that many chunks, that far
+//! The model's name, in the body or in Gemini's paths, is the script: `stream-<chunks>-<milliseconds>` streams that many chunks, that far
 //! apart (`0`: as fast as they can be written); any other name gets one small JSON reply with usage. A
 //! stream is followed by a usage chunk if the call asks for it with `stream_options.include_usage`.
 
 mod ask;
 mod reply;
+mod speech;
 
 use crate::serve;
 use ask::Ask;
@@ -15,6 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use reply::Reply;
+use speech::Speech;
 use std::process::ExitCode;
 
 /// Serves the mock upstream on a free port, which it prints.
@@ -27,14 +29,16 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
 
 /// Reads the whole call, as a real upstream would, and answers by its model's name.
 async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Error> {
-    let is_chat = request.uri().path().ends_with("/chat/completions");
-    if request.method() != Method::POST || !is_chat {
-        return Ok(reply::not_found());
-    }
+    let path = request.uri().path();
+    let speech = match Speech::at(path) {
+        Some(speech) if request.method() == Method::POST => speech,
+        _ => return Ok(reply::not_found()),
+    };
+    let named = speech::model_in(path).map(Ask::named);
     let body: Bytes = request.into_body().collect().await?.to_bytes();
-    Ok(match Ask::read(&body) {
-        Some(Ask::Chat) => reply::chat(),
-        Some(Ask::Stream(stream)) => reply::stream(stream),
+    Ok(match named.unwrap_or_else(|| Ask::read(&body)) {
+        Some(Ask::Chat) => reply::chat(speech),
+        Some(Ask::Stream(stream)) => reply::stream(speech, stream),
         None => reply::bad_request(),
     })
 }

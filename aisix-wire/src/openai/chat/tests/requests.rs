@@ -218,6 +218,22 @@ fn only_an_assistant_calls_tools_of_other_kinds() {
 }
 
 #[test]
+fn a_call_of_any_kind_stays_one_and_has_an_id() {
+    let calls = |call: &str| {
+        format!(
+            r#"[{{"role":"assistant","content":null,"tool_calls":[{call}]}},{{"role":"tool","tool_call_id":"c","content":"x"}}]"#
+        )
+    };
+    let said = calls(r#"{"id":"c","type":"file","file":{"filename":""}}"#);
+    let request = read(&format!(r#"{{"model":"up","messages":{said}}}"#));
+    assert_eq!(messages(&request), canon_list(&said));
+    let said = calls(r#"{"type":"file","file":{"filename":""}}"#);
+    let body = format!(r#"{{"model":"up","messages":{said}}}"#);
+    let invalid = ChatCompletions.read_request(body.as_bytes()).unwrap_err();
+    assert_eq!(invalid.param, "messages[0].tool_calls[0].id");
+}
+
+#[test]
 fn a_result_without_its_call_is_refused() {
     let twice = vec![result("a", vec![]), result("a", vec![])];
     for turns in [
