@@ -49,22 +49,23 @@ impl Catalog {
 
     /// Refuses changes that would leave two resources with one name, or a reference that leads nowhere.
     pub(crate) fn check(&self, changes: &[Changed]) -> Result<(), Refusal> {
-        let touched: HashSet<&Key> = changes.iter().map(|changed| &changed.key).collect();
-        let after = || {
-            let after = changes.iter();
-            after.filter_map(|changed| Some((&changed.key, changed.after.as_ref()?)))
+        let after: HashMap<&Key, Option<&Value>> = changes
+            .iter()
+            .map(|changed| (&changed.key, changed.after.as_ref()))
+            .collect();
+        let documents = || {
+            let documents = changes.iter();
+            documents.filter_map(|changed| Some((&changed.key, changed.after.as_ref()?)))
         };
-        let exists = |key: &Key| match touched.contains(key) {
-            true => after().any(|(other, _)| other == key),
-            false => self.keys.contains(key),
+        let exists = |key: &Key| match after.get(key) {
+            Some(document) => document.is_some(),
+            None => self.keys.contains(key),
         };
-        let mut new_names = HashMap::new();
-        for (key, document) in after() {
+        let (mut new_names, mut referred) = (HashMap::new(), HashMap::new());
+        for (key, document) in documents() {
             for (field, name) in names(key.kind, document) {
-                let owner = self
-                    .owners
-                    .get(&name)
-                    .filter(|owner| !touched.contains(owner));
+                let owner = self.owners.get(&name);
+                let owner = owner.filter(|owner| !after.contains_key(owner));
                 let owner = owner.or_else(|| new_names.get(&name).copied());
                 if let Some(owner) = owner.filter(|owner| *owner != key) {
                     return Err(taken(field, &name.2, owner));
@@ -72,21 +73,16 @@ impl Catalog {
                 new_names.insert(name, key);
             }
             for (field, other) in references(key.kind, document) {
-                if !exists(&other) {
+                if !exists(&other) && !after.contains_key(&other) {
                     let message = format!("`{field}` refers to {other}, which does not exist");
                     return Err(Refusal::conflict(message).about(Some(field.to_owned())));
                 }
+                referred.insert(other, key);
             }
         }
         for gone in changes.iter().filter(|changed| changed.after.is_none()) {
-            if let Some(user) = self.users(&gone.key).find(|user| !touched.contains(user)) {
-                let message = format!("{} is in use by {user}", gone.key);
-                return Err(Refusal::conflict(message));
-            }
-            let refers = |(_, document): &(&Key, &Value), kind| {
-                references(kind, document).any(|(_, other)| other == gone.key)
-            };
-            if let Some((user, _)) = after().find(|it| refers(it, it.0.kind)) {
+            let user = self.users(&gone.key).find(|user| !after.contains_key(user));
+            if let Some(user) = user.or_else(|| referred.get(&gone.key).copied()) {
                 let message = format!("{} is in use by {user}", gone.key);
                 return Err(Refusal::conflict(message));
             }

@@ -25,7 +25,7 @@ use crate::{answer::Refusal, catalog::Catalog};
 /// How many writes are one commit at most; a store may bound its transactions.
 const TOGETHER: usize = 64;
 /// How many writes may wait.
-const WAITING: usize = 4_096;
+const WAITING: usize = 512;
 /// How often writes are planned anew because somebody else was quicker.
 const ATTEMPTS: usize = 8;
 
@@ -101,16 +101,18 @@ impl View<'_> {
     /// What changes come to, each resource once and only if it differs.
     async fn changed(&self, changes: &[Change]) -> Result<Vec<Changed>, Refusal> {
         let mut changed: Vec<Changed> = Vec::new();
+        let mut places: HashMap<&Key, usize> = HashMap::new();
         for change in changes {
             let (key, after) = match change {
                 Change::Put(entry) => (&entry.key, Some(&entry.value)),
                 Change::Delete(key) => (key, None),
                 _ => unreachable!("plans put and delete"),
             };
-            if let Some(known) = changed.iter_mut().find(|known| known.key == *key) {
-                known.after = after.cloned();
+            if let Some(place) = places.get(key) {
+                changed[*place].after = after.cloned();
                 continue;
             }
+            places.insert(key, changed.len());
             let before = self.get(key).await?.map(|stored| stored.entry.value);
             changed.push(Changed {
                 key: key.clone(),

@@ -17,6 +17,7 @@ pub(crate) enum Action {
     Patch,
     Delete,
     Rotate,
+    Status,
     History,
     Rollback,
     ListV1,
@@ -44,7 +45,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 16] = [
+pub(crate) static ROUTES: [Route; 17] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -92,6 +93,12 @@ pub(crate) static ROUTES: [Route; 16] = [
         "/aisix/admin/apikeys/{id}/rotate",
         Action::Rotate,
         "The same by the older name",
+    ),
+    route(
+        Method::GET,
+        "/aisix/admin/status",
+        Action::Status,
+        "Tell the revision of the store and how this process serves it",
     ),
     route(
         Method::GET,

@@ -6,12 +6,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use aisix_core::{
-    BoxError,
+    BoxError, Gateway,
     body::Body,
-    config::{ConfigStore, Key, Kind},
+    config::{Config, ConfigStore, Key, Kind, store::Revision},
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -41,12 +42,16 @@ struct Shared {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
     desk: Arc<Desk>,
+    config: Option<Config>,
+    gateway: Option<Gateway>,
 }
 
 /// Builds an [`Admin`].
 pub struct AdminBuilder {
     store: Arc<dyn ConfigStore>,
     keys: AdminKeys,
+    config: Option<Config>,
+    gateway: Option<Gateway>,
 }
 
 // === impl AdminBuilder ===
@@ -59,12 +64,30 @@ impl AdminBuilder {
         self
     }
 
+    /// The configuration that follows the store: a write is answered once it is served there, or after
+    /// two seconds, and `/aisix/admin/status` tells how it stands. Default: none.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// A gateway that answers the probes, and what the playground asks as any other caller would:
+    /// `POST /playground/chat/completions`. Default: none, and neither of these paths.
+    #[must_use]
+    pub fn gateway(mut self, gateway: Gateway) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
             desk: Arc::new(Desk::new(self.store.clone())),
             store: self.store,
             keys: self.keys,
+            config: self.config,
+            gateway: self.gateway,
         }))
     }
 }
@@ -80,9 +103,16 @@ impl fmt::Debug for AdminBuilder {
 impl Admin {
     /// Starts a control plane over a store.
     pub fn builder(store: impl ConfigStore) -> AdminBuilder {
+        Self::over(Arc::new(store))
+    }
+
+    /// Starts a control plane over a store that is shared.
+    pub fn over(store: Arc<dyn ConfigStore>) -> AdminBuilder {
         AdminBuilder {
-            store: Arc::new(store),
+            store,
             keys: AdminKeys::default(),
+            config: None,
+            gateway: None,
         }
     }
 }
@@ -108,12 +138,34 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.0.clone();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = Body::new(body);
+        if let Some(gateway) = &shared.gateway
+            && let Some(path) = of_gateway(head.uri.path())
+        {
+            let query = head.uri.query().map(|query| format!("?{query}"));
+            let target = format!("{path}{}", query.unwrap_or_default());
+            // The authority, if there is one, is of no interest to the gateway.
+            head.uri = target.parse().unwrap_or(http::Uri::from_static(path));
+            return Box::pin(gateway.clone().call(Request::from_parts(head, body)));
+        }
         Box::pin(async move {
             let answer = shared.answer(&head, body).await;
             Ok(answer.unwrap_or_else(Refusal::into_response))
         })
+    }
+}
+
+/// How long the answer to a write waits until it is served.
+const SERVED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The gateway's own path of one that it answers here.
+fn of_gateway(path: &str) -> Option<&'static str> {
+    match path {
+        "/livez" => Some("/livez"),
+        "/readyz" => Some("/readyz"),
+        "/playground/chat/completions" => Some("/v1/chat/completions"),
+        _ => None,
     }
 }
 
@@ -142,6 +194,10 @@ impl Shared {
             }
             Action::ListV1 => resources::list_v1(self.store(), found.kind()?).await,
             Action::GetV1 => resources::get_v1(self.store(), &found.key()?).await,
+            Action::Status => {
+                query.finish()?;
+                self.status().await
+            }
             Action::History => history::list(self.store(), query).await,
             Action::OpenApi => Ok(json_response(StatusCode::OK, openapi::document())),
             Action::OpenApiPage => Ok(text_response(
@@ -188,7 +244,29 @@ impl Shared {
             _ => Box::new(Rollback::new(body)?),
         };
         let done = self.desk.write(operation, by, dry_run).await?;
+        if !dry_run && !done.changed.is_empty() {
+            self.served(done.revision).await;
+        }
         Ok(resources::written(done, found.segment, dry_run))
+    }
+
+    /// Waits until a write is served, so that whoever reads the answer can rely on it.
+    async fn served(&self, revision: Revision) {
+        let Some(config) = &self.config else {
+            return;
+        };
+        let waiting = tokio::time::timeout(SERVED_WITHIN, config.until(revision));
+        if waiting.await.is_err() {
+            tracing::warn!(revision, "what was written is not served yet");
+        }
+    }
+
+    /// What is in the store, and how this process stands to it.
+    async fn status(&self) -> Result<Response<Body>, Refusal> {
+        let revision = self.store.revision().await?;
+        let config = self.config.as_ref().map(|config| config.status().to_json());
+        let status = serde_json::json!({"revision": revision, "config": config});
+        Ok(json_response(StatusCode::OK, &status))
     }
 
     fn store(&self) -> &dyn ConfigStore {

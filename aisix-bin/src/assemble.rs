@@ -2,10 +2,11 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use aisix_admin::{Admin, AdminKeys};
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
-    config::{Change, Config, Entry},
+    config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, store::Mirror},
     edge::{self, Drain},
     limit,
     observe::Observer,
@@ -16,30 +17,46 @@ use aisix_hooks::observe::{
     metrics::{self, Buckets, ClientTypeRule},
 };
 use aisix_providers::http::{self as transport, Client};
+use aisix_sources::embedded::Embedded;
 use tower::ServiceExt;
 
 use crate::{
+    admin_key::MadeUp,
     resources::{self, Follow},
     serve::{
         Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
+        get_only,
     },
-    settings::{Settings, UrlRewrite},
+    settings::{ServerTls, Settings, UrlRewrite},
 };
 
 type Observers = Vec<Arc<dyn Observer>>;
 
 /// Where resources come from.
 pub(crate) enum Resources {
-    /// The file that the settings name.
-    File,
+    /// What the settings name, or the embedded store.
+    Settings,
     /// These, for as long as the process lives.
     Memory(Vec<Entry>),
 }
 
 /// The addresses that were taken.
-pub(crate) struct Listeners {
+pub(crate) struct Started {
     pub(crate) proxy: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) metrics: Option<SocketAddr>,
+    /// An admin key that was made up and that nobody knows yet.
+    pub(crate) admin_key: Option<Secret>,
+}
+
+/// Where resources come from, opened.
+struct Source {
+    first: Change,
+    follow: Follow,
+    /// What administrators read and write, if there is something.
+    store: Option<Arc<dyn ConfigStore>>,
+    /// Whether it is ours to write.
+    is_embedded: bool,
 }
 
 /// Puts the gateway together and serves until it is told to stop.
@@ -48,7 +65,7 @@ pub(crate) struct Listeners {
 pub(crate) fn run(
     settings: &Settings,
     resources: Resources,
-    started: impl FnOnce(&Listeners),
+    started: impl FnOnce(&Started),
 ) -> anyhow::Result<()> {
     // The TLS of this process, towards clients and upstreams.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -69,8 +86,9 @@ pub(crate) fn run(
         .build()?;
     let metrics = Metrics::new(metrics_settings(settings));
     let counts = metrics.config();
-    let (first, follow) = runtime.block_on(load(settings, resources))?;
-    resources::apply(&config, &counts, first);
+    let source = runtime.block_on(load(settings, resources))?;
+    config.describe(source.follow.source());
+    resources::apply(&config, &counts, [source.first]);
 
     // One gateway for each worker, with connections of its own and everything else shared.
     let (observers, flush) = observers(settings, &metrics)?;
@@ -82,6 +100,7 @@ pub(crate) fn run(
             .limits(limit::Memory::new()),
         GatewayBuilder::observe_shared,
     );
+    let for_admin = shared.clone();
     let transport = transport_settings(settings);
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
@@ -99,10 +118,22 @@ pub(crate) fn run(
     }
     .bind()?;
     let side = metrics_listener(settings, metrics, &config)?;
-    let listeners = Listeners {
-        proxy: proxy.addr(),
-        metrics: side.as_ref().map(Aside::addr),
+    let made_up = made_up_key(settings, source.is_embedded)?;
+    let admin = match source.store {
+        Some(store) => {
+            let client = Client::new(transport_settings(settings))?;
+            let gateway = for_admin.transport(client).build()?;
+            admin_listener(settings, (store, &config), made_up.as_ref(), gateway)?
+        }
+        None => None,
     };
+    let listeners = Started {
+        proxy: proxy.addr(),
+        admin: admin.as_ref().map(Aside::addr),
+        metrics: side.as_ref().map(Aside::addr),
+        admin_key: made_up.as_ref().and_then(|made_up| made_up.key.clone()),
+    };
+    let follow = source.follow;
 
     // Serve, follow the resources, heed signals.
     let ended = runtime.block_on(async {
@@ -111,6 +142,9 @@ pub(crate) fn run(
         let reload = follow.reload();
         let serving = async {
             started(&listeners);
+            if let Some(Err(error)) = made_up.as_ref().map(MadeUp::told) {
+                tracing::error!(%error, "the admin key cannot be remembered: the next start makes up another");
+            }
             proxy.run(gateway, shutdown.clone()).await
         };
         tokio::select! {
@@ -150,15 +184,73 @@ fn metrics_listener(
         return Ok(None);
     }
     let answer = status(metrics, &prometheus.path, config);
-    aside("metrics", prometheus.addr, answer).map(Some)
+    let listener = ListenerSettings::new(prometheus.addr);
+    aside("metrics", listener, get_only(answer)).map(Some)
+}
+
+/// Serves administrators on the side, if the settings want it.
+fn admin_listener(
+    settings: &Settings,
+    (store, config): (Arc<dyn ConfigStore>, &Config),
+    made_up: Option<&MadeUp>,
+    gateway: Gateway,
+) -> anyhow::Result<Option<Aside>> {
+    let Some(admin) = &settings.admin else {
+        return Ok(None);
+    };
+    let configured = admin.keys.iter().map(|key| KeyHash::of(key.expose()));
+    let keys = configured.chain(made_up.map(|made_up| made_up.hash));
+    let service = Admin::over(store)
+        .keys(AdminKeys::hashed(keys))
+        .config(config.clone())
+        .gateway(gateway)
+        .build();
+    let listener = ListenerSettings {
+        tls: admin.tls.clone().map(tls_files),
+        ..ListenerSettings::new(admin.addr)
+    };
+    aside("admin", listener, service).map(Some)
+}
+
+/// The admin key of a store that is ours, unless keys are configured.
+fn made_up_key(settings: &Settings, is_embedded: bool) -> anyhow::Result<Option<MadeUp>> {
+    let admin = settings.admin.as_ref().filter(|_| is_embedded);
+    admin
+        .filter(|admin| admin.keys.is_empty())
+        .map(|_| MadeUp::of(&settings.data_dir))
+        .transpose()
 }
 
 /// Loads the resources for the first time; what comes later is to be followed.
-async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<(Change, Follow)> {
+async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Source> {
     match (resources, &settings.resources_file) {
-        (Resources::Memory(entries), _) => Ok((Change::Reset(entries), Follow::Nothing)),
-        (Resources::File, Some(path)) => Follow::file(path).await,
-        (Resources::File, None) => anyhow::bail!("`resources_file` is required"),
+        (Resources::Memory(entries), _) => Ok(Source {
+            first: Change::Reset(entries),
+            follow: Follow::Nothing,
+            store: None,
+            is_embedded: false,
+        }),
+        (Resources::Settings, Some(path)) => {
+            let place = path.display();
+            let mirror = Mirror::new(format!("resources come from {place}: change them there"));
+            let (first, follow) = Follow::file(path, mirror.clone()).await?;
+            Ok(Source {
+                first,
+                follow,
+                store: Some(Arc::new(mirror)),
+                is_embedded: false,
+            })
+        }
+        (Resources::Settings, None) => {
+            let store = Embedded::open(&settings.data_dir)?;
+            let (first, follow) = Follow::store(&store).await?;
+            Ok(Source {
+                first,
+                follow,
+                store: Some(Arc::new(store)),
+                is_embedded: true,
+            })
+        }
     }
 }
 
@@ -168,10 +260,18 @@ fn status(
     path: &str,
     config: &Config,
 ) -> impl Fn(&http::Request<()>) -> http::Response<Body> + Send + Sync + 'static {
-    let (path, config) = (path.to_owned(), config.clone());
+    let (path, config, counts) = (path.to_owned(), config.clone(), metrics.config());
     move |request| {
         let (status, content_type, body) = match request.uri().path() {
-            asked if asked == path => (200, metrics::CONTENT_TYPE, metrics.render()),
+            asked if asked == path => {
+                resources::measure(&config, &counts);
+                (200, metrics::CONTENT_TYPE, metrics.render())
+            }
+            "/status/config" => (
+                200,
+                "application/json",
+                config.status().to_json().to_string(),
+            ),
             "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
             "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),
             _ => (404, "text/plain", "no such path\n".to_owned()),
@@ -260,12 +360,16 @@ fn metrics_settings(settings: &Settings) -> MetricsSettings {
 fn listener(settings: &Settings) -> ListenerSettings {
     let tls = settings.proxy.tls.clone();
     ListenerSettings {
-        tls: tls.map(|tls| TlsFiles {
-            cert_file: tls.cert_file,
-            key_file: tls.key_file,
-        }),
+        tls: tls.map(tls_files),
         idle_timeout: settings.downstream.idle_timeout,
         ..ListenerSettings::new(settings.proxy.addr)
+    }
+}
+
+fn tls_files(tls: ServerTls) -> TlsFiles {
+    TlsFiles {
+        cert_file: tls.cert_file,
+        key_file: tls.key_file,
     }
 }
 

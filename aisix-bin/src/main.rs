@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod admin_key;
 mod assemble;
 mod cli;
 mod resources;

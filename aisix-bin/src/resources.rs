@@ -1,19 +1,27 @@
 //! Following the resources while the process runs.
 
-use std::{path::Path, time::SystemTime};
+use std::{path::Path, pin::Pin, time::SystemTime};
 
-use aisix_core::config::{Change, Config};
+use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
-use aisix_sources::file::{Reloader, Watch};
+use aisix_sources::{
+    embedded::Embedded,
+    file::{Reloader, Watch},
+};
 use anyhow::Context;
 use futures_util::StreamExt;
+
+/// How many changes are one swap at most.
+const TOGETHER: usize = 1_024;
 
 /// What is followed after the start.
 pub(crate) enum Follow {
     /// Nothing will change.
     Nothing,
-    /// A file.
-    File(Watch, Reloader),
+    /// A file, and what shows it to administrators.
+    File(Watch, Reloader, Mirror),
+    /// The edits of a store.
+    Store(Pin<Box<dyn ConfigSource + Send>>),
 }
 
 // === impl Follow ===
@@ -24,20 +32,44 @@ impl Follow {
     /// # Errors
     ///
     /// Everything that is wrong with the file.
-    pub(crate) async fn file(path: &Path) -> anyhow::Result<(Change, Self)> {
+    pub(crate) async fn file(path: &Path, mirror: Mirror) -> anyhow::Result<(Change, Self)> {
         let mut watch = Watch::new(path, variable)?;
         let reloader = watch.reloader();
         let first = watch.next().await.context("the file is not read")?;
         // The message is the whole report; its source would say it once more.
         let first = first.map_err(|error| anyhow::anyhow!("{error}"))?;
-        Ok((first, Self::File(watch, reloader)))
+        mirror.apply(&first);
+        Ok((first, Self::File(watch, reloader, mirror)))
+    }
+
+    /// Reads a store for the first time, to be followed from there on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) async fn store(store: &Embedded) -> anyhow::Result<(Change, Self)> {
+        let mut changes = Box::pin(store.changes());
+        let first = changes.next().await.context("the store was closed")?;
+        Ok((first?, Self::Store(changes)))
+    }
+
+    /// What the status calls it.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            name: match self {
+                Self::Nothing => "memory",
+                Self::File(..) => "file",
+                Self::Store(_) => "embedded",
+            },
+            ..Source::default()
+        }
     }
 
     /// What a SIGHUP does.
     pub(crate) fn reload(&self) -> impl FnMut() + use<> {
         let reloader = match self {
-            Self::Nothing => None,
-            Self::File(_, reloader) => Some(reloader.clone()),
+            Self::Nothing | Self::Store(_) => None,
+            Self::File(_, reloader, _) => Some(reloader.clone()),
         };
         move || match &reloader {
             Some(reloader) => reloader.reload(),
@@ -45,18 +77,43 @@ impl Follow {
         }
     }
 
-    /// Applies changes as they come, each in one swap, and says so. Never ends.
+    /// Applies changes as they come, those that are ready together in one swap. Never ends.
     pub(crate) async fn run(self, config: &Config, metrics: &ConfigMetrics) {
-        if let Self::File(mut watch, _) = self {
-            while let Some(item) = watch.next().await {
-                match item {
-                    Ok(change) => {
-                        apply(config, metrics, change);
-                        tracing::info!("resources file reloaded");
+        match self {
+            Self::Nothing => {}
+            Self::File(mut watch, _, mirror) => {
+                while let Some(item) = watch.next().await {
+                    match item {
+                        Ok(change) => {
+                            mirror.apply(&change);
+                            apply(config, metrics, [change]);
+                            tracing::info!("resources file reloaded");
+                        }
+                        Err(error) => {
+                            metrics.reload_failed(ReloadFailure::Validate);
+                            let message = error.to_string();
+                            config.failed("validate", bounded(&message));
+                            tracing::warn!("{message}");
+                        }
                     }
-                    Err(error) => {
-                        metrics.reload_failed(ReloadFailure::Validate);
-                        tracing::warn!("{error}");
+                }
+            }
+            Self::Store(changes) => {
+                let mut batches = changes.ready_chunks(TOGETHER);
+                while let Some(batch) = batches.next().await {
+                    let mut changes = Vec::with_capacity(batch.len());
+                    for item in batch {
+                        match item {
+                            Ok(change) => changes.push(change),
+                            Err(error) => {
+                                metrics.reload_failed(ReloadFailure::Fetch);
+                                config.failed("fetch", error.to_string());
+                                tracing::error!("the store cannot be read: {error}");
+                            }
+                        }
+                    }
+                    if !changes.is_empty() {
+                        apply(config, metrics, changes);
                     }
                 }
             }
@@ -65,11 +122,44 @@ impl Follow {
     }
 }
 
-/// Applies a change and counts it.
-pub(crate) fn apply(config: &Config, metrics: &ConfigMetrics, change: Change) {
-    config.apply([change]).log();
+/// Applies changes and counts them.
+pub(crate) fn apply(
+    config: &Config,
+    metrics: &ConfigMetrics,
+    changes: impl IntoIterator<Item = Change>,
+) {
+    config.apply(changes).log();
     metrics.reloaded(SystemTime::now());
-    metrics.applied_revision(config.current().sequence());
+}
+
+/// Brings the metrics up to date. Called when somebody reads them, since it looks at everything.
+pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
+    let status = config.status();
+    let counts = |counts: Vec<(Kind, usize)>| -> Vec<(&'static str, u64)> {
+        let counts = counts.into_iter();
+        counts
+            .map(|(kind, count)| (kind.as_str(), count as u64))
+            .collect()
+    };
+    metrics.rejected(&counts(status.rejected_by_kind()));
+    metrics.stale_served(&counts(status.stale_by_kind()));
+    let mut partial: Vec<(Kind, usize)> = Vec::new();
+    for (kind, _, count) in &status.partial {
+        match partial.last_mut() {
+            Some((last, sum)) if last == kind => *sum += count,
+            _ => partial.push((*kind, *count)),
+        }
+    }
+    metrics.partially_compatible(&counts(partial));
+    if let Some(applied) = &status.applied {
+        metrics.applied_revision(applied.revision.unwrap_or(applied.sequence));
+        metrics.served_hash(&applied.hash);
+    }
+}
+
+/// The beginning of a message that may be a long list.
+fn bounded(message: &str) -> String {
+    message.chars().take(4_096).collect()
 }
 
 /// What an environment variable holds.

@@ -1,9 +1,13 @@
 //! The command line.
 
+mod greeting;
 mod quickstart;
 mod validate;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -13,7 +17,8 @@ use crate::{assemble, settings::Settings, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "aisix", version)]
 pub(crate) struct Cli {
-    /// The configuration file: YAML, TOML or JSON.
+    /// The configuration file: YAML, TOML or JSON. Without one, serve on 127.0.0.1 and keep everything
+    /// in ./aisix-data.
     #[arg(short, long, env = "AISIX_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -40,23 +45,22 @@ impl Cli {
         match self.command {
             Some(Command::Validate { resources }) => validate::run(&resources),
             Some(Command::Quickstart) => quickstart::run(),
-            None => match self.config {
-                Some(config) => serve(&config),
-                None => {
-                    complain(
-                        "there is nothing to serve: name a configuration file with --config, or try `aisix quickstart`",
-                    );
-                    ExitCode::from(2)
-                }
-            },
+            None => serve(self.config.as_deref()),
         }
     }
 }
 
-fn serve(config: &std::path::Path) -> ExitCode {
-    match Settings::load(Some(config), std::env::vars()) {
+/// Serves what the settings say; without a file, on this machine only.
+fn serve(config: Option<&Path>) -> ExitCode {
+    let settings = match config {
+        Some(path) => Settings::load(path, std::env::vars()),
+        None => Settings::local(std::env::vars()),
+    };
+    match settings {
         Ok((settings, warnings)) => start(&settings, warnings, |settings| {
-            assemble::run(settings, assemble::Resources::File, |_| {})
+            assemble::run(settings, assemble::Resources::Settings, |started| {
+                greeting::print(settings, started, config.is_none());
+            })
         }),
         Err(errors) => {
             for error in errors {

@@ -63,8 +63,8 @@ pub(super) fn run() -> ExitCode {
         .collect();
     let entries = entries(&key, &vendors);
     super::start(&settings, warnings, |settings| {
-        assemble::run(settings, Resources::Memory(entries), |listeners| {
-            greet(&key, &vendors, listeners.proxy, listeners.metrics);
+        assemble::run(settings, Resources::Memory(entries), |started| {
+            greet(&key, &vendors, started.proxy, started.metrics);
         })
     })
 }

@@ -1,4 +1,4 @@
-//! The small second server: metrics and status.
+//! The small second servers: metrics and status, and the control plane.
 
 use std::{
     convert::Infallible, future::ready, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread,
@@ -38,35 +38,43 @@ impl Aside {
     }
 }
 
-/// Answers GET and HEAD over plain HTTP by `answer`, on a thread of its own, and everything else by
-/// 405. Bodies of requests are not read. `name` is what the log calls it.
-///
-/// # Errors
-///
-/// When the port cannot be taken, or the thread cannot be started.
-pub(crate) fn aside<F>(name: &'static str, addr: SocketAddr, answer: F) -> anyhow::Result<Aside>
+/// A service that answers GET and HEAD by `answer`, and everything else by 405. Bodies of requests are
+/// not read.
+pub(crate) fn get_only<F>(answer: F) -> impl HttpService
 where
     F: Fn(&Request<()>) -> Response<Body> + Send + Sync + 'static,
 {
-    let cannot = || format!("cannot serve {name} on {addr}");
-    let settings = ListenerSettings {
-        idle_timeout: Some(IDLE),
-        ..ListenerSettings::new(addr)
-    };
-    let connections = Connections::new(&settings, Drain::new())?;
-    let mut listeners = listen::bind(addr, NonZeroUsize::MIN).with_context(cannot)?;
-    let listener = listeners.pop().expect("one was asked for");
-    let addr = listener.local_addr()?;
-
     let answer = Arc::new(answer);
-    let service = tower::service_fn(move |request: Request<Body>| {
+    tower::service_fn(move |request: Request<Body>| {
         let (head, _) = request.into_parts();
         let response = match head.method {
             Method::GET | Method::HEAD => answer(&Request::from_parts(head, ())),
             _ => use_get(),
         };
         ready(Ok::<_, Infallible>(response))
-    });
+    })
+}
+
+/// Serves on a thread of its own. `name` is what the log calls it.
+///
+/// # Errors
+///
+/// When the port cannot be taken, or the thread cannot be started.
+pub(crate) fn aside(
+    name: &'static str,
+    settings: ListenerSettings,
+    service: impl HttpService,
+) -> anyhow::Result<Aside> {
+    let addr = settings.addr;
+    let cannot = || format!("cannot serve {name} on {addr}");
+    let settings = ListenerSettings {
+        idle_timeout: Some(IDLE),
+        ..settings
+    };
+    let connections = Connections::new(&settings, Drain::new())?;
+    let mut listeners = listen::bind(addr, NonZeroUsize::MIN).with_context(cannot)?;
+    let listener = listeners.pop().expect("one was asked for");
+    let addr = listener.local_addr()?;
 
     let (stop, stopped) = oneshot::channel();
     let runtime = runtime::Builder::new_current_thread()

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! [`Proxy::bind`] takes the port, [`worker::Bound::run`] serves until [`Shutdown`] says otherwise, and
-//! [`aside()`] is the small second server for metrics and status.
+//! [`aside()`] is a small second server, for metrics and status, and for the control plane.
 
 mod aside;
 mod certificates;
@@ -28,7 +28,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use aisix_core::edge::Drain;
 
 pub(crate) use self::{
-    aside::{Aside, aside},
+    aside::{Aside, aside, get_only},
     service::HttpService,
     shutdown::Shutdown,
     signals::Signals,

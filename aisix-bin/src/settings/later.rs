@@ -8,7 +8,6 @@ const NOT_YET: &str = "is not supported yet";
 
 /// Reads the blocks; gives the key that asks for another source of resources, if one does.
 pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
-    admin(root);
     cache(root.block("cache"));
     let bedrock = "bedrock_endpoint_url";
     if root
@@ -70,20 +69,6 @@ fn managed(mut managed: Block<'_>) -> bool {
     managed.later("snapshot_cache_enabled");
     managed.finish();
     enabled
-}
-
-/// A block without `enabled` is switched on, as it always was.
-fn admin(root: &mut Block<'_>) {
-    let mut admin = root.block("admin");
-    let is_there = !admin.is_empty();
-    if admin.get("enabled", is_there) {
-        admin.error(
-            "enabled",
-            "is not supported yet: set it to false, or leave `admin` out",
-        );
-    }
-    admin.accept(&["addr", "admin_keys", "tls"]);
-    admin.finish();
 }
 
 fn cache(mut cache: Block<'_>) {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Settings,
+    admin::Admin,
     block::{Block, Notes},
     downstream::Downstream,
     env, file, later,
@@ -29,18 +30,15 @@ impl Settings {
     ///
     /// Everything that is wrong with the settings, or why the file cannot be read.
     pub(crate) fn load(
-        path: Option<&Path>,
+        path: &Path,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
-        let members = match path {
-            None => Map::new(),
-            Some(path) => file::read(path).map_err(|message| {
-                vec![SettingsError::whole(format!(
-                    "{} {message}",
-                    path.display()
-                ))]
-            })?,
-        };
+        let members = file::read(path).map_err(|message| {
+            vec![SettingsError::whole(format!(
+                "{} {message}",
+                path.display()
+            ))]
+        })?;
         if let Some(key) = FIRST_GENERATION
             .iter()
             .find(|key| members.contains_key(**key))
@@ -53,10 +51,21 @@ impl Settings {
                     .to_owned(),
             }]);
         }
-        read(members, variables, true)
+        read(members, variables, Source::Settings)
     }
 
-    /// The settings of a quickstart: only this machine can reach it. Variables override them.
+    /// The settings without a file: only this machine can reach it. Variables override them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the variables.
+    pub(crate) fn local(
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
+        read(local(), variables, Source::Settings)
+    }
+
+    /// The same for a quickstart, which has no administrators.
     ///
     /// # Errors
     ///
@@ -64,22 +73,35 @@ impl Settings {
     pub(crate) fn quickstart(
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
-        let settings = json!({
+        read(local(), variables, Source::Memory)
+    }
+}
+
+/// Where resources come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The settings say it.
+    Settings,
+    /// The process itself.
+    Memory,
+}
+
+fn local() -> Map<String, Value> {
+    let settings = json!({
             "proxy": {"addr": "127.0.0.1:3000"},
             "observability": {"metrics": {"prometheus": {"addr": "127.0.0.1:9090"}}},
             "shutdown": {"min_drain_secs": 0},
-        });
-        let Value::Object(members) = settings else {
-            return Err(Vec::new());
-        };
-        read(members, variables, false)
+    });
+    match settings {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }
 
 fn read(
     mut members: Map<String, Value>,
     variables: impl Iterator<Item = (String, String)>,
-    needs_source: bool,
+    source: Source,
 ) -> Result<(Settings, Vec<Warning>), Vec<SettingsError>> {
     let mut notes = Notes::default();
     env::merge(&mut members, variables, &mut notes);
@@ -93,25 +115,19 @@ fn read(
         let shutdown = Shutdown::read(root.block("shutdown"));
         ratelimit::check(root.block("ratelimit"));
         let sources = later::check(&mut root);
-        match (&resources_file, sources) {
-            (Some(_), Some(other)) => {
-                root.error(
-                    "resources_file",
-                    format!("and `{other}` exclude each other"),
-                );
-            }
-            (None, None) if needs_source && !notes.mentions("resources_file") => {
-                root.error(
-                    "resources_file",
-                    "is required: it says where resources come from",
-                );
-            }
-            _ => {}
+        if let (Some(_), Some(other)) = (&resources_file, sources) {
+            let message = format!("and `{other}` exclude each other");
+            root.error("resources_file", message);
         }
+        let data_dir = root.get("data_dir", PathBuf::from("aisix-data"));
+        let from_file = resources_file.is_some() || notes.mentions("resources_file");
+        let admin = Admin::read(root.block("admin"), from_file);
         root.finish();
         // An address that could not be read has left an error, so nobody sees what stands for it.
         proxy.map(|proxy| Settings {
             resources_file,
+            data_dir,
+            admin: admin.filter(|_| source == Source::Settings),
             proxy,
             observability,
             upstream,

@@ -4,6 +4,7 @@
 //! wrong is reported at once. What a later version serves is refused with a word; variables without
 //! effect, and keys that only later revisions know, are warnings.
 
+mod admin;
 mod block;
 mod downstream;
 mod env;
@@ -26,16 +27,20 @@ mod tests;
 use std::path::PathBuf;
 
 use self::{
-    downstream::Downstream, observability::Observability, proxy::Proxy, shutdown::Shutdown,
-    upstream::Upstream,
+    admin::Admin, downstream::Downstream, observability::Observability, proxy::Proxy,
+    shutdown::Shutdown, upstream::Upstream,
 };
-pub(crate) use self::{problem::Warning, rewrite::UrlRewrite};
+pub(crate) use self::{problem::Warning, proxy::ServerTls, rewrite::UrlRewrite};
 
 /// The bootstrap settings of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// `resources_file`: the file of resources. Required, except for a quickstart.
+    /// `resources_file`: the file of resources. Default: none, they are kept in `data_dir`.
     pub(crate) resources_file: Option<PathBuf>,
+    /// `data_dir`: the directory of the embedded store. Default: `aisix-data`.
+    pub(crate) data_dir: PathBuf,
+    /// `admin`: the listener for administrators, if there is one.
+    pub(crate) admin: Option<Admin>,
     /// `proxy`: the listener for callers.
     pub(crate) proxy: Proxy,
     /// `observability`: logs and metrics.

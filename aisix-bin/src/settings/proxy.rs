@@ -107,7 +107,7 @@ fn request_id(mut block: Block<'_>) -> RequestId {
 // === impl ServerTls ===
 
 impl ServerTls {
-    fn read(mut block: Block<'_>) -> Option<Self> {
+    pub(super) fn read(mut block: Block<'_>) -> Option<Self> {
         if block.is_empty() {
             return None;
         }

@@ -10,7 +10,7 @@ fn load_as(name: &str, text: &str, variables: &[(&str, &str)]) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
-    Settings::load(Some(&path), owned(variables))
+    Settings::load(&path, owned(variables))
 }
 
 fn owned(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
@@ -49,6 +49,8 @@ fn errors(more: &str) -> Vec<String> {
 fn what_is_not_said_has_its_default() {
     let Settings {
         resources_file,
+        data_dir,
+        admin,
         proxy,
         observability,
         upstream,
@@ -57,6 +59,11 @@ fn what_is_not_said_has_its_default() {
     } = settings(MINIMAL);
     let secs = |secs| Some(Duration::from_secs(secs));
     assert_eq!(resources_file, Some(PathBuf::from("r.yaml")));
+    assert_eq!(data_dir, PathBuf::from("aisix-data"));
+    assert!(
+        admin.is_none(),
+        "with a file, administrators are to be asked for"
+    );
     assert_eq!(proxy.addr.to_string(), "0.0.0.0:3000");
     assert_eq!(proxy.request_body_limit, 0);
     assert_eq!(proxy.tls, None);
@@ -209,7 +216,7 @@ fn a_file_that_cannot_be_read_is_one_error_without_its_text() {
         assert!(shown.contains(expected), "{shown}");
         assert!(!shown.contains("sk-hidden"), "{shown}");
     }
-    let missing = Settings::load(Some("/nowhere/c.yaml".as_ref()), owned(&[])).unwrap_err();
+    let missing = Settings::load("/nowhere/c.yaml".as_ref(), owned(&[])).unwrap_err();
     let shown = missing[0].to_string();
     assert!(
         shown.starts_with("/nowhere/c.yaml cannot be read: "),
@@ -263,7 +270,7 @@ fn the_environment_alone_is_enough() {
         ("AISIX_RESOURCES_FILE", "r.yaml"),
         ("AISIX_PROXY__ADDR", "127.0.0.1:4000"),
     ];
-    let (settings, _) = Settings::load(None, owned(&variables)).expect("complete");
+    let (settings, _) = Settings::local(owned(&variables)).expect("complete");
     assert_eq!(settings.proxy.addr.port(), 4000);
 }
 
@@ -389,10 +396,6 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
             "`managed.enabled` is not supported yet",
         ),
         (
-            "admin: {admin_keys: [sk-hidden]}",
-            "`admin.enabled` is not supported yet: set it to false, or leave `admin` out",
-        ),
-        (
             "ratelimit: {backend: redis}",
             "`ratelimit.backend` `redis` is not supported yet",
         ),
@@ -419,11 +422,7 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
 }
 
 #[test]
-fn resources_come_from_exactly_one_source() {
-    assert_eq!(
-        errors_with_env("proxy: {addr: '0.0.0.0:1'}", &[]),
-        ["`resources_file` is required: it says where resources come from"]
-    );
+fn resources_do_not_come_from_two_sources() {
     assert_eq!(
         errors("etcd: {endpoints: ['http://e']}"),
         [
@@ -439,6 +438,62 @@ fn resources_come_from_exactly_one_source() {
         errors_with_env("managed: {enabled: true}\nproxy: {addr: '0.0.0.0:1'}", &[]),
         ["`managed.enabled` is not supported yet"]
     );
+}
+
+#[test]
+fn without_a_source_resources_are_kept_here_and_administered_from_this_machine() {
+    let settings = settings("proxy: {addr: '0.0.0.0:1'}");
+    assert_eq!(settings.resources_file, None);
+    assert_eq!(settings.data_dir, PathBuf::from("aisix-data"));
+    let admin = settings.admin.expect("there is somebody to write");
+    assert_eq!(admin.addr.to_string(), "127.0.0.1:3001");
+    assert!(admin.keys.is_empty() && admin.tls.is_none());
+    assert_eq!(
+        errors_with_env("data_dir: /var/lib/aisix", &[]),
+        ["`proxy.addr` is required"]
+    );
+
+    let (local, warnings) = Settings::local(owned(&[("AISIX_DATA_DIR", "/d")])).expect("complete");
+    assert_eq!(local.proxy.addr.to_string(), "127.0.0.1:3000");
+    assert_eq!(local.data_dir, PathBuf::from("/d"));
+    let prometheus = local.observability.metrics.prometheus;
+    assert_eq!(prometheus.addr.to_string(), "127.0.0.1:9090");
+    assert!(local.admin.is_some() && warnings.is_empty());
+}
+
+#[test]
+fn administrators_have_a_listener_and_keys() {
+    let admin = "admin: {addr: '127.0.0.1:5', admin_keys: [' one ', two], tls: {cert_file: c, key_file: k}}";
+    let settings = settings(&format!("{MINIMAL}{admin}"));
+    let admin = settings.admin.expect("it was asked for");
+    assert_eq!(admin.addr.port(), 5);
+    let keys: Vec<_> = admin
+        .keys
+        .iter()
+        .map(aisix_core::config::Secret::expose)
+        .collect();
+    assert_eq!(keys, ["one", "two"]);
+    assert!(admin.tls.is_some());
+
+    assert_eq!(
+        errors("admin: {addr: '127.0.0.1:5'}"),
+        ["`admin.admin_keys` needs at least one key; or set `admin.enabled` to false"]
+    );
+    assert_eq!(
+        errors("admin: {admin_keys: [a, ' '], key: x}"),
+        [
+            "`admin.admin_keys[1]` must not be empty",
+            "`admin.key` is not a known key",
+        ]
+    );
+    let by_variables = [("AISIX_ADMIN__ADMIN_KEYS", "a, b")];
+    let (settings, _) = with_env(MINIMAL, &by_variables);
+    assert_eq!(settings.admin.expect("asked for").keys.len(), 2);
+    let (settings, _) = with_env(
+        "proxy: {addr: '0.0.0.0:1'}",
+        &[("AISIX_ADMIN__ENABLED", "false")],
+    );
+    assert!(settings.admin.is_none());
 }
 
 #[test]
@@ -571,6 +626,7 @@ fn no_message_repeats_a_value() {
 fn a_quickstart_needs_nothing_and_is_reached_from_this_machine_only() {
     let (settings, warnings) = Settings::quickstart(owned(&[])).expect("complete");
     assert_eq!(settings.resources_file, None);
+    assert!(settings.admin.is_none(), "there is nothing to write");
     assert_eq!(settings.proxy.addr.to_string(), "127.0.0.1:3000");
     let prometheus = settings.observability.metrics.prometheus;
     assert_eq!(prometheus.addr.to_string(), "127.0.0.1:9090");

@@ -35,6 +35,8 @@ pub enum Change {
     Delete(Key),
     /// These belong together: nobody sees some of them without the others.
     Together(Vec<Self>),
+    /// Everything up to this revision of the source has been told.
+    At(u64),
 }
 
 // === impl Key ===

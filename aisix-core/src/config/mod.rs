@@ -17,6 +17,7 @@ mod secret;
 mod snapshot;
 mod source;
 mod state;
+pub mod status;
 pub mod store;
 
 pub use self::{
@@ -28,5 +29,6 @@ pub use self::{
     snapshot::Snapshot,
     source::{ConfigSource, SourceError},
     state::States,
+    status::Status,
     store::ConfigStore,
 };

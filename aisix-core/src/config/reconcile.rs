@@ -1,15 +1,24 @@
 //! The configuration of a process: changes in, snapshots out.
 
-use std::{collections::HashMap, fmt, pin::pin, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    pin::pin,
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States,
+    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States, Status,
     compile::Compiler,
+    glob::Glob,
     resource::{Kind, Model, Resource, Strictness, decode},
+    status::{self, Applied, Failure, Source, Troubles},
 };
 use crate::upstream::{Registry, Settings};
 
@@ -20,6 +29,8 @@ pub struct Config(Arc<Shared>);
 struct Shared {
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
+    /// The revision of the source up to which everything is served.
+    revision: watch::Sender<Option<u64>>,
 }
 
 /// Builds a [`Config`].
@@ -35,12 +46,23 @@ struct Writer {
     next: Snapshot,
     rows: HashMap<Key, Row>,
     /// The models that use a provider key.
-    users: HashMap<Arc<str>, Vec<Arc<str>>>,
+    users: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    troubles: Troubles,
+    source: Source,
+    revision: Option<u64>,
+    applied_at: Timestamp,
+    last_reload: Option<(bool, Timestamp)>,
+    last_failure: Option<Failure>,
+    /// The hash of a sequence, made when somebody asks.
+    hash: Option<(u64, String)>,
 }
 
 struct Row {
-    value: serde_json::Value,
+    /// The document as canonical JSON, which takes a fraction of the memory of a tree.
+    json: Box<str>,
     resource: Resource,
+    /// The fields that were left out.
+    unknown: Vec<String>,
 }
 
 // === impl ConfigBuilder ===
@@ -74,7 +96,15 @@ impl ConfigBuilder {
                 next: Snapshot::default(),
                 rows: HashMap::new(),
                 users: HashMap::new(),
+                troubles: Troubles::default(),
+                source: Source::default(),
+                revision: None,
+                applied_at: Timestamp::UNIX_EPOCH,
+                last_reload: None,
+                last_failure: None,
+                hash: None,
             }),
+            revision: watch::Sender::new(None),
         }))
     }
 
@@ -119,10 +149,48 @@ impl Config {
         for change in changes {
             writer.change(change, &mut report);
         }
+        let now = Timestamp::now();
         writer.next.loaded = true;
         writer.next.sequence += 1;
+        writer.applied_at = now;
+        writer.last_reload = Some((true, now));
         self.0.current.store(Arc::new(writer.next.clone()));
+        self.0.revision.send_replace(writer.revision);
         report
+    }
+
+    /// Waits until everything up to this revision of the source is served.
+    ///
+    /// The source must tell its revisions ([`Change::At`]), and somebody must apply what it tells.
+    pub async fn until(&self, revision: u64) {
+        let mut told = self.0.revision.subscribe();
+        let reached = told.wait_for(|now| now.is_some_and(|now| now >= revision));
+        // The sender is ours, so it is never gone.
+        let _ = reached.await;
+    }
+
+    /// Says where the configuration comes from, for [`status`](Self::status).
+    pub fn describe(&self, source: Source) {
+        self.0.writer.lock().source = source;
+    }
+
+    /// Says that a reload was not taken; `reason` is `fetch`, `parse` or `validate`. The message must not
+    /// hold secrets.
+    pub fn failed(&self, reason: &'static str, message: impl Into<String>) {
+        let (at, message) = (Timestamp::now(), message.into());
+        let mut writer = self.0.writer.lock();
+        writer.last_reload = Some((false, at));
+        writer.last_failure = Some(Failure {
+            reason,
+            message,
+            at,
+        });
+    }
+
+    /// How the configuration stands. Costs time that grows with it, if it has changed since the last
+    /// call.
+    pub fn status(&self) -> Status {
+        self.0.writer.lock().status()
     }
 
     /// Applies what `source` yields for as long as it is polled; changes that are ready together are
@@ -139,6 +207,7 @@ impl Config {
                     Ok(change) => changes.push(change),
                     Err(error) => {
                         tracing::warn!(%error, "configuration source failed; keeping the previous state");
+                        self.failed("fetch", error.to_string());
                     }
                 }
             }
@@ -168,12 +237,12 @@ impl Writer {
                     self.change(change, report);
                 }
             }
+            Change::At(revision) => self.revision = Some(revision),
         }
     }
 
     fn reset(&mut self, entries: Vec<Entry>, report: &mut Report) {
-        let kept: std::collections::HashSet<Key> =
-            entries.iter().map(|entry| entry.key.clone()).collect();
+        let kept: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
         let gone: Vec<Key> = self
             .rows
             .keys()
@@ -183,6 +252,7 @@ impl Writer {
         for key in gone {
             self.delete(&key);
         }
+        self.troubles.retain(|key| kept.contains(key));
         for entry in entries {
             self.put(entry, report);
         }
@@ -190,18 +260,35 @@ impl Writer {
 
     fn put(&mut self, entry: Entry, report: &mut Report) {
         let Entry { key, value, .. } = entry;
-        if self.rows.get(&key).is_some_and(|row| row.value == value) {
+        let json = status::canonical(&value);
+        if let Some(row) = self.rows.get(&key)
+            && row.json == json
+        {
+            self.troubles.applied(&key, &row.unknown);
             return;
         }
-        match decode(key.kind, value.clone(), Strictness::Lenient) {
-            Err(errors) => report.rejected.push(Rejection { key, errors }),
+        match decode(key.kind, value, Strictness::Lenient) {
+            Err(errors) => {
+                let rejection = Rejection { key, errors };
+                let is_stale = self.rows.contains_key(&rejection.key);
+                self.troubles
+                    .rejected(&rejection, is_stale, Timestamp::now());
+                report.rejected.push(rejection);
+            }
             Ok(decoded) => {
+                self.troubles.applied(&key, &decoded.unknown);
+                let unknown = decoded.unknown.clone();
                 if !decoded.unknown.is_empty() {
                     report.unknown.push((key.clone(), decoded.unknown));
                 }
                 self.remove(&key);
                 let resource = decoded.resource;
-                self.rows.insert(key.clone(), Row { value, resource });
+                let row = Row {
+                    json,
+                    resource,
+                    unknown,
+                };
+                self.rows.insert(key.clone(), row);
                 self.insert(&key);
             }
         }
@@ -210,6 +297,7 @@ impl Writer {
     fn delete(&mut self, key: &Key) {
         self.remove(key);
         self.rows.remove(key);
+        self.troubles.gone(key);
         if key.kind == Kind::ProviderKey {
             self.recompile_users(&key.id);
         }
@@ -223,10 +311,13 @@ impl Writer {
         match &row.resource {
             Resource::Model(model) => {
                 remove_model(&mut self.next, &key.id, model);
-                if let Some(users) = self.users.get_mut(model.provider_key_id.as_str()) {
-                    users.retain(|user| *user != key.id);
+                let provider_key = model.provider_key_id.as_str();
+                if let Some(users) = self.users.get_mut(provider_key) {
+                    users.remove(&key.id);
+                    if users.is_empty() {
+                        self.users.remove(provider_key);
+                    }
                 }
-                self.users.retain(|_, users| !users.is_empty());
             }
             Resource::ApiKey(api_key) => {
                 for hash in [Some(api_key.key_hash), api_key.previous_key_hash] {
@@ -248,7 +339,7 @@ impl Writer {
         match &row.resource {
             Resource::Model(model) => {
                 let users = self.users.entry(model.provider_key_id.as_str().into());
-                users.or_default().push(key.id.clone());
+                users.or_default().insert(key.id.clone());
                 let compiled = self.compile_model(&key.id, model);
                 insert_model(&mut self.next, compiled);
             }
@@ -257,6 +348,36 @@ impl Writer {
                 self.next.callers.extend(callers);
             }
             Resource::ProviderKey(_) => self.recompile_users(&key.id),
+        }
+    }
+
+    fn status(&mut self) -> Status {
+        let sequence = self.next.sequence;
+        let applied = self.next.loaded.then(|| {
+            let hash = match self.hash.take() {
+                Some((of, hash)) if of == sequence => hash,
+                _ => status::hash(self.rows.iter().map(|(key, row)| (key, &*row.json))),
+            };
+            self.hash = Some((sequence, hash.clone()));
+            let counts = Kind::ALL.into_iter().map(|kind| {
+                let of_kind = self.rows.keys().filter(|key| key.kind == kind);
+                (kind, of_kind.count())
+            });
+            Applied {
+                revision: self.revision,
+                sequence,
+                at: self.applied_at,
+                hash,
+                counts: counts.filter(|(_, count)| *count > 0).collect(),
+            }
+        });
+        Status {
+            source: self.source.clone(),
+            applied,
+            last_reload: self.last_reload,
+            last_failure: self.last_failure.clone(),
+            rejected: self.troubles.all_rejected(),
+            partial: self.troubles.fields(),
         }
     }
 
@@ -310,12 +431,15 @@ fn remove_model(next: &mut Snapshot, id: &Arc<str>, model: &Model) {
     if next.models.get(name).is_some_and(|found| found.id == *id) {
         next.models.remove(name);
     }
-    let key = next
-        .wildcards
-        .iter()
-        .find(|(_, found)| found.id == *id)
-        .map(|(key, _)| key.clone());
-    if let Some(key) = key {
-        next.wildcards.remove(&key);
+    if name.contains('*') {
+        let length = Glob::new(name).literal_len();
+        let key = (std::cmp::Reverse(length), Arc::from(name));
+        if next
+            .wildcards
+            .get(&key)
+            .is_some_and(|found| found.id == *id)
+        {
+            next.wildcards.remove(&key);
+        }
     }
 }

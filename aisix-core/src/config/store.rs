@@ -1,9 +1,10 @@
 //! Where configuration is kept and written.
 
-use std::{error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::{Change, Entry, Key, Kind};
@@ -139,6 +140,90 @@ pub enum StoreErrorKind {
     ReadOnly,
     /// The store cannot be reached, or cannot keep what it is given.
     Unavailable,
+}
+
+/// A store that shows what a source has told, and is written there. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Mirror(Arc<Mirrored>);
+
+#[derive(Debug)]
+struct Mirrored {
+    written_where: String,
+    state: Mutex<(Revision, BTreeMap<Key, Stored>)>,
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// An empty mirror; the text says in a sentence where resources are written instead.
+    pub fn new(written_where: impl Into<String>) -> Self {
+        Self(Arc::new(Mirrored {
+            written_where: written_where.into(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Takes over what a source has told.
+    pub fn apply(&self, change: &Change) {
+        let mut state = self.0.state.lock();
+        let (revision, rows) = &mut *state;
+        *revision += 1;
+        mirror(rows, change);
+    }
+}
+
+fn mirror(rows: &mut BTreeMap<Key, Stored>, change: &Change) {
+    match change {
+        Change::Put(entry) => {
+            let old = rows.get(&entry.key);
+            let is_same = old.is_some_and(|old| old.entry.value == entry.value);
+            if !is_same {
+                let created = old.map_or(entry.revision, |old| old.created);
+                let entry = entry.clone();
+                rows.insert(entry.key.clone(), Stored { entry, created });
+            }
+        }
+        Change::Delete(key) => drop(rows.remove(key)),
+        Change::Together(changes) => changes.iter().for_each(|change| mirror(rows, change)),
+        Change::At(_) => {}
+        Change::Reset(entries) => {
+            let kept: std::collections::HashSet<&Key> =
+                entries.iter().map(|entry| &entry.key).collect();
+            rows.retain(|key, _| kept.contains(key));
+            for entry in entries {
+                mirror(rows, &Change::Put(entry.clone()));
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ConfigStore for Mirror {
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(self.0.state.lock().0)
+    }
+
+    async fn list(&self, kind: Option<Kind>) -> Result<Listing, StoreError> {
+        let state = self.0.state.lock();
+        let of_kind = |stored: &&Stored| kind.is_none_or(|kind| stored.entry.key.kind == kind);
+        Ok(Listing {
+            revision: state.0,
+            entries: state.1.values().filter(of_kind).cloned().collect(),
+        })
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        Ok(self.0.state.lock().1.get(key).cloned())
+    }
+
+    async fn commit(&self, _: Option<Revision>, _: Vec<Edit>) -> Result<Revision, StoreError> {
+        let message = self.0.written_where.as_str();
+        Err(StoreError::new(StoreErrorKind::ReadOnly, message))
+    }
+
+    async fn history(&self, _: Revision) -> Result<Vec<Record>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 // === impl Changed ===

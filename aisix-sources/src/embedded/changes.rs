@@ -54,6 +54,7 @@ impl Follower {
                     let entries = rows.stored(None).map(|stored| Ok(stored?.entry));
                     let entries: Result<_, aisix_core::config::store::StoreError> =
                         entries.collect();
+                    self.ready.push_back(Change::At(revision));
                     return Some(match entries {
                         Ok(entries) => Ok(Change::Reset(entries)),
                         Err(error) => Err(SourceError::new(error.to_string())),

@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// How many changes are kept for readers that come a little late.
-const RECENT: usize = 4_096;
+/// How much is kept of edits for readers that come a little late, in bytes of JSON.
+const RECENT: usize = 4 * 1024 * 1024;
+/// What a change takes besides its document.
+const OVERHEAD: usize = 256;
 
 /// A document, and when it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct State {
     rows: Rows,
-    /// The latest edits without a gap; together not more than [`RECENT`] changes.
+    /// The latest edits without a gap; together not more than [`RECENT`].
     recent: VecDeque<Told>,
     size: usize,
 }
@@ -152,8 +154,14 @@ impl Draft {
         let revision = self.rows.revision;
         self.told.push(Told {
             revision,
-            size: changes.len().max(1),
-            change: Change::Together(changes.iter().map(|it| told(it, revision)).collect()),
+            size: OVERHEAD + changes.iter().map(|it| self.size(&it.key)).sum::<usize>(),
+            change: Change::Together(
+                changes
+                    .iter()
+                    .map(|it| told(it, revision))
+                    .chain([Change::At(revision)])
+                    .collect(),
+            ),
         });
         self.records.push(Record {
             revision,
@@ -162,6 +170,11 @@ impl Draft {
             changes,
         });
         Ok(())
+    }
+
+    fn size(&self, key: &Key) -> usize {
+        let row = self.rows.rows.get(key);
+        OVERHEAD + row.map_or(0, |row| row.json.len())
     }
 
     fn change(&mut self, change: &Change, touched: &mut Vec<Key>) {
@@ -189,6 +202,8 @@ impl Draft {
                     self.change(change, touched);
                 }
             }
+            // The store counts by itself.
+            Change::At(_) => {}
             Change::Reset(entries) => {
                 let kept: std::collections::HashSet<&Key> =
                     entries.iter().map(|entry| &entry.key).collect();

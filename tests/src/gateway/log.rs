@@ -47,14 +47,23 @@ impl Log {
 
     /// The first JSON line that `wanted` accepts, now or later; `None` when the output ends without it.
     pub(super) async fn find(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        let json = |line: &str| serde_json::from_str(line).ok().filter(&wanted);
+        self.first(json).await
+    }
+
+    /// The first line that `wanted` accepts, in the same way.
+    pub(super) async fn line(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        self.first(|line| wanted(line).then(|| line.to_owned()))
+            .await
+    }
+
+    async fn first<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut receiver = self.0.clone();
         let mut read = 0;
         loop {
             let printed = receiver.borrow_and_update().clone();
-            let new = printed.lines[read..]
-                .iter()
-                .filter_map(|line| serde_json::from_str(line).ok());
-            if let Some(found) = new.into_iter().find(&wanted) {
+            let new = &printed.lines[read..];
+            if let Some(found) = new.iter().find_map(|line| wanted(line)) {
                 return Some(found);
             }
             read = printed.lines.len();

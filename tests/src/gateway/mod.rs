@@ -27,7 +27,7 @@ use tokio::{
 pub use rustix::process::Signal;
 
 use self::log::Log;
-pub use self::setup::{KEY, Setup};
+pub use self::setup::{ADMIN_KEY, KEY, Setup};
 use crate::{client::Client, within};
 
 /// A running gateway. Dropping it kills the process.
@@ -95,6 +95,11 @@ impl Gateway {
     /// Starts the binary; the error is how it ended and all that it printed when it does not listen.
     pub async fn try_start(setup: Setup) -> Result<Self, String> {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::try_start_in(setup, directory).await
+    }
+
+    /// The same in a directory in which one has run before.
+    pub async fn try_start_in(setup: Setup, directory: TempDir) -> Result<Self, String> {
         let config = setup.write(directory.path());
         let mut command = command();
         command.arg("--config").arg(config).envs(setup.env);
@@ -149,6 +154,37 @@ impl Gateway {
     #[must_use]
     pub fn metrics_listener(&self) -> SocketAddr {
         self.metrics
+    }
+
+    /// The address of the admin listener.
+    pub async fn admin(&self) -> SocketAddr {
+        let addr = listening(&self.stdout, "admin").await;
+        addr.unwrap_or_else(|| panic!("no admin listener:\n{}", self.printed()))
+    }
+
+    /// A client of the admin listener with [`ADMIN_KEY`].
+    pub async fn administrator(&self) -> Client {
+        let client = Client::anonymous(self.admin().await);
+        client.header("authorization", &format!("Bearer {ADMIN_KEY}"))
+    }
+
+    /// Kills the process with SIGKILL, and gives its directory back.
+    pub async fn kill(mut self) -> TempDir {
+        self.child.start_kill().expect("the process is ours");
+        self.exited().await;
+        self.directory
+    }
+
+    /// The directory that the process runs in.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Waits for a line on stdout that is no JSON and that `wanted` accepts.
+    pub async fn told(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let line = within(what, self.stdout.line(wanted)).await;
+        line.unwrap_or_else(|| panic!("{what} is not told:\n{}", self.printed()))
     }
 
     /// The text of the metrics listener now.

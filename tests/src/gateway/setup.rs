@@ -13,6 +13,9 @@ use crate::upstream::{self, Flavour, Upstream};
 /// The credential of the caller that every setup defines.
 pub const KEY: &str = "sk-caller-0123456789";
 
+/// The credential of the administrator that [`Setup::embedded`] defines.
+pub const ADMIN_KEY: &str = "admin-0123456789";
+
 /// `config.yaml` and `resources.yaml` of one gateway.
 ///
 /// To begin with: free ports on 127.0.0.1, no admin listener, no drain, and one caller, [`KEY`], who
@@ -23,6 +26,7 @@ pub struct Setup {
     pub(super) resources: Value,
     pub(super) env: Vec<(String, String)>,
     provider: &'static str,
+    from_file: bool,
 }
 
 impl Setup {
@@ -42,8 +46,21 @@ impl Setup {
             resources,
             env: Vec::new(),
             provider: "openai",
+            from_file: true,
         }
         .key("caller", KEY, json!({"allowed_models": ["*"]}))
+    }
+
+    /// No resources file: an empty embedded store in the gateway's directory, and an admin listener with
+    /// [`ADMIN_KEY`] on a free port.
+    #[must_use]
+    pub fn embedded() -> Self {
+        let admin = json!({"enabled": true, "addr": "127.0.0.1:0", "admin_keys": [ADMIN_KEY]});
+        let setup = Self::new().config(json!({ "admin": admin }));
+        Self {
+            from_file: false,
+            ..setup
+        }
     }
 
     /// Adds this upstream as the provider key `upstream`, which models added later use.
@@ -114,7 +131,10 @@ impl Setup {
     pub(super) fn write(&self, directory: &Path) -> PathBuf {
         let resources = directory.join("resources.yaml");
         let config = directory.join("config.yaml");
-        let named = json!({"resources_file": resources.display().to_string()});
+        let named = match self.from_file {
+            true => json!({"resources_file": resources.display().to_string()}),
+            false => json!({}),
+        };
         let bootstrap = merged(self.config.clone(), named);
         fs::write(&resources, self.resources()).expect("the directory is writable");
         fs::write(&config, format!("{bootstrap:#}\n")).expect("the directory is writable");

@@ -1,10 +1,16 @@
-use super::{super::aside, *};
+use super::{
+    super::{aside, get_only},
+    *,
+};
 
 #[tokio::test]
 async fn the_second_server_answers_get_only() {
-    let server = aside("metrics", localhost(), |request: &Request<()>| {
-        Response::new(Body::from(request.uri().path().to_owned()))
-    })
+    let path = |request: &Request<()>| Response::new(Body::from(request.uri().path().to_owned()));
+    let server = aside(
+        "metrics",
+        ListenerSettings::new(localhost()),
+        get_only(path),
+    )
     .unwrap();
     let mut client = connect(server.addr()).await;
     assert_eq!(send(&mut client, get("/metrics")).await.body(), "/metrics");
@@ -13,7 +19,8 @@ async fn the_second_server_answers_get_only() {
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "GET, HEAD");
 
-    let taken = aside("status", server.addr(), |_| Response::default());
+    let taken = ListenerSettings::new(server.addr());
+    let taken = aside("status", taken, get_only(|_| Response::default()));
     let error = format!("{:#}", taken.unwrap_err());
     assert!(
         error.starts_with("cannot serve status on 127.0.0.1:"),
