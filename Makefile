@@ -64,8 +64,8 @@ build:
 all-tests: build sdk
 	$(run-tests) $(ALL)
 
-# What only a feature switches on: reqwest as a transport, the embedded store, and the interleavings of the
-# limit store.
+# What only a feature switches on: reqwest as a transport, the embedded store, etcd (with real etcd), and the
+# interleavings of the limit store.
 feature-tests:
 	$(run-tests) -p aisix-core -p aisix-providers -p aisix-sources --all-features --lib --tests
 
