@@ -7,4 +7,5 @@ mod doors;
 mod history;
 mod keys;
 mod models;
+mod random;
 mod resources;
