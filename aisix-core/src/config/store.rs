@@ -73,6 +73,11 @@ pub trait ConfigStore: Send + Sync + 'static {
     fn told_as(&self, revision: Revision) -> u64 {
         revision
     }
+
+    /// How many resources one commit can write. Default: any number.
+    fn most_at_once(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// A resource in a store.

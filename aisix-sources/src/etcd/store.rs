@@ -133,6 +133,11 @@ impl ConfigStore for Etcd {
         // Of what others have committed nothing is known.
         if revision <= last { told } else { 0 }
     }
+
+    fn most_at_once(&self) -> usize {
+        // Each is written with a note; the revision and the history are three operations more.
+        self.settings.transaction_operations.saturating_sub(3) / 2
+    }
 }
 
 impl Etcd {

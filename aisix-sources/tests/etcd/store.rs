@@ -183,6 +183,7 @@ async fn history_tells_who_did_what_and_keeps_a_thousand() {
 #[tokio::test]
 async fn too_much_at_once_is_refused_and_nothing_is_written() {
     let (_cluster, store) = store().await;
+    assert_eq!(store.most_at_once(), 62);
     let some = (0..62).map(|n| put(&n.to_string(), "1"));
     assert_eq!(store.commit(Some(0), vec![edit(some)]).await.unwrap(), 1);
     let many = (0..63).map(|n| put(&n.to_string(), "2"));
