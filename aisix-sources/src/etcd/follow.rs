@@ -4,10 +4,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use aisix_core::config::{Change, ConfigSource, SourceError};
 use futures_util::stream;
-use tokio::time;
+use tokio::{sync::watch::Sender, time};
 
 use super::{
-    Settings,
+    Settings, Standing,
     fault::{Fault, FaultKind},
     image::{Moment, Reader},
     layout::Layout,
@@ -20,6 +20,7 @@ use super::{
 struct Follower {
     settings: Arc<Settings>,
     layout: Arc<Layout>,
+    standing: Sender<Standing>,
     rows: Rows,
     /// Up to where everything was told.
     seen: Option<Moment>,
@@ -35,6 +36,7 @@ struct Follower {
 pub(super) fn follow(
     settings: Arc<Settings>,
     layout: Arc<Layout>,
+    standing: Sender<Standing>,
 ) -> impl ConfigSource + Send + use<> {
     let follower = Follower {
         pace: Pace::new(settings.backoff, settings.endpoints.len()),
@@ -42,6 +44,7 @@ pub(super) fn follow(
         number: fastrand::usize(..settings.endpoints.len()),
         settings,
         layout,
+        standing,
         rows: Rows::default(),
         seen: None,
         watch: None,
@@ -90,6 +93,8 @@ impl Follower {
         };
         let watch = Watch::start(&client, &self.settings, &self.layout, seen.revision + 1);
         self.watch = Some(watch.await?);
+        self.ready.push_back(Ok(Change::At(seen.revision)));
+        self.stand();
         Ok(())
     }
 
@@ -105,7 +110,6 @@ impl Follower {
         self.seen = Some(moment);
         let entries = found.into_values().map(|stored| stored.entry).collect();
         self.ready.push_back(Ok(Change::Reset(entries)));
-        self.ready.push_back(Ok(Change::At(moment.revision)));
         self.report(problems);
         Ok(moment)
     }
@@ -129,6 +133,14 @@ impl Follower {
                 seen.revision = revision;
             }
         }
+        self.stand();
+    }
+
+    fn stand(&self) {
+        self.standing.send_replace(Standing {
+            is_connected: self.watch.is_some(),
+            revision: self.seen.map(|seen| seen.revision),
+        });
     }
 
     fn report(&mut self, problems: Problems) {
@@ -140,6 +152,7 @@ impl Follower {
 
     fn failed(&mut self, fault: &Fault) {
         let lasted = self.watch.take().map(|watch| watch.since.elapsed());
+        self.stand();
         if fault.kind == FaultKind::Compacted && self.seen.take().is_some() {
             // Not a failure: it is a matter of reading everything again.
             tracing::info!(%fault, "everything is read from etcd again");

@@ -86,6 +86,16 @@ pub struct Etcd {
     link: Arc<Link>,
     /// The last revision that was committed here, and etcd's own then.
     written: Sender<(Revision, u64)>,
+    standing: Sender<Standing>,
+}
+
+/// How sources of an [`Etcd`] stand to etcd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether etcd is watched at the moment.
+    pub is_connected: bool,
+    /// Up to which of etcd's revisions everything was seen.
+    pub revision: Option<u64>,
 }
 
 // === impl Etcd ===
@@ -98,22 +108,29 @@ impl Etcd {
     /// [`StoreErrorKind::Unavailable`] when the settings cannot work.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
         let wrong = |message| StoreError::new(StoreErrorKind::Unavailable, message);
-        settings.check().map_err(wrong)?;
+        let settings = settings.checked().map_err(wrong)?;
         let layout = Layout::new(&settings.prefix, &settings.env_id).map_err(wrong)?;
         let settings = Arc::new(settings);
         Ok(Self {
             link: Arc::new(Link::new(settings.clone())),
             layout: Arc::new(layout),
             written: Sender::default(),
+            standing: Sender::default(),
             settings,
         })
     }
 
     /// A source of what etcd holds: a `Reset` first, then each change. Never ends.
     ///
-    /// An error says that etcd cannot be reached, or what is wrong with a document. While it is polled
+    /// After each connection the revision is told once more. An error says that etcd cannot be reached, or what is wrong with a document. While it is polled
     /// after that, it tries again, with pauses that grow.
     pub fn changes(&self) -> impl ConfigSource + Send + use<> {
-        follow::follow(self.settings.clone(), self.layout.clone())
+        let (settings, layout) = (self.settings.clone(), self.layout.clone());
+        follow::follow(settings, layout, self.standing.clone())
+    }
+
+    /// How the latest source stands to etcd.
+    pub fn standing(&self) -> Standing {
+        *self.standing.borrow()
     }
 }

@@ -7,7 +7,8 @@ use aisix_core::config::Secret;
 /// How to reach etcd.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Addresses of members, such as `http://127.0.0.1:2379`. They are tried one after the other.
+    /// Addresses of members, such as `http://127.0.0.1:2379`. They are tried one after the other. Without a
+    /// scheme it is `https` where there is TLS, and `http` otherwise.
     pub endpoints: Vec<String>,
     /// Where documents stand. Default: `/aisix`.
     pub prefix: String,
@@ -73,8 +74,19 @@ pub struct Backoff {
 // === impl Settings ===
 
 impl Settings {
-    /// What cannot work, as a sentence.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Completes what may be left out, or says what cannot work.
+    pub(super) fn checked(mut self) -> Result<Self, String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        for endpoint in &mut self.endpoints {
+            if !endpoint.contains("://") {
+                *endpoint = format!("{scheme}://{endpoint}");
+            }
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
         if self.endpoints.is_empty() {
             return Err("no endpoint of etcd is given".to_owned());
         }
@@ -158,5 +170,36 @@ impl fmt::Debug for Pem {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Bytes(_) => f.write_str("Bytes(…)"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(endpoints: &[&str], tls: Option<Tls>) -> Result<Vec<String>, String> {
+        let settings = Settings {
+            endpoints: endpoints.iter().map(|it| (*it).to_owned()).collect(),
+            tls,
+            ..Settings::default()
+        };
+        Ok(settings.checked()?.endpoints)
+    }
+
+    #[test]
+    fn a_scheme_may_be_left_out() {
+        let some = ["a:1", "http://b:1"];
+        assert_eq!(checked(&some, None).unwrap(), ["http://a:1", "http://b:1"]);
+        let tls = Some(Tls::default());
+        assert_eq!(checked(&["a:1"], tls.clone()).unwrap(), ["https://a:1"]);
+        assert!(checked(&some, tls).unwrap_err().contains("is not https"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_said() {
+        assert!(checked(&[], None).is_err());
+        assert!(checked(&["ftp://a"], None).is_err());
+        let said = checked(&["http://me:secret@a:1"], None).unwrap_err();
+        assert!(!said.contains("secret"), "{said}");
     }
 }

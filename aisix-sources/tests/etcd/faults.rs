@@ -16,9 +16,13 @@ async fn etcd_is_stopped_and_started_again() {
     let mut changes = pin!(etcd.changes());
     assert_eq!(told(&next(&mut changes).await), "=");
 
+    assert!(matches!(changes.next().await, Some(Ok(Change::At(_)))));
+    assert!(etcd.standing().is_connected);
+
     cluster.kill(0);
     let said = next_error(&mut changes).await;
     assert!(said.contains("trying again"), "{said}");
+    assert!(!etcd.standing().is_connected);
     assert!(etcd.revision().await.is_err());
     cluster.restart(0);
     let writing = async {
@@ -28,6 +32,7 @@ async fn etcd_is_stopped_and_started_again() {
     // It goes on where it was.
     let (change, ()) = tokio::join!(next(&mut changes), writing);
     assert_eq!(told(&change), "+api_keys/a");
+    assert!(etcd.standing().is_connected);
     assert_eq!(etcd.list(None).await.unwrap().entries.len(), 1);
 }
 
