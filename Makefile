@@ -24,8 +24,9 @@ endif
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
+# Without etcd, which it does not need, and which takes protoc to build.
 quickstart: packages-run
-	cargo run --profile quickstart -p aisix-bin --bin aisix -- quickstart
+	cargo run --profile quickstart -p aisix-bin --no-default-features --bin aisix -- quickstart
 
 test: packages-test fmt lint deps sdk package doc feature-tests all-tests
 
