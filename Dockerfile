@@ -3,6 +3,7 @@
 #   -v ./resources.yaml:/etc/aisix/resources.yaml:ro -e OPENAI_API_KEY -e FIRST_KEY aisix
 
 FROM rust:1-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends protobuf-compiler libprotobuf-dev
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked -p aisix-bin --bin aisix

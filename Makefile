@@ -29,8 +29,9 @@ FUZZ_TARGETS ?= $(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/fuzz/Cargo.toml |
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
+# Without etcd, which it does not need, and which takes protoc to build.
 quickstart: packages-run
-	cargo run --profile quickstart -p aisix-bin --bin aisix -- quickstart
+	cargo run --profile quickstart -p aisix-bin --no-default-features --bin aisix -- quickstart
 
 test: packages-test fmt lint deps sdk package doc feature-tests all-tests
 
@@ -79,8 +80,8 @@ build:
 all-tests: build sdk
 	$(run-tests) $(ALL)
 
-# What only a feature switches on: reqwest as a transport, the embedded store, and the interleavings of the
-# limit store.
+# What only a feature switches on: reqwest as a transport, the embedded store, etcd (with real etcd), and the
+# interleavings of the limit store.
 feature-tests:
 	$(run-tests) -p aisix-core -p aisix-providers -p aisix-sources --all-features --lib --tests
 

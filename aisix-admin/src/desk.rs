@@ -177,9 +177,11 @@ impl Desk {
     }
 
     fn take(&self) -> Vec<Ticket> {
+        // A model in one document is two resources.
+        let most = (self.store.most_at_once() / 2).clamp(1, TOGETHER);
         let mut waiting = self.waiting.lock();
         let mut tickets = Vec::new();
-        while tickets.len() < TOGETHER
+        while tickets.len() < most
             && let Some(next) = waiting.front()
         {
             let is_alone = next.operation.is_alone();

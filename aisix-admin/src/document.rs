@@ -2,7 +2,7 @@
 
 use aisix_core::config::{
     Change, Entry, Key, KeyHash, Kind,
-    resource::{Strictness, decode, nearest, unmask},
+    resource::{Strictness, decode, first_generation, nearest, own_provider_key, unmask},
     store::Stored,
 };
 use serde_json::{Map, Value};
@@ -27,14 +27,6 @@ pub(crate) struct Draft {
     pub(crate) plaintext: Option<String>,
 }
 
-/// The provider key that a model of one document has for itself.
-pub(crate) fn own_key(model: &Key) -> Key {
-    Key {
-        kind: Kind::ProviderKey,
-        id: format!("model-{}", model.id).into(),
-    }
-}
-
 /// Makes documents of what is sent for `key`; `fresh` is a credential for an API key without one.
 pub(crate) async fn draft(
     view: &View<'_>,
@@ -51,7 +43,8 @@ pub(crate) async fn draft(
         Kind::ProviderKey => rename(&mut body, "secret", "api_key")?,
         Kind::ApiKey => plaintext = credential(&mut body, old, mode, fresh)?,
         Kind::Model => {
-            let config = first_generation(&mut body)?;
+            let config = first_generation(&mut body)
+                .map_err(|invalid| Refusal::field(&invalid.path, &invalid.message))?;
             named_provider_key(view, &mut body)?;
             changes.extend(one_document(view, key, &mut body, config, old, mode).await?);
         }
@@ -155,37 +148,6 @@ fn is_sendable(key: &str) -> bool {
     (1..=512).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `{name, model: "openai/gpt-4o", provider_config}` becomes the members of today; the last of them is
-/// given back.
-fn first_generation(body: &mut Members) -> Result<Option<Value>, Refusal> {
-    if body.contains_key("provider_id") {
-        let message =
-            "belongs to a form that is not read: name a provider key by `provider_key_id`";
-        return Err(Refusal::field("provider_id", message));
-    }
-    rename(body, "name", "display_name")?;
-    match body.shift_remove("model") {
-        None => {}
-        Some(Value::String(model)) => {
-            let parts = model.split_once('/');
-            let parts = parts.filter(|(provider, name)| !provider.is_empty() && !name.is_empty());
-            let Some((provider, name)) = parts else {
-                let message = "must be a provider and its model, such as `openai/gpt-4o`";
-                return Err(Refusal::field("model", message));
-            };
-            for (member, value) in [("provider", provider), ("model_name", name)] {
-                if body.contains_key(member) {
-                    let message = format!("is given besides `{member}`");
-                    return Err(Refusal::field("model", &message));
-                }
-                body.insert(member.to_owned(), value.into());
-            }
-        }
-        Some(_) => return Err(Refusal::field("model", "must be a string")),
-    }
-    Ok(body.shift_remove("provider_config"))
-}
-
 /// `provider_key: <name>` becomes `provider_key_id: <id>`.
 fn named_provider_key(view: &View<'_>, body: &mut Members) -> Result<(), Refusal> {
     let Some(name) = body.shift_remove("provider_key") else {
@@ -219,7 +181,7 @@ async fn one_document(
     old: Option<&Value>,
     mode: Mode,
 ) -> Result<Option<Change>, Refusal> {
-    let own = own_key(model);
+    let own = own_provider_key(model);
     let uses_own = old.is_some_and(|old| old["provider_key_id"] == *own.id);
     let Some(config) = config else {
         let says_other = body.contains_key("provider_key_id");

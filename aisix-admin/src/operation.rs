@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aisix_core::config::{
     Change, Entry, Key, Kind,
+    resource::own_provider_key,
     store::{HISTORY, Revision},
 };
 use async_trait::async_trait;
@@ -119,7 +120,7 @@ impl Operation for Delete {
         let mut changes = vec![Change::Delete(self.key.clone())];
         // What came in one document goes in one.
         if self.key.kind == Kind::Model {
-            let own = document::own_key(&self.key);
+            let own = own_provider_key(&self.key);
             let is_free = view.catalog.users(&own).all(|user| *user == self.key);
             if is_free && view.get(&own).await?.is_some() {
                 changes.push(Change::Delete(own));

@@ -255,7 +255,8 @@ impl Shared {
         let Some(config) = &self.config else {
             return;
         };
-        let waiting = tokio::time::timeout(SERVED_WITHIN, config.until(revision));
+        let waiting =
+            tokio::time::timeout(SERVED_WITHIN, config.until(self.store.told_as(revision)));
         if waiting.await.is_err() {
             tracing::warn!(revision, "what was written is not served yet");
         }

@@ -6,7 +6,7 @@ use aisix_admin::{Admin, AdminKeys};
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
-    config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, store::Mirror},
+    config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
     edge::{self, Drain},
     limit,
     observe::Observer,
@@ -27,7 +27,7 @@ use crate::{
         Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
         get_only,
     },
-    settings::{ServerTls, Settings, UrlRewrite},
+    settings::{self, ServerTls, Settings, UrlRewrite},
 };
 
 type Observers = Vec<Arc<dyn Observer>>;
@@ -183,7 +183,7 @@ fn metrics_listener(
     if !prometheus.enabled {
         return Ok(None);
     }
-    let answer = status(metrics, &prometheus.path, config);
+    let answer = answers(metrics, &prometheus.path, config);
     let listener = ListenerSettings::new(prometheus.addr);
     aside("metrics", listener, get_only(answer)).map(Some)
 }
@@ -223,6 +223,9 @@ fn made_up_key(settings: &Settings, is_embedded: bool) -> anyhow::Result<Option<
 
 /// Loads the resources for the first time; what comes later is to be followed.
 async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Source> {
+    if let (Resources::Settings, Some(etcd)) = (&resources, &settings.etcd) {
+        return in_etcd(etcd).await;
+    }
     match (resources, &settings.resources_file) {
         (Resources::Memory(entries), _) => Ok(Source {
             first: Change::Reset(entries),
@@ -243,7 +246,11 @@ async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Sourc
         }
         (Resources::Settings, None) => {
             let store = Embedded::open(&settings.data_dir)?;
-            let (first, follow) = Follow::store(&store).await?;
+            let named = || status::Source {
+                name: "embedded",
+                ..status::Source::default()
+            };
+            let (first, follow) = Follow::store(store.changes(), Box::new(named), 1).await?;
             Ok(Source {
                 first,
                 follow,
@@ -254,8 +261,58 @@ async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Sourc
     }
 }
 
+/// Loads the resources of a cluster.
+#[cfg(feature = "etcd")]
+async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
+    use aisix_sources::etcd::{Etcd, Pem, Settings, Tls};
+
+    /// How often it is tried at the start.
+    const ATTEMPTS: usize = 5;
+
+    let tls = etcd.tls.clone().map(|tls| Tls {
+        ca: Some(Pem::File(tls.ca_file)),
+        client: Some((Pem::File(tls.cert_file), Pem::File(tls.key_file))),
+        domain_name: tls.domain_name,
+    });
+    let store = Etcd::new(Settings {
+        endpoints: etcd.endpoints.clone(),
+        prefix: etcd.prefix.clone(),
+        env_id: etcd.env_id.clone(),
+        user: etcd.user.clone(),
+        tls,
+        connect_timeout: etcd.connect_timeout,
+        request_timeout: etcd.request_timeout,
+        ..Settings::default()
+    })?;
+    let named = {
+        let store = store.clone();
+        move || {
+            let standing = store.standing();
+            status::Source {
+                name: "etcd",
+                connected: Some(standing.is_connected),
+                observed_revision: standing.revision,
+                ..status::Source::default()
+            }
+        }
+    };
+    let (first, follow) = Follow::store(store.changes(), Box::new(named), ATTEMPTS).await?;
+    Ok(Source {
+        first,
+        follow,
+        store: Some(Arc::new(store)),
+        is_embedded: false,
+    })
+}
+
+#[cfg(not(feature = "etcd"))]
+async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
+    let endpoints = etcd.endpoints.join(", ");
+    anyhow::bail!("`etcd.endpoints` ({endpoints}) needs a build with the feature `etcd`")
+}
+
 /// What the metrics listener answers.
-fn status(
+fn answers(
     metrics: Metrics,
     path: &str,
     config: &Config,

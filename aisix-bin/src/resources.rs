@@ -4,10 +4,7 @@ use std::{path::Path, pin::Pin, time::SystemTime};
 
 use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
-use aisix_sources::{
-    embedded::Embedded,
-    file::{Reloader, Watch},
-};
+use aisix_sources::file::{Reloader, Watch};
 use anyhow::Context;
 use futures_util::StreamExt;
 
@@ -21,8 +18,11 @@ pub(crate) enum Follow {
     /// A file, and what shows it to administrators.
     File(Watch, Reloader, Mirror),
     /// The edits of a store.
-    Store(Pin<Box<dyn ConfigSource + Send>>),
+    Store(Pin<Box<dyn ConfigSource + Send>>, Named),
 }
+
+/// Tells what the status says of a store.
+pub(crate) type Named = Box<dyn Fn() -> Source + Send>;
 
 // === impl Follow ===
 
@@ -42,25 +42,38 @@ impl Follow {
         Ok((first, Self::File(watch, reloader, mirror)))
     }
 
-    /// Reads a store for the first time, to be followed from there on.
+    /// Reads a store for the first time, to be followed from there on. One that is elsewhere may fail
+    /// a few times before.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub(crate) async fn store(store: &Embedded) -> anyhow::Result<(Change, Self)> {
-        let mut changes = Box::pin(store.changes());
-        let first = changes.next().await.context("the store was closed")?;
-        Ok((first?, Self::Store(changes)))
+    pub(crate) async fn store(
+        changes: impl ConfigSource + Send + 'static,
+        named: Named,
+        attempts: usize,
+    ) -> anyhow::Result<(Change, Self)> {
+        let mut changes: Pin<Box<dyn ConfigSource + Send>> = Box::pin(changes);
+        let mut attempt = 1;
+        loop {
+            match changes.next().await.context("the store was closed")? {
+                Ok(first) => return Ok((first, Self::Store(changes, named))),
+                Err(error) if attempt == attempts => return Err(error.into()),
+                Err(error) => tracing::warn!("the store cannot be read: {error}"),
+            }
+            attempt += 1;
+        }
     }
 
     /// What the status calls it.
     pub(crate) fn source(&self) -> Source {
+        let name = match self {
+            Self::Nothing => "memory",
+            Self::File(..) => "file",
+            Self::Store(_, named) => return named(),
+        };
         Source {
-            name: match self {
-                Self::Nothing => "memory",
-                Self::File(..) => "file",
-                Self::Store(_) => "embedded",
-            },
+            name,
             ..Source::default()
         }
     }
@@ -68,7 +81,7 @@ impl Follow {
     /// What a SIGHUP does.
     pub(crate) fn reload(&self) -> impl FnMut() + use<> {
         let reloader = match self {
-            Self::Nothing | Self::Store(_) => None,
+            Self::Nothing | Self::Store(..) => None,
             Self::File(_, reloader, _) => Some(reloader.clone()),
         };
         move || match &reloader {
@@ -98,7 +111,7 @@ impl Follow {
                     }
                 }
             }
-            Self::Store(changes) => {
+            Self::Store(changes, named) => {
                 let mut batches = changes.ready_chunks(TOGETHER);
                 while let Some(batch) = batches.next().await {
                     let mut changes = Vec::with_capacity(batch.len());
@@ -112,6 +125,7 @@ impl Follow {
                             }
                         }
                     }
+                    config.describe(named());
                     if !changes.is_empty() {
                         apply(config, metrics, changes);
                     }

@@ -7,9 +7,14 @@
 //! |---|---|---|
 //! | `file` (default) | `file::Watch`: one `resources.yaml`, read again when it changes | |
 //! | `embedded` | `embedded::Embedded::changes` | `embedded::Embedded`: a file in a directory of this machine |
+//! | `etcd` | `etcd::Etcd::changes` | `etcd::Etcd`: a cluster, shared through etcd |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(any(feature = "embedded", feature = "etcd"))]
+mod record;

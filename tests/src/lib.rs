@@ -19,6 +19,7 @@
 //! ```
 
 pub mod client;
+pub mod etcd;
 pub mod exposition;
 pub mod gateway;
 pub mod journey;

@@ -20,10 +20,10 @@ pub(crate) struct Admin {
 // === impl Admin ===
 
 impl Admin {
-    /// `None` when it is switched off: by `admin.enabled`, or because resources come from a file and
-    /// nothing is said.
-    pub(super) fn read(mut block: Block<'_>, from_file: bool) -> Option<Self> {
-        let is_wanted = !from_file || !block.is_empty();
+    /// `None` when it is switched off: by `admin.enabled`, or because resources come from a file
+    /// or from etcd and nothing is said.
+    pub(super) fn read(mut block: Block<'_>, is_elsewhere: bool) -> Option<Self> {
+        let is_wanted = !is_elsewhere || !block.is_empty();
         let is_enabled = block.get("enabled", is_wanted);
         let addr = block.get("addr", SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)));
         let keys: Vec<String> = block.list("admin_keys").unwrap_or_default();
@@ -35,7 +35,7 @@ impl Admin {
         {
             block.element_error("admin_keys", index, "must not be empty");
         }
-        if is_enabled && from_file && keys.is_empty() {
+        if is_enabled && is_elsewhere && keys.is_empty() {
             let message = "needs at least one key; or set `admin.enabled` to false";
             block.error("admin_keys", message);
         }

@@ -1,7 +1,5 @@
 //! Blocks that a later version serves: switched off they are fine, switched on they are refused.
 
-use serde_json::Value;
-
 use super::block::Block;
 
 const NOT_YET: &str = "is not supported yet";
@@ -16,34 +14,7 @@ pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
     {
         root.no_effect_yet(bedrock);
     }
-    let etcd = etcd(root.block("etcd"));
-    let managed = managed(root.block("managed"));
-    match (etcd, managed) {
-        (true, _) => Some("etcd.endpoints"),
-        (false, true) => Some("managed.enabled"),
-        (false, false) => None,
-    }
-}
-
-fn etcd(mut etcd: Block<'_>) -> bool {
-    let endpoints = match etcd.take("endpoints") {
-        Some(Value::Array(endpoints)) => !endpoints.is_empty(),
-        other => other.is_some(),
-    };
-    if endpoints {
-        etcd.error("endpoints", NOT_YET);
-    }
-    etcd.accept(&[
-        "prefix",
-        "env_id",
-        "user",
-        "password_env",
-        "dial_timeout_ms",
-        "request_timeout_ms",
-        "tls",
-    ]);
-    etcd.finish();
-    endpoints
+    managed(root.block("managed")).then_some("managed.enabled")
 }
 
 fn managed(mut managed: Block<'_>) -> bool {

@@ -9,7 +9,9 @@ use super::{
     admin::Admin,
     block::{Block, Notes},
     downstream::Downstream,
-    env, file, later,
+    env,
+    etcd::Etcd,
+    file, later,
     observability::Observability,
     problem::{SettingsError, Warning},
     proxy::Proxy,
@@ -114,18 +116,23 @@ fn read(
         let downstream = Downstream::read(root.block("downstream"));
         let shutdown = Shutdown::read(root.block("shutdown"));
         ratelimit::check(root.block("ratelimit"));
-        let sources = later::check(&mut root);
-        if let (Some(_), Some(other)) = (&resources_file, sources) {
+        let etcd = Etcd::read(root.block("etcd"));
+        let managed = later::check(&mut root);
+        let other = etcd.as_ref().map(|_| "etcd.endpoints").or(managed);
+        if let (Some(_), Some(other)) = (&resources_file, other) {
             let message = format!("and `{other}` exclude each other");
             root.error("resources_file", message);
         }
         let data_dir = root.get("data_dir", PathBuf::from("aisix-data"));
-        let from_file = resources_file.is_some() || notes.mentions("resources_file");
-        let admin = Admin::read(root.block("admin"), from_file);
+        // Whose keys nobody but the settings could know.
+        let is_elsewhere =
+            resources_file.is_some() || etcd.is_some() || notes.mentions("resources_file");
+        let admin = Admin::read(root.block("admin"), is_elsewhere);
         root.finish();
         // An address that could not be read has left an error, so nobody sees what stands for it.
         proxy.map(|proxy| Settings {
             resources_file,
+            etcd,
             data_dir,
             admin: admin.filter(|_| source == Source::Settings),
             proxy,

@@ -8,6 +8,7 @@ mod admin;
 mod block;
 mod downstream;
 mod env;
+mod etcd;
 mod file;
 mod later;
 mod load;
@@ -30,13 +31,15 @@ use self::{
     admin::Admin, downstream::Downstream, observability::Observability, proxy::Proxy,
     shutdown::Shutdown, upstream::Upstream,
 };
-pub(crate) use self::{problem::Warning, proxy::ServerTls, rewrite::UrlRewrite};
+pub(crate) use self::{etcd::Etcd, problem::Warning, proxy::ServerTls, rewrite::UrlRewrite};
 
 /// The bootstrap settings of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// `resources_file`: the file of resources. Default: none, they are kept in `data_dir`.
     pub(crate) resources_file: Option<PathBuf>,
+    /// `etcd`: where the resources of a cluster are. Default: none.
+    pub(crate) etcd: Option<Etcd>,
     /// `data_dir`: the directory of the embedded store. Default: `aisix-data`.
     pub(crate) data_dir: PathBuf,
     /// `admin`: the listener for administrators, if there is one.

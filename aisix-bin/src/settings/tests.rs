@@ -49,6 +49,7 @@ fn errors(more: &str) -> Vec<String> {
 fn what_is_not_said_has_its_default() {
     let Settings {
         resources_file,
+        etcd,
         data_dir,
         admin,
         proxy,
@@ -59,6 +60,7 @@ fn what_is_not_said_has_its_default() {
     } = settings(MINIMAL);
     let secs = |secs| Some(Duration::from_secs(secs));
     assert_eq!(resources_file, Some(PathBuf::from("r.yaml")));
+    assert!(etcd.is_none());
     assert_eq!(data_dir, PathBuf::from("aisix-data"));
     assert!(
         admin.is_none(),
@@ -411,10 +413,6 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
             "observability: {tracing: {otlp: {enabled: true}}}",
             "`observability.tracing.otlp.enabled` is not supported yet",
         ),
-        (
-            "etcd: {endpoints: ['http://e']}",
-            "`etcd.endpoints` is not supported yet",
-        ),
     ] {
         let errors = errors(more);
         assert!(errors.contains(&expected.to_owned()), "{more}: {errors:?}");
@@ -425,10 +423,7 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
 fn resources_do_not_come_from_two_sources() {
     assert_eq!(
         errors("etcd: {endpoints: ['http://e']}"),
-        [
-            "`etcd.endpoints` is not supported yet",
-            "`resources_file` and `etcd.endpoints` exclude each other",
-        ]
+        ["`resources_file` and `etcd.endpoints` exclude each other"]
     );
     assert_eq!(
         errors_with_env("resources_file: ''\nproxy: {addr: '0.0.0.0:1'}", &[]),
@@ -639,4 +634,50 @@ fn a_quickstart_needs_nothing_and_is_reached_from_this_machine_only() {
     let (settings, _) = Settings::quickstart(owned(&variables)).expect("complete");
     assert_eq!(settings.proxy.addr.port(), 0);
     assert_eq!(settings.proxy.workers, NonZeroUsize::MIN);
+}
+
+#[test]
+fn etcd_is_described_in_its_block() {
+    let read = |more: &str| {
+        let etcd = format!("etcd: {{endpoints: ['http://e:1'], {more}}}");
+        settings(&format!("proxy: {{addr: '0.0.0.0:1'}}\n{etcd}"))
+    };
+    let plain = read("");
+    let etcd = plain.etcd.expect("it is named");
+    assert_eq!(etcd.endpoints, ["http://e:1"]);
+    assert_eq!((etcd.prefix.as_str(), etcd.env_id.as_str()), ("/aisix", ""));
+    assert_eq!(etcd.request_timeout, Duration::from_secs(5));
+    assert!(etcd.user.is_none() && etcd.tls.is_none());
+    assert!(plain.admin.is_none(), "administrators are to be asked for");
+
+    let full = read(
+        "prefix: /gw, env_id: prod, user: me, password_env: PATH, dial_timeout_ms: 7, \
+         tls: {ca_cert_file: a, client_cert_file: b, client_key_file: c, domain_name: d}",
+    );
+    let etcd = full.etcd.expect("it is named");
+    assert_eq!(etcd.connect_timeout, Duration::from_millis(7));
+    let (user, password) = etcd.user.expect("it is named");
+    assert_eq!(
+        (user.as_str(), password.expose()),
+        ("me", std::env::var("PATH").unwrap().as_str())
+    );
+    assert_eq!(etcd.tls.expect("it is there").key_file, PathBuf::from("c"));
+
+    for (more, expected) in [
+        (
+            "user: me",
+            "`etcd.password_env` is required beside `etcd.user`",
+        ),
+        (
+            "user: me, password_env: NO_SUCH_VARIABLE",
+            "`etcd.password_env` names an environment variable that is not set",
+        ),
+        (
+            "tls: {ca_cert_file: a, client_cert_file: b}",
+            "`etcd.tls.client_key_file` is required",
+        ),
+    ] {
+        let text = format!("proxy: {{addr: '0.0.0.0:1'}}\netcd: {{endpoints: [e], {more}}}");
+        assert_eq!(errors_with_env(&text, &[]), [expected]);
+    }
 }

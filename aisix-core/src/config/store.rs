@@ -67,6 +67,17 @@ pub trait ConfigStore: Send + Sync + 'static {
     ///
     /// [`StoreErrorKind::Unavailable`].
     async fn history(&self, after: Revision) -> Result<Vec<Record>, StoreError>;
+
+    /// The number by which the source of this store tells a revision that was committed here, see
+    /// [`Change::At`]. Default: the same.
+    fn told_as(&self, revision: Revision) -> u64 {
+        revision
+    }
+
+    /// How many resources one commit can write. Default: any number.
+    fn most_at_once(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// A resource in a store.

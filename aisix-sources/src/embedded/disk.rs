@@ -4,20 +4,16 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use aisix_core::config::{
-    Key, Kind,
-    store::{Changed, HISTORY, Record, Revision, StoreError, StoreErrorKind},
-};
+use aisix_core::config::store::{HISTORY, Record, Revision, StoreError, StoreErrorKind};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, backends::FileBackend,
 };
-use serde_json::{Map, Value, json};
 
 use super::rows::{Draft, Row, Rows};
+use crate::record;
 
 const FILE: &str = "store.redb";
 
@@ -91,7 +87,7 @@ impl Disk {
             for row in transaction.open_table(RESOURCES)?.iter()? {
                 let (name, value) = row?;
                 let (created, changed, json) = value.value();
-                match key(name.value()) {
+                match record::read_key(name.value()) {
                     Some(key) => {
                         let json = json.into();
                         let row = Row {
@@ -133,7 +129,7 @@ impl Disk {
                 }
                 let mut history = transaction.open_table(HISTORY_TABLE)?;
                 for record in &draft.records {
-                    history.insert(record.revision, write_record(record).as_str())?;
+                    history.insert(record.revision, record::write(record).to_string().as_str())?;
                 }
                 while history.len()? > HISTORY as u64 {
                     history.pop_first()?;
@@ -155,7 +151,8 @@ impl Disk {
             let mut records = Vec::new();
             for row in history.range(after.saturating_add(1)..)? {
                 let (revision, text) = row?;
-                records.extend(read_record(revision.value(), text.value()));
+                let text = serde_json::from_str(text.value()).ok();
+                records.extend(text.and_then(|text| record::read(revision.value(), text)));
             }
             Ok(records)
         };
@@ -265,47 +262,4 @@ fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
 
 fn revision(meta: &impl ReadableTable<&'static str, u64>) -> Result<Revision, redb::Error> {
     Ok(meta.get(REVISION)?.map_or(0, |revision| revision.value()))
-}
-
-fn key(name: &str) -> Option<Key> {
-    let (kind, id) = name.split_once('/')?;
-    let kind = kind.parse::<Kind>().ok()?;
-    let id = Arc::from(id);
-    Some(Key { kind, id })
-}
-
-fn write_record(record: &Record) -> String {
-    let changes: Vec<Value> = record
-        .changes
-        .iter()
-        .map(|changed| {
-            let mut members = Map::new();
-            members.insert("key".to_owned(), changed.key.to_string().into());
-            members.extend(changed.before.clone().map(|it| ("before".to_owned(), it)));
-            members.extend(changed.after.clone().map(|it| ("after".to_owned(), it)));
-            Value::Object(members)
-        })
-        .collect();
-    json!({"by": record.by, "at": record.at, "changes": changes}).to_string()
-}
-
-/// Reads a record; changes of unknown kinds are left out.
-fn read_record(revision: Revision, text: &str) -> Option<Record> {
-    let mut record: Value = serde_json::from_str(text).ok()?;
-    let changes = match record["changes"].take() {
-        Value::Array(changes) => changes,
-        _ => return None,
-    };
-    let changes = changes.into_iter().filter_map(|mut changed| {
-        let key = key(changed["key"].as_str()?)?;
-        let members = changed.as_object_mut()?;
-        let (before, after) = (members.remove("before"), members.remove("after"));
-        Some(Changed { key, before, after })
-    });
-    Some(Record {
-        revision,
-        by: record["by"].as_str()?.to_owned(),
-        at: record["at"].as_str()?.parse().ok()?,
-        changes: changes.collect(),
-    })
 }

@@ -6,6 +6,7 @@
 mod api_key;
 mod cidrs;
 mod document;
+mod first_generation;
 mod format;
 mod headers;
 mod key_hash;
@@ -30,6 +31,7 @@ use serde_json::Value;
 pub use self::{
     api_key::ApiKey,
     cidrs::Cidrs,
+    first_generation::{first_generation, own_provider_key},
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
