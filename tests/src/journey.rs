@@ -1,7 +1,7 @@
 //! The journeys that every SDK makes: any client dialect at any provider.
 //!
 //! The scripts under `tests/sdk` do not know who serves them. What a provider cannot do, or does
-//! otherwise, they take from the [facts](facts), so that nothing is skipped.
+//! otherwise, they take from the facts, so that nothing is skipped.
 
 mod anthropic;
 mod facts;
