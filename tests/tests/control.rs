@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 use aisix_tests::{
     client::{Client, Response},
     gateway::{self, ADMIN_KEY, Gateway, KEY, Setup, Signal},
+    tls::Certificate,
     upstream::{self, Answer, Flavour, Upstream},
     within,
 };
@@ -489,4 +490,61 @@ async fn status_tells_of_a_file_that_was_refused() {
     gateway.reloaded(1).await;
     let status = metrics.get("/status/config").await.json().await;
     assert_eq!(status["state"], "synced", "{status}");
+}
+
+#[tokio::test]
+async fn administrators_may_come_by_tls_and_a_bomb_does_not_go_off() {
+    use async_compression::{Level, tokio::write::GzipEncoder};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let certificate = Certificate::new("localhost");
+    let (cert, key) = certificate.write(files.path());
+    let tls = json!({"admin": {"tls": {"cert_file": cert, "key_file": key}}});
+    let gateway = Gateway::start(Setup::embedded().config(tls)).await;
+    let addr = gateway.admin().await;
+    let ask = async |head: &str, body: &[u8]| {
+        let stream = certificate.connect(addr, "http/1.1").await;
+        let mut stream = stream.expect("the certificate is ours");
+        let request = format!(
+            "{head} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {ADMIN_KEY}\r\n\
+             content-type: application/json\r\ncontent-encoding: gzip\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("it reads");
+        stream.write_all(body).await.ok();
+        let mut answer = Vec::new();
+        within("the answer", stream.read_to_end(&mut answer))
+            .await
+            .ok();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let gzip = async |text: Vec<u8>| {
+        let mut encoder = GzipEncoder::with_quality(Vec::new(), Level::Fastest);
+        encoder.write_all(&text).await.expect("memory");
+        encoder.shutdown().await.expect("memory");
+        encoder.into_inner()
+    };
+    let good = gzip(br#"{"allowed_models": []}"#.to_vec()).await;
+    let answer = ask("PUT /aisix/admin/api_keys/me", &good).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+
+    // 64 MiB in a few hundred KiB.
+    let bomb = gzip(vec![b' '; 64 << 20]).await;
+    let before = gateway.resident_kib();
+    let answer = ask("PUT /aisix/admin/api_keys/bomb", &bomb).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("the body is larger than 2 MiB"), "{answer}");
+    assert!(
+        gateway.resident_kib() < before + 32 * 1024,
+        "it was not unpacked"
+    );
+
+    let plain = Client::anonymous(addr)
+        .raw(b"GET /livez HTTP/1.1\r\n\r\n")
+        .await;
+    assert!(!plain.contains("200"), "plain HTTP is not spoken: {plain}");
 }
