@@ -1,6 +1,9 @@
 //! etcd as a store.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aisix_core::config::{
     ConfigStore, Key, Kind,
@@ -22,7 +25,9 @@ use super::{
 use crate::record;
 
 /// How often a commit is made anew because somebody else was quicker.
-const ATTEMPTS: usize = 16;
+const ATTEMPTS: u32 = 32;
+/// The longest pause before the second attempt; it doubles, up to 32 times that.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What was read, as it stood together.
 struct Image {
@@ -73,7 +78,12 @@ impl ConfigStore for Etcd {
     ) -> Result<Revision, StoreError> {
         let touched = touched(&edits);
         let touched: Option<Vec<Key>> = touched.map(|keys| keys.into_iter().collect());
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                // So that those who write do not meet again and again.
+                let longest = PAUSE * (1 << (attempt - 1).min(5));
+                tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+            }
             let image = self
                 .link
                 .ask(|reader| self.image_of(reader, touched.as_deref()));
