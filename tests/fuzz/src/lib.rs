@@ -75,7 +75,9 @@ pub fn round_trip(data: &[u8]) {
 ///
 /// The contract is that of [`libfuzzer_sys::fuzz_mutator`]: the size of `data` that is used, and that may be.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
-    let as_it_is = seed.is_multiple_of(2).then(|| mutate::mutate(&mut data[..most], size, seed));
+    let as_it_is = seed
+        .is_multiple_of(2)
+        .then(|| mutate::mutate(&mut data[..most], size, seed));
     as_it_is
         .flatten()
         .unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, most))
@@ -96,6 +98,7 @@ fn context(dice: &mut Dice) -> WriteContext<'static> {
         created: 1_760_000_000,
         request_id: "req-1",
         include_usage: dice.roll(2) == 0,
+        request: b"{}",
     }
 }
 
