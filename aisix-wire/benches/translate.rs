@@ -21,7 +21,7 @@ fn main() {
 /// A way from a caller's dialect to an upstream's.
 type Way = (Dialect, Dialect);
 
-const WAYS: [&str; 8] = [
+const WAYS: [&str; 11] = [
     "openai, verbatim",
     "anthropic, verbatim",
     "openai to anthropic",
@@ -30,6 +30,9 @@ const WAYS: [&str; 8] = [
     "anthropic to gemini",
     "gemini to openai",
     "gemini to anthropic",
+    "responses to openai",
+    "responses to anthropic",
+    "responses to gemini",
 ];
 
 const CONTEXT: WriteContext<'static> = WriteContext {
@@ -149,6 +152,7 @@ fn way(which: &str) -> Way {
     let dialect = |name| match name {
         "openai" => Dialect::OpenAi,
         "anthropic" => Dialect::Anthropic,
+        "responses" => Dialect::Responses,
         _ => Dialect::Gemini,
     };
     match which.split_once(" to ") {
@@ -193,6 +197,9 @@ fn request_of(dialect: Dialect) -> Bytes {
         ),
         Dialect::Gemini => format!(
             r#"{{"systemInstruction":{{"parts":[{{"text":"You are terse."}}]}},"contents":[{{"role":"user","parts":[{{"text":"{text}"}}]}}],"generationConfig":{{"temperature":0}},"tools":[{{"functionDeclarations":[{{"name":"read_file","description":"Reads a file of the repository.","parametersJsonSchema":{schema}}}]}}]}}"#
+        ),
+        Dialect::Responses => format!(
+            r#"{{"model":"fast","instructions":"You are terse.","input":[{{"role":"user","content":"{text}"}}],"temperature":0,"tools":[{{"type":"function","name":"read_file","description":"Reads a file of the repository.","parameters":{schema}}}]}}"#
         ),
         _ => format!(
             r#"{{"model":"fast","messages":[{{"role":"system","content":"You are terse."}},{{"role":"user","content":"{text}"}}],"temperature":0,"tools":[{{"type":"function","function":{{"name":"read_file","description":"Reads a file of the repository.","parameters":{schema}}}}}]}}"#
