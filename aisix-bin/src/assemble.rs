@@ -120,11 +120,7 @@ pub(crate) fn run(
     let side = metrics_listener(settings, metrics, &config)?;
     let made_up = made_up_key(settings, source.is_embedded)?;
     let admin = match source.store {
-        Some(store) => {
-            let client = Client::new(transport_settings(settings))?;
-            let gateway = for_admin.transport(client).build()?;
-            admin_listener(settings, (store, &config), made_up.as_ref(), gateway)?
-        }
+        Some(store) => admin_listener(settings, (store, &config), made_up.as_ref(), for_admin)?,
         None => None,
     };
     let listeners = Started {
@@ -193,11 +189,13 @@ fn admin_listener(
     settings: &Settings,
     (store, config): (Arc<dyn ConfigStore>, &Config),
     made_up: Option<&MadeUp>,
-    gateway: Gateway,
+    gateway: GatewayBuilder,
 ) -> anyhow::Result<Option<Aside>> {
     let Some(admin) = &settings.admin else {
         return Ok(None);
     };
+    let client = Client::new(transport_settings(settings))?;
+    let gateway = gateway.transport(client).build()?;
     let configured = admin.keys.iter().map(|key| KeyHash::of(key.expose()));
     let keys = configured.chain(made_up.map(|made_up| made_up.hash));
     let service = Admin::over(store)

@@ -8,7 +8,13 @@ use super::{block::Block, value::Millis};
 
 /// `etcd`: where the resources of a cluster are.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "etcd"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "etcd"),
+    allow(
+        dead_code,
+        reason = "checked in every build, used where etcd is built in"
+    )
+)]
 pub(crate) struct Etcd {
     /// `etcd.endpoints`: its members.
     pub(crate) endpoints: Vec<String>,
@@ -28,7 +34,13 @@ pub(crate) struct Etcd {
 
 /// `etcd.tls`: certificates towards etcd.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "etcd"), allow(dead_code))]
+#[cfg_attr(
+    not(feature = "etcd"),
+    allow(
+        dead_code,
+        reason = "checked in every build, used where etcd is built in"
+    )
+)]
 pub(crate) struct EtcdTls {
     /// `etcd.tls.ca_cert_file`: whom to believe.
     pub(crate) ca_file: PathBuf,
