@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     config::{glob::Glob, resource::RateLimit},
+    hook::Chain,
     limit::{Limit, Scope},
 };
 
@@ -23,6 +24,8 @@ pub struct Caller {
     team_id: Option<Arc<str>>,
     user_id: Option<Arc<str>>,
     user_name: Option<Arc<str>>,
+    /// The hooks of its calls.
+    chain: Option<Arc<Chain>>,
 }
 
 enum Models {
@@ -48,6 +51,7 @@ impl Caller {
             team_id: None,
             user_id: None,
             user_name: None,
+            chain: None,
         })
     }
 
@@ -92,6 +96,10 @@ impl Caller {
     /// Whether the caller is switched off.
     pub fn is_disabled(&self) -> bool {
         self.disabled
+    }
+
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.as_ref()
     }
 
     /// Whether the caller's time is over at `now`.
@@ -167,6 +175,11 @@ impl CallerBuilder {
         self.0.team_id = team_id.map(Into::into);
         self.0.user_id = user_id.map(Into::into);
         self.0.user_name = user_name.map(Into::into);
+        self
+    }
+
+    pub(crate) fn chain(mut self, chain: Option<Arc<Chain>>) -> Self {
+        self.0.chain = chain;
         self
     }
 

@@ -17,10 +17,13 @@ use super::{
     Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States, Status,
     compile::Compiler,
     glob::Glob,
-    resource::{Kind, Model, Resource, Strictness, decode},
+    resource::{Decoded, Invalid, Kind, Model, Resource, Strictness, decode},
     status::{self, Applied, Failure, Source, Troubles},
 };
-use crate::upstream::{Registry, Settings};
+use crate::{
+    hook::{self, Chain, Chains, Hooks},
+    upstream::{Registry, Settings},
+};
 
 /// The configuration of a process, shared by all its gateways. A cheap clone.
 #[derive(Clone)]
@@ -37,6 +40,7 @@ struct Shared {
 #[derive(Debug, Default)]
 pub struct ConfigBuilder {
     providers: Registry,
+    hooks: Hooks,
     upstream: Settings,
 }
 
@@ -63,6 +67,8 @@ struct Row {
     resource: Resource,
     /// The fields that were left out.
     unknown: Vec<String>,
+    /// The hooks that hang on it.
+    chain: Option<Arc<Chain>>,
 }
 
 // === impl ConfigBuilder ===
@@ -72,6 +78,13 @@ impl ConfigBuilder {
     #[must_use]
     pub fn providers(mut self, providers: Registry) -> Self {
         self.providers = providers;
+        self
+    }
+
+    /// The hooks that configuration can name. Default: none.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
         self
     }
 
@@ -88,6 +101,10 @@ impl ConfigBuilder {
             providers: self.providers,
             settings: self.upstream,
             states: States::default(),
+            chains: Chains {
+                hooks: self.hooks,
+                innermost: hook::innermost(self.upstream),
+            },
         };
         Config(Arc::new(Shared {
             current: ArcSwap::default(),
@@ -137,6 +154,26 @@ impl Config {
     /// The upstream settings that hold for all models.
     pub fn upstream(&self) -> Settings {
         self.0.writer.lock().compiler.settings
+    }
+
+    /// The hooks that configuration can name.
+    pub fn hooks(&self) -> Hooks {
+        self.0.writer.lock().compiler.chains.hooks.clone()
+    }
+
+    /// Checks what a document says about hooks, as strictly as people want it. Whether the document is
+    /// one of its kind, [`decode`] has to say.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn check_plugins(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
+        let chains = self.0.writer.lock().compiler.chains.clone();
+        // With states of its own: what is only tried leaves nothing behind.
+        let states = States::default();
+        chains
+            .compile(key, resource.plugins(), Strictness::Strict, &states)
+            .map(drop)
     }
 
     /// Applies changes that came together, in one swap.
@@ -267,7 +304,9 @@ impl Writer {
             self.troubles.applied(&key, &row.unknown);
             return;
         }
-        match decode(key.kind, value, Strictness::Lenient) {
+        let compiled = decode(key.kind, value, Strictness::Lenient)
+            .and_then(|decoded| self.chain(&key, decoded));
+        match compiled {
             Err(errors) => {
                 let rejection = Rejection { key, errors };
                 let is_stale = self.rows.contains_key(&rejection.key);
@@ -275,7 +314,7 @@ impl Writer {
                     .rejected(&rejection, is_stale, Timestamp::now());
                 report.rejected.push(rejection);
             }
-            Ok(decoded) => {
+            Ok((decoded, chain)) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
                 if !decoded.unknown.is_empty() {
@@ -287,11 +326,31 @@ impl Writer {
                     json,
                     resource,
                     unknown,
+                    chain,
                 };
                 self.rows.insert(key.clone(), row);
                 self.insert(&key);
             }
         }
+    }
+
+    /// The hooks that hang on a resource: those it has, if nothing was changed about them.
+    fn chain(
+        &self,
+        key: &Key,
+        mut decoded: Decoded,
+    ) -> Result<(Decoded, Option<Arc<Chain>>), Vec<Invalid>> {
+        let plugins = decoded.resource.plugins();
+        if plugins.is_empty() {
+            return Ok((decoded, None));
+        }
+        let chains = &self.compiler.chains;
+        let states = &self.compiler.states;
+        let (chain, unknown) = chains.compile(key, plugins, Strictness::Lenient, states)?;
+        decoded.unknown.extend(unknown);
+        let old = self.rows.get(key);
+        let old = old.filter(|old| old.resource.plugins() == decoded.resource.plugins());
+        Ok((decoded, old.map_or(chain, |old| old.chain.clone())))
     }
 
     fn delete(&mut self, key: &Key) {
@@ -327,7 +386,8 @@ impl Writer {
                     }
                 }
             }
-            _ => {}
+            Resource::Gateway(_) => self.next.chain = None,
+            Resource::ProviderKey(_) => {}
         }
     }
 
@@ -340,14 +400,15 @@ impl Writer {
             Resource::Model(model) => {
                 let users = self.users.entry(model.provider_key_id.as_str().into());
                 users.or_default().insert(key.id.clone());
-                let compiled = self.compile_model(&key.id, model);
+                let compiled = self.compile_model(&key.id, model, row.chain.clone());
                 insert_model(&mut self.next, compiled);
             }
             Resource::ApiKey(api_key) => {
-                let callers = self.compiler.callers(&key.id, api_key);
+                let callers = self.compiler.callers(&key.id, api_key, row.chain.as_ref());
                 self.next.callers.extend(callers);
             }
             Resource::ProviderKey(_) => self.recompile_users(&key.id),
+            Resource::Gateway(_) => self.next.chain = row.chain.clone(),
         }
     }
 
@@ -388,14 +449,21 @@ impl Writer {
                 kind: Kind::Model,
                 id: id.clone(),
             };
-            if let Some(Resource::Model(model)) = self.rows.get(&key).map(|row| &row.resource) {
-                let compiled = self.compile_model(&id, model);
+            if let Some(row) = self.rows.get(&key)
+                && let Resource::Model(model) = &row.resource
+            {
+                let compiled = self.compile_model(&id, model, row.chain.clone());
                 insert_model(&mut self.next, compiled);
             }
         }
     }
 
-    fn compile_model(&self, id: &Arc<str>, model: &Model) -> Arc<crate::models::Model> {
+    fn compile_model(
+        &self,
+        id: &Arc<str>,
+        model: &Model,
+        chain: Option<Arc<Chain>>,
+    ) -> Arc<crate::models::Model> {
         let key = Key {
             kind: Kind::ProviderKey,
             id: model.provider_key_id.as_str().into(),
@@ -410,7 +478,7 @@ impl Writer {
             )) => Some((&key.id, row)),
             _ => None,
         };
-        self.compiler.model(id, model, provider_key)
+        self.compiler.model(id, model, provider_key, chain)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use imbl::{HashMap, OrdMap};
 
 use super::KeyHash;
-use crate::{call::Caller, models::Model};
+use crate::{call::Caller, hook::Chain, models::Model};
 
 /// One state of the configuration, compiled and never changed.
 ///
@@ -18,6 +18,8 @@ pub struct Snapshot {
     /// By descending length of the literal part, then by name: the first match is the best.
     pub(super) wildcards: OrdMap<(std::cmp::Reverse<usize>, Arc<str>), Arc<Model>>,
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
+    /// The chain of the gateway.
+    pub(super) chain: Option<Arc<Chain>>,
 }
 
 // === impl Snapshot ===
@@ -56,6 +58,11 @@ impl Snapshot {
     /// The caller whose key has this hash.
     pub fn caller(&self, hash: &KeyHash) -> Option<&Arc<Caller>> {
         self.callers.get(hash)
+    }
+
+    /// The hooks of every call.
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.as_ref()
     }
 }
 

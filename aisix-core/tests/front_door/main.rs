@@ -12,6 +12,7 @@ mod limits;
 mod listing;
 mod models;
 mod order;
+mod plugins;
 mod relay;
 mod requests;
 mod retries;
