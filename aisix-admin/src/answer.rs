@@ -113,6 +113,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::ProviderKey => "Provider key",
         Kind::Model => "Model",
         Kind::ApiKey => "API key",
+        Kind::Gateway => "Gateway",
         _ => "Resource",
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aisix_core::config::{
-    Change, ConfigStore, Entry, Key,
+    Change, Config, ConfigStore, Entry, Key,
     store::{Changed, Edit, Revision, StoreError, StoreErrorKind, Stored},
 };
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::{answer::Refusal, catalog::Catalog};
+use crate::{answer::Refusal, catalog::Catalog, plugins};
 
 /// How many writes are one commit at most; a store may bound its transactions.
 const TOGETHER: usize = 64;
@@ -65,6 +65,7 @@ pub(crate) struct Done {
 pub(crate) struct View<'v> {
     store: &'v dyn ConfigStore,
     pub(crate) catalog: &'v Catalog,
+    config: Option<&'v Config>,
     pending: &'v HashMap<Key, Option<Stored>>,
 }
 
@@ -78,6 +79,7 @@ struct Ticket {
 /// Where writes are made.
 pub(crate) struct Desk {
     store: Arc<dyn ConfigStore>,
+    config: Option<Config>,
     waiting: Mutex<VecDeque<Ticket>>,
     /// What the store holds as far as it is known. Held by whoever has the desk.
     catalog: tokio::sync::Mutex<Option<Catalog>>,
@@ -128,9 +130,10 @@ impl View<'_> {
 // === impl Desk ===
 
 impl Desk {
-    pub(crate) fn new(store: Arc<dyn ConfigStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn ConfigStore>, config: Option<Config>) -> Self {
         Self {
             store,
+            config,
             waiting: Mutex::default(),
             catalog: tokio::sync::Mutex::default(),
         }
@@ -246,6 +249,7 @@ impl Desk {
             let view = View {
                 store,
                 catalog,
+                config: self.config.as_ref(),
                 pending: &pending,
             };
             let planned = plan(&view, ticket).await;
@@ -286,6 +290,7 @@ async fn plan(view: &View<'_>, ticket: &Ticket) -> Result<Done, Refusal> {
     let plan = ticket.operation.plan(view).await?;
     let changed = view.changed(&plan.changes).await?;
     view.catalog.check(&changed)?;
+    plugins::check(view.config, &changed)?;
     // Of what does not change, the revision stays.
     let stored = match &plan.key {
         Some(key) => view.get(key).await?,

@@ -32,6 +32,7 @@ mod document;
 mod history;
 mod openapi;
 mod operation;
+mod plugins;
 mod request;
 mod resources;
 mod route;

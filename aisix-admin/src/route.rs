@@ -18,6 +18,7 @@ pub(crate) enum Action {
     Delete,
     Rotate,
     Status,
+    Plugins,
     History,
     Rollback,
     ListV1,
@@ -45,7 +46,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 17] = [
+pub(crate) static ROUTES: [Route; 18] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -99,6 +100,12 @@ pub(crate) static ROUTES: [Route; 17] = [
         "/aisix/admin/status",
         Action::Status,
         "Tell the revision of the store and how this process serves it",
+    ),
+    route(
+        Method::GET,
+        "/aisix/admin/plugins",
+        Action::Plugins,
+        "List the hooks that chains can name, with the schemas of their settings",
     ),
     route(
         Method::GET,

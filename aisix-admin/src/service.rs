@@ -25,6 +25,7 @@ use crate::{
     document::Mode,
     history, openapi,
     operation::{Delete, Put, Rollback, Rotate},
+    plugins,
     request::{self, Conditions, Query},
     resources,
     route::{self, Action, Match},
@@ -83,7 +84,7 @@ impl AdminBuilder {
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
-            desk: Arc::new(Desk::new(self.store.clone())),
+            desk: Arc::new(Desk::new(self.store.clone(), self.config.clone())),
             store: self.store,
             keys: self.keys,
             config: self.config,
@@ -197,6 +198,10 @@ impl Shared {
             Action::Status => {
                 query.finish()?;
                 self.status().await
+            }
+            Action::Plugins => {
+                query.finish()?;
+                Ok(plugins::list(self.config.as_ref()))
             }
             Action::History => history::list(self.store(), query).await,
             Action::OpenApi => Ok(json_response(StatusCode::OK, openapi::document())),

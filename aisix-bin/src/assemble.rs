@@ -79,6 +79,7 @@ pub(crate) fn run(
     // One configuration for all workers. What is wrong at the start stops the start.
     let config = Config::builder()
         .providers(aisix_providers::registry())
+        .hooks(aisix_hooks::hooks())
         .upstream(upstream_settings(settings))
         .build();
     let runtime = tokio::runtime::Builder::new_current_thread()

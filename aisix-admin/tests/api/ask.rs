@@ -1,6 +1,6 @@
 //! Short words for asking.
 
-use aisix_admin::{Admin, AdminKeys};
+use aisix_admin::{Admin, AdminBuilder, AdminKeys};
 use aisix_core::body::Body;
 use aisix_sources::embedded::Embedded;
 use http::{HeaderMap, Request};
@@ -31,12 +31,17 @@ pub(crate) struct Answer {
 
 impl Desk {
     pub(crate) fn new() -> Self {
+        Self::built(|admin| admin)
+    }
+
+    /// One that knows more than its store.
+    pub(crate) fn built(more: impl FnOnce(AdminBuilder) -> AdminBuilder) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path()).unwrap();
         let keys = AdminKeys::new([ADMIN_KEY, "another-admin-key"]);
-        let admin = Admin::builder(store.clone()).keys(keys).build();
+        let admin = more(Admin::builder(store.clone()).keys(keys));
         Self {
-            admin,
+            admin: admin.build(),
             store,
             _directory: directory,
         }

@@ -7,5 +7,6 @@ mod doors;
 mod history;
 mod keys;
 mod models;
+mod plugins;
 mod random;
 mod resources;
