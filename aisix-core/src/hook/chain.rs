@@ -15,15 +15,16 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
 use super::{
-    CallService,
+    CallService, HttpService,
     hooks::Hooks,
+    http::Innermost,
     parallel::{Beside, Parallel},
     plugin::{Built, Context, Form, Stages},
 };
 use crate::{
-    call::Call,
+    call::{Authenticated, Call},
     config::{
-        Key, States,
+        Key, Kind, States,
         resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
     },
     route::RouteLayer,
@@ -40,11 +41,15 @@ const COMBINATIONS: usize = 1_024;
 pub(crate) struct Chain {
     serial: u64,
     elements: Vec<Arc<Element>>,
-    /// What the last hook calls.
+    /// What the last hook on calls calls.
     innermost: CallService,
-    /// Of the serials of the chains that are more general.
-    combined: ArcSwap<HashMap<[u64; 2], CallService>>,
+    on_calls: Combined<CallService>,
+    over_http: Combined<HttpService>,
 }
+
+/// Chains combined with this one, by the serials of those that are more general; `None` where nothing
+/// in them runs.
+type Combined<S> = ArcSwap<HashMap<[u64; 2], Option<S>>>;
 
 /// An element of a chain, compiled.
 pub(super) struct Element {
@@ -157,7 +162,11 @@ impl Chains {
             errors.collect::<Vec<_>>()
         };
         let (Built(form), unknown) = built.map_err(in_settings)?;
-        if matches!(form, Form::Hook(_)) {
+        if matches!(form, Form::Http(_)) && context.owner.kind == Kind::Model {
+            let message = "runs before the model is known: it can hang on a gateway or an API key";
+            return Err(wrong("name", message.to_owned()));
+        }
+        if !matches!(form, Form::Check(_)) {
             if plugin.mode == Mode::Observe && !factory.observes() {
                 return Err(wrong("mode", "of this hook cannot be `observe`".to_owned()));
             }
@@ -209,37 +218,64 @@ impl Chain {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             elements,
             innermost,
-            combined: ArcSwap::default(),
+            on_calls: ArcSwap::default(),
+            over_http: ArcSwap::default(),
         }
     }
 
     /// What a call goes through; `None` when nothing is configured for it.
     pub(crate) fn of(call: &Call) -> Option<CallService> {
-        let config = &call.inbound.config;
         let chains = [
-            config.chain(),
+            call.inbound.config.chain(),
             call.model.chain.as_ref(),
             call.caller().chain(),
         ];
-        let last = chains.iter().rposition(Option::is_some)?;
-        let serial = |chain: Option<&Arc<Self>>| chain.map_or(0, |chain| chain.serial);
-        let (general, most_specific) = (&chains[..last], chains[last]?);
-        let key = [0, 1].map(|level| serial(general.get(level).copied().flatten()));
-        if let Some(combined) = most_specific.combined.load().get(&key) {
-            return Some(combined.clone());
-        }
-        let levels = chains.iter().flatten().map(|chain| &chain.elements[..]);
-        let combined = combine(levels, most_specific.innermost.clone());
-        most_specific.combined.rcu(|known| {
-            let mut known = match known.len() {
-                COMBINATIONS.. => HashMap::new(),
-                _ => HashMap::clone(known),
-            };
-            known.insert(key, combined.clone());
-            known
-        });
-        Some(combined)
+        combined(
+            chains,
+            |chain| &chain.on_calls,
+            |chain, elements| on_calls(elements, chain.innermost.clone()),
+        )
     }
+
+    /// What a request goes through before its body is read; `None` when nothing is configured for it.
+    pub(super) fn before(request: &Authenticated) -> Option<HttpService> {
+        let chains = [request.arrival.config.chain(), None, request.caller.chain()];
+        combined(
+            chains,
+            |chain| &chain.over_http,
+            |_, elements| over_http(elements),
+        )
+    }
+}
+
+/// What a request goes through by these chains, the most general first.
+fn combined<S: Clone>(
+    chains: [Option<&Arc<Chain>>; 3],
+    known: impl Fn(&Chain) -> &Combined<S>,
+    combine: impl Fn(&Chain, Vec<&Arc<Element>>) -> Option<S>,
+) -> Option<S> {
+    let last = chains.iter().rposition(Option::is_some)?;
+    let most_specific = chains[last]?;
+    let serial = |level: usize| match chains[level] {
+        Some(chain) if level < last => chain.serial,
+        _ => 0,
+    };
+    let key = [serial(0), serial(1)];
+    let known = known(most_specific);
+    if let Some(combined) = known.load().get(&key) {
+        return combined.clone();
+    }
+    let elements = ordered(chains.into_iter().flatten());
+    let combined = combine(most_specific, elements);
+    known.rcu(|known| {
+        let mut known = match known.len() {
+            COMBINATIONS.. => HashMap::new(),
+            _ => HashMap::clone(known),
+        };
+        known.insert(key, combined.clone());
+        known
+    });
+    combined
 }
 
 impl fmt::Debug for Chain {
@@ -249,27 +285,34 @@ impl fmt::Debug for Chain {
     }
 }
 
-/// Puts the elements of several chains, the most general first, around a service.
-///
-/// On the way in, those of the request run in the order of their priorities; on the way out, those of
-/// the answer do, after all others, so that they see whatever the caller is about to get.
-fn combine<'c>(
-    levels: impl Iterator<Item = &'c [Arc<Element>]>,
-    innermost: CallService,
-) -> CallService {
+/// The elements of several chains, the most general first, in the order in which they run.
+fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Element>> {
     let mut elements: Vec<&Arc<Element>> = Vec::new();
-    for level in levels {
+    for chain in chains {
+        let level = &chain.elements;
         let is_replaced = |general: &Arc<Element>| {
-            let same = |element: &&Arc<Element>| {
+            let same = |element: &Arc<Element>| {
                 element.name == general.name && element.merge == Merge::Override
             };
-            level.iter().any(|element| same(&element))
+            level.iter().any(same)
         };
         elements.retain(|general| !is_replaced(general));
         elements.extend(level);
     }
     // The sort is stable: of equal ones, the more general and the earlier stay first.
     elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
+    elements
+}
+
+/// Puts the hooks on calls around a service.
+///
+/// On the way in, those of the request run in the order of their priorities; on the way out, those of
+/// the answer do, after all others, so that they see whatever the caller is about to get.
+fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<CallService> {
+    elements.retain(|element| !matches!(element.form, Form::Http(_)));
+    if elements.is_empty() {
+        return None;
+    }
     let (answer, request): (Vec<_>, Vec<_>) = elements
         .into_iter()
         .partition(|element| element.is_response);
@@ -277,9 +320,29 @@ fn combine<'c>(
         |a: &&Arc<Element>, b: &&Arc<Element>| a.parallel && b.parallel && a.priority == b.priority;
     let groups = request.chunk_by(beside).rev();
     let inner = groups.fold(innermost, |inner, group| wrap(group, inner));
-    answer.iter().fold(inner, |inner, element| {
-        wrap(std::slice::from_ref(element), inner)
-    })
+    let one = std::slice::from_ref;
+    Some(
+        answer
+            .iter()
+            .fold(inner, |inner, element| wrap(one(element), inner)),
+    )
+}
+
+/// The same with the hooks over HTTP.
+fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
+    let hooks = elements
+        .into_iter()
+        .filter_map(|element| match &element.form {
+            Form::Http(hook) => Some((element.is_response, hook)),
+            Form::Check(_) | Form::Hook(_) => None,
+        });
+    let (answer, request): (Vec<_>, Vec<_>) = hooks.partition(|(is_response, _)| *is_response);
+    if answer.is_empty() && request.is_empty() {
+        return None;
+    }
+    let around = request.into_iter().rev().chain(answer);
+    let innermost = BoxCloneSyncService::new(Innermost);
+    Some(around.fold(innermost, |inner, (_, hook)| hook.wrap(inner)))
 }
 
 /// Puts elements that run beside one another, or a single one, around a service.
@@ -299,7 +362,7 @@ fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
             mode: element.mode,
             check: check.clone(),
         }),
-        Form::Hook(_) => None,
+        Form::Hook(_) | Form::Http(_) => None,
     });
     let parallel = Parallel::new(checks.collect());
     BoxCloneSyncService::new(parallel.layer(inner))

@@ -114,16 +114,20 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         match Chain::of(&call) {
             None => self.0.call(call),
-            Some(chain) => Box::pin(async move {
-                // A hook that panics must not take the connection and its other calls with it.
-                let answer = AssertUnwindSafe(run(chain, call)).catch_unwind().await;
-                answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a hook failed")))
-            }),
+            Some(chain) => Box::pin(run(chain, call)),
         }
     }
 }
 
-async fn run(mut chain: CallService, call: Call) -> Result<Reply, Error> {
-    std::future::poll_fn(|cx| chain.poll_ready(cx)).await?;
-    chain.call(call).await
+/// Runs a chain. A hook that panics must not take the connection and its other calls with it.
+pub(super) async fn run<T, U>(
+    mut chain: BoxCloneSyncService<T, U, Error>,
+    request: T,
+) -> Result<U, Error> {
+    let running = async move {
+        std::future::poll_fn(|cx| chain.poll_ready(cx)).await?;
+        chain.call(request).await
+    };
+    let answer = AssertUnwindSafe(running).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a hook failed")))
 }

@@ -23,6 +23,7 @@
 mod chain;
 mod from_fn;
 mod hooks;
+mod http;
 mod layer;
 mod parallel;
 mod plugin;
@@ -33,11 +34,13 @@ use tower_service::Service;
 
 pub(crate) use self::{
     chain::{Chain, Chains, innermost},
+    http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
 };
 pub use self::{
     from_fn::{FromFn, FromFnService, Next, from_fn},
     hooks::{Description, Hooks},
+    http::{HttpHook, HttpService},
     plugin::{Built, Check, Context, PluginFactory, Stages},
 };
 use crate::{BoxError, call::Call, error::Error, reply::Reply};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::Hook;
+use super::{Hook, HttpHook};
 use crate::{
     call::Call,
     config::{
@@ -73,7 +73,7 @@ pub trait PluginFactory: Send + Sync + 'static {
     /// When its hooks can run.
     fn stages(&self) -> Stages;
 
-    /// Whether hooks that it builds by [`Built::hook`] obey [`Mode::Observe`]. Those that it builds by
+    /// Whether hooks that it builds by [`Built::hook`] or [`Built::http`] obey [`Mode::Observe`]. Those that it builds by
     /// [`Built::check`] need not know. Default: no, and a chain that asks for it is refused.
     fn observes(&self) -> bool {
         false
@@ -113,6 +113,7 @@ pub struct Built(pub(super) Form);
 pub(super) enum Form {
     Check(Arc<dyn Check>),
     Hook(Arc<dyn Hook>),
+    Http(Arc<dyn HttpHook>),
 }
 
 /// A policy that looks at a call and lets it go on, or refuses it.
@@ -188,6 +189,12 @@ impl Built {
         Self(Form::Hook(Arc::new(hook)))
     }
 
+    /// A hook over HTTP: it runs when the caller is known and before the body is read, on whatever is
+    /// asked for. It cannot hang on a model, which is not yet known then.
+    pub fn http(hook: impl HttpHook) -> Self {
+        Self(Form::Http(Arc::new(hook)))
+    }
+
     /// A policy that only looks.
     pub fn check(check: impl Check) -> Self {
         Self(Form::Check(Arc::new(check)))
@@ -199,6 +206,7 @@ impl fmt::Debug for Built {
         f.write_str(match self.0 {
             Form::Check(_) => "Built::check",
             Form::Hook(_) => "Built::hook",
+            Form::Http(_) => "Built::http",
         })
     }
 }

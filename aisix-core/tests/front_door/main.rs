@@ -8,6 +8,7 @@ mod deadlines;
 mod endings;
 mod headers;
 mod hooks;
+mod http_hooks;
 mod limits;
 mod listing;
 mod models;
