@@ -87,7 +87,8 @@ pub(crate) fn run(
     let metrics = Metrics::new(metrics_settings(settings));
     let counts = metrics.config();
     let source = runtime.block_on(load(settings, resources))?;
-    config.describe(source.follow.source());
+    let named = source.follow.source();
+    config.describe(move || named());
     resources::apply(&config, &counts, [source.first]);
 
     // One gateway for each worker, with connections of its own and everything else shared.
@@ -248,7 +249,7 @@ async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Sourc
                 name: "embedded",
                 ..status::Source::default()
             };
-            let (first, follow) = Follow::store(store.changes(), Box::new(named), 1).await?;
+            let (first, follow) = Follow::store(store.changes(), Arc::new(named), 1).await?;
             Ok(Source {
                 first,
                 follow,
@@ -294,7 +295,7 @@ async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
             }
         }
     };
-    let (first, follow) = Follow::store(store.changes(), Box::new(named), ATTEMPTS).await?;
+    let (first, follow) = Follow::store(store.changes(), Arc::new(named), ATTEMPTS).await?;
     Ok(Source {
         first,
         follow,

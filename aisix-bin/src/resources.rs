@@ -1,6 +1,6 @@
 //! Following the resources while the process runs.
 
-use std::{path::Path, pin::Pin, time::SystemTime};
+use std::{path::Path, pin::Pin, sync::Arc, time::SystemTime};
 
 use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
@@ -22,7 +22,7 @@ pub(crate) enum Follow {
 }
 
 /// Tells what the status says of a store.
-pub(crate) type Named = Box<dyn Fn() -> Source + Send>;
+pub(crate) type Named = Arc<dyn Fn() -> Source + Send + Sync>;
 
 // === impl Follow ===
 
@@ -66,16 +66,16 @@ impl Follow {
     }
 
     /// What the status calls it.
-    pub(crate) fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Named {
         let name = match self {
             Self::Nothing => "memory",
             Self::File(..) => "file",
-            Self::Store(_, named) => return named(),
+            Self::Store(_, named) => return named.clone(),
         };
-        Source {
+        Arc::new(move || Source {
             name,
             ..Source::default()
-        }
+        })
     }
 
     /// What a SIGHUP does.
@@ -111,7 +111,7 @@ impl Follow {
                     }
                 }
             }
-            Self::Store(changes, named) => {
+            Self::Store(changes, _) => {
                 let mut batches = changes.ready_chunks(TOGETHER);
                 while let Some(batch) = batches.next().await {
                     let mut changes = Vec::with_capacity(batch.len());
@@ -125,7 +125,6 @@ impl Follow {
                             }
                         }
                     }
-                    config.describe(named());
                     if !changes.is_empty() {
                         apply(config, metrics, changes);
                     }
@@ -156,7 +155,7 @@ pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
             .collect()
     };
     metrics.rejected(&counts(status.rejected_by_kind()));
-    metrics.stale_served(&counts(status.stale_by_kind()));
+    metrics.stale_served(&counts(status.stale));
     let mut partial: Vec<(Kind, usize)> = Vec::new();
     for (kind, _, count) in &status.partial {
         match partial.last_mut() {
