@@ -59,13 +59,15 @@ struct Document {
 /// What is written, row by row.
 struct Written<'k> {
     root: &'k str,
-    known: &'k LastKnown,
+    revision: Option<u64>,
+    /// Ordered by key.
+    rows: Vec<&'k Known>,
 }
 
 /// The rows that are stale, or those that are not.
 struct Lines<'k> {
     root: &'k str,
-    rows: &'k [Known],
+    rows: &'k [&'k Known],
     are_stale: bool,
 }
 
@@ -98,8 +100,8 @@ pub fn save(path: &Path, root: &str, known: &LastKnown) -> io::Result<()> {
     let temporary = temporary(path);
     // Somebody may have been killed while writing it.
     remove(&temporary)?;
-    let written = write(&temporary, &Written { root, known });
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+    let written = Written::new(root, known);
+    if let Err(error) = write(&temporary, &written).and_then(|()| fs::rename(&temporary, path)) {
         // What went wrong first is what matters.
         let _ = remove(&temporary);
         return Err(error);
@@ -260,16 +262,28 @@ impl Line {
 
 // === impl Written ===
 
+impl<'k> Written<'k> {
+    fn new(root: &'k str, known: &'k LastKnown) -> Self {
+        let mut rows: Vec<&Known> = known.rows.iter().collect();
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Self {
+            root,
+            revision: known.revision,
+            rows,
+        }
+    }
+}
+
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let lines = |are_stale| Lines {
             root: self.root,
-            rows: &self.known.rows,
+            rows: &self.rows,
             are_stale,
         };
         let mut members = serializer.serialize_map(Some(4))?;
         members.serialize_entry("version", &VERSION)?;
-        members.serialize_entry("revision", &self.known.revision.unwrap_or_default())?;
+        members.serialize_entry("revision", &self.revision.unwrap_or_default())?;
         members.serialize_entry("entries", &lines(false))?;
         members.serialize_entry("stale", &lines(true))?;
         members.end()
