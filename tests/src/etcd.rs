@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,6 +71,27 @@ impl Etcd {
         json!({"etcd": {"endpoints": [format!("http://127.0.0.1:{}", self.port)]}})
     }
 
+    /// Writes a row, whatever it holds; gives etcd's revision then.
+    pub async fn put(&self, key: &str, value: impl AsRef<[u8]>) -> u64 {
+        let row = json!({"key": STANDARD.encode(key), "value": STANDARD.encode(value)});
+        self.ask("/v3/kv/put", &row).await
+    }
+
+    /// Removes a row; gives etcd's revision then.
+    pub async fn delete(&self, key: &str) -> u64 {
+        let row = json!({"key": STANDARD.encode(key)});
+        self.ask("/v3/kv/deleterange", &row).await
+    }
+
+    async fn ask(&self, path: &str, question: &Value) -> u64 {
+        let client = Client::anonymous(([127, 0, 0, 1], self.port).into());
+        let answer = client.post(path, question).await;
+        assert_eq!(answer.status, 200, "etcd answers");
+        let revision = answer.json().await["header"]["revision"].take();
+        let revision = revision.as_str().and_then(|text| text.parse().ok());
+        revision.expect("etcd tells its revision")
+    }
+
     /// Kills it. Its data stays.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -93,6 +115,12 @@ impl Etcd {
             panic!("etcd cannot be started ({error}): apt-get install etcd-server")
         });
         self.child = Some(child);
+    }
+
+    /// Starts it again, and waits until it serves.
+    pub async fn back(&mut self) {
+        self.restart();
+        assert!(within("etcd", self.is_up()).await, "etcd starts again");
     }
 
     /// Waits until it serves; whether it does.

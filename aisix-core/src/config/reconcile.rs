@@ -14,11 +14,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States, Status,
+    Change, ConfigSource, Entry, Key, Known, LastKnown, Rejection, Report, Snapshot, States,
+    Status,
     compile::Compiler,
     glob::Glob,
     resource::{Decoded, Invalid, Kind, Model, Resource, Strictness, decode},
     status::{self, Applied, Failure, Source, Troubles},
+    summary::Latest,
 };
 use crate::{
     hook::{self, Chain, Chains, Hooks},
@@ -32,9 +34,21 @@ pub struct Config(Arc<Shared>);
 struct Shared {
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
-    /// The revision of the source up to which everything is served.
-    revision: watch::Sender<Option<u64>>,
+    served: watch::Sender<Served>,
+    summary: Latest,
 }
+
+/// What is served, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    /// The snapshot.
+    sequence: u64,
+    /// The revision of the source up to which everything is served.
+    revision: Option<u64>,
+}
+
+/// Tells where the configuration comes from.
+type Describe = Arc<dyn Fn() -> Source + Send + Sync>;
 
 /// Builds a [`Config`].
 #[derive(Debug, Default)]
@@ -48,27 +62,32 @@ pub struct ConfigBuilder {
 struct Writer {
     compiler: Compiler,
     next: Snapshot,
-    rows: HashMap<Key, Row>,
+    /// Persistent, so that a copy is made in no time.
+    rows: imbl::HashMap<Key, Arc<Row>>,
     /// The models that use a provider key.
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
     troubles: Troubles,
-    source: Source,
+    source: Describe,
     revision: Option<u64>,
     applied_at: Timestamp,
     last_reload: Option<(bool, Timestamp)>,
     last_failure: Option<Failure>,
-    /// The hash of a sequence, made when somebody asks.
-    hash: Option<(u64, String)>,
 }
 
-struct Row {
+/// A resource that is served.
+#[derive(Clone)]
+pub(super) struct Row {
     /// The document as canonical JSON, which takes a fraction of the memory of a tree.
-    json: Box<str>,
+    pub(super) json: Arc<str>,
     resource: Resource,
     /// The fields that were left out.
     unknown: Vec<String>,
     /// The hooks that hang on it.
     chain: Option<Arc<Chain>>,
+    /// The revision of the source that has brought it.
+    revision: u64,
+    /// Since when the source has another version, which is not good.
+    pub(super) stale_since: Option<Timestamp>,
 }
 
 // === impl ConfigBuilder ===
@@ -111,17 +130,17 @@ impl ConfigBuilder {
             writer: Mutex::new(Writer {
                 compiler,
                 next: Snapshot::default(),
-                rows: HashMap::new(),
+                rows: imbl::HashMap::new(),
                 users: HashMap::new(),
                 troubles: Troubles::default(),
-                source: Source::default(),
+                source: Arc::new(Source::default),
                 revision: None,
                 applied_at: Timestamp::UNIX_EPOCH,
                 last_reload: None,
                 last_failure: None,
-                hash: None,
             }),
-            revision: watch::Sender::new(None),
+            served: watch::Sender::default(),
+            summary: Latest::default(),
         }))
     }
 
@@ -187,28 +206,79 @@ impl Config {
             writer.change(change, &mut report);
         }
         let now = Timestamp::now();
+        writer.last_reload = Some((true, now));
+        self.swap(&mut writer, now);
+        report
+    }
+
+    /// Serves what was known when somebody called [`last_known`](Self::last_known), perhaps in another
+    /// process. To be called before a source is followed: what it tells then takes its place.
+    ///
+    /// A resource that cannot be served any more is left out and reported. One that was served in an older
+    /// version goes on being reported as such, since then.
+    pub fn restore(&self, known: LastKnown) -> Report {
+        let mut writer = self.0.writer.lock();
+        let mut report = Report::default();
+        for row in known.rows {
+            writer.restore(row, &mut report);
+        }
+        writer.revision = known.revision;
+        self.swap(&mut writer, Timestamp::now());
+        report
+    }
+
+    /// All that is served, to be kept somewhere. Changes wait for hardly longer than a moment.
+    pub fn last_known(&self) -> LastKnown {
+        let (revision, rows) = {
+            let writer = self.0.writer.lock();
+            (writer.revision, writer.rows.clone())
+        };
+        let rows = rows.into_iter().map(|(key, row)| Known {
+            key,
+            json: row.json.clone(),
+            revision: row.revision,
+            stale_since: row.stale_since,
+        });
+        LastKnown {
+            revision,
+            rows: rows.collect(),
+        }
+    }
+
+    /// Waits until a snapshot later than this one is served, see [`Snapshot::sequence`]; says which.
+    pub async fn changed_since(&self, sequence: u64) -> u64 {
+        let mut served = self.0.served.subscribe();
+        let later = served.wait_for(|now| now.sequence > sequence).await;
+        // The sender is ours, so it is never gone.
+        later.map_or(sequence, |now| now.sequence)
+    }
+
+    /// Serves what the writer has made.
+    fn swap(&self, writer: &mut Writer, now: Timestamp) {
         writer.next.loaded = true;
         writer.next.sequence += 1;
         writer.applied_at = now;
-        writer.last_reload = Some((true, now));
         self.0.current.store(Arc::new(writer.next.clone()));
-        self.0.revision.send_replace(writer.revision);
-        report
+        self.0.served.send_replace(Served {
+            sequence: writer.next.sequence,
+            revision: writer.revision,
+        });
     }
 
     /// Waits until everything up to this revision of the source is served.
     ///
     /// The source must tell its revisions ([`Change::At`]), and somebody must apply what it tells.
     pub async fn until(&self, revision: u64) {
-        let mut told = self.0.revision.subscribe();
-        let reached = told.wait_for(|now| now.is_some_and(|now| now >= revision));
+        let mut served = self.0.served.subscribe();
+        let reached = served.wait_for(|now| now.revision.is_some_and(|now| now >= revision));
         // The sender is ours, so it is never gone.
         let _ = reached.await;
     }
 
-    /// Says where the configuration comes from, for [`status`](Self::status).
-    pub fn describe(&self, source: Source) {
-        self.0.writer.lock().source = source;
+    /// Says where the configuration comes from. It is asked whenever somebody asks for the
+    /// [`status`](Self::status), and must not ask for it in turn.
+    pub fn describe(&self, source: impl Fn() -> Source + Send + Sync + 'static) {
+        self.0.writer.lock().source = Arc::new(source);
     }
 
     /// Says that a reload was not taken; `reason` is `fetch`, `parse` or `validate`. The message must not
@@ -225,9 +295,20 @@ impl Config {
     }
 
     /// How the configuration stands. Costs time that grows with it, if it has changed since the last
-    /// call.
+    /// call; changes do not wait for it.
     pub fn status(&self) -> Status {
-        self.0.writer.lock().status()
+        let (mut status, rows, source) = {
+            let writer = self.0.writer.lock();
+            (writer.status(), writer.rows.clone(), writer.source.clone())
+        };
+        if let Some(applied) = &mut status.applied {
+            let summary = self.0.summary.of(applied.sequence, &rows);
+            applied.hash.clone_from(&summary.hash);
+            applied.counts.clone_from(&summary.counts);
+            status.stale.clone_from(&summary.stale);
+        }
+        status.source = source();
+        status
     }
 
     /// Applies what `source` yields for as long as it is polled; changes that are ready together are
@@ -296,24 +377,19 @@ impl Writer {
     }
 
     fn put(&mut self, entry: Entry, report: &mut Report) {
-        let Entry { key, value, .. } = entry;
+        let Entry {
+            key,
+            value,
+            revision,
+        } = entry;
         let json = status::canonical(&value);
-        if let Some(row) = self.rows.get(&key)
-            && row.json == json
-        {
-            self.troubles.applied(&key, &row.unknown);
+        if self.is_served(&key, &json, revision) {
             return;
         }
         let compiled = decode(key.kind, value, Strictness::Lenient)
             .and_then(|decoded| self.chain(&key, decoded));
         match compiled {
-            Err(errors) => {
-                let rejection = Rejection { key, errors };
-                let is_stale = self.rows.contains_key(&rejection.key);
-                self.troubles
-                    .rejected(&rejection, is_stale, Timestamp::now());
-                report.rejected.push(rejection);
-            }
+            Err(errors) => self.reject(Rejection { key, errors }, report),
             Ok((decoded, chain)) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
@@ -327,8 +403,10 @@ impl Writer {
                     resource,
                     unknown,
                     chain,
+                    revision,
+                    stale_since: None,
                 };
-                self.rows.insert(key.clone(), row);
+                self.rows.insert(key.clone(), Arc::new(row));
                 self.insert(&key);
             }
         }
@@ -344,13 +422,65 @@ impl Writer {
         if plugins.is_empty() {
             return Ok((decoded, None));
         }
+        let old = self.rows.get(key);
+        if let Some(old) = old.filter(|old| old.resource.plugins() == plugins) {
+            let in_settings = |path: &&String| path.starts_with(Chain::SETTINGS);
+            let unknown = old.unknown.iter().filter(in_settings).cloned();
+            decoded.unknown.extend(unknown);
+            return Ok((decoded, old.chain.clone()));
+        }
         let chains = &self.compiler.chains;
         let states = &self.compiler.states;
         let (chain, unknown) = chains.compile(key, plugins, Strictness::Lenient, states)?;
         decoded.unknown.extend(unknown);
-        let old = self.rows.get(key);
-        let old = old.filter(|old| old.resource.plugins() == decoded.resource.plugins());
-        Ok((decoded, old.map_or(chain, |old| old.chain.clone())))
+        Ok((decoded, chain))
+    }
+
+    /// Whether just this document is served. If so, nothing is wrong with it any more.
+    fn is_served(&mut self, key: &Key, json: &str, revision: u64) -> bool {
+        let Some(row) = self.rows.get(key).filter(|row| *row.json == *json) else {
+            return false;
+        };
+        self.troubles.applied(key, &row.unknown);
+        let is_as_before = row.revision == revision && row.stale_since.is_none();
+        if !is_as_before && let Some(row) = self.rows.get_mut(key) {
+            let row = Arc::make_mut(row);
+            (row.revision, row.stale_since) = (revision, None);
+        }
+        true
+    }
+
+    fn reject(&mut self, rejection: Rejection, report: &mut Report) {
+        let now = Timestamp::now();
+        let stale_since = self.stale(&rejection.key, now);
+        self.troubles.rejected(&rejection, stale_since, now);
+        report.rejected.push(rejection);
+    }
+
+    /// Notes that what is served is not what is at the source; says since when, if something is served.
+    fn stale(&mut self, key: &Key, since: Timestamp) -> Option<Timestamp> {
+        let row = self.rows.get_mut(key)?;
+        if row.stale_since.is_none() {
+            Arc::make_mut(row).stale_since = Some(since);
+        }
+        row.stale_since
+    }
+
+    fn restore(&mut self, known: Known, report: &mut Report) {
+        let (key, revision) = (known.key, known.revision);
+        let Ok(value) = serde_json::from_str(&known.json) else {
+            let errors = vec![Invalid::new("", "is not JSON")];
+            return report.rejected.push(Rejection { key, errors });
+        };
+        let entry = Entry {
+            key: key.clone(),
+            value,
+            revision,
+        };
+        self.put(entry, report);
+        if let Some(since) = known.stale_since.and_then(|since| self.stale(&key, since)) {
+            self.troubles.restored(&key, since);
+        }
     }
 
     fn delete(&mut self, key: &Key) {
@@ -412,32 +542,22 @@ impl Writer {
         }
     }
 
-    fn status(&mut self) -> Status {
-        let sequence = self.next.sequence;
-        let applied = self.next.loaded.then(|| {
-            let hash = match self.hash.take() {
-                Some((of, hash)) if of == sequence => hash,
-                _ => status::hash(self.rows.iter().map(|(key, row)| (key, &*row.json))),
-            };
-            self.hash = Some((sequence, hash.clone()));
-            let counts = Kind::ALL.into_iter().map(|kind| {
-                let of_kind = self.rows.keys().filter(|key| key.kind == kind);
-                (kind, of_kind.count())
-            });
-            Applied {
-                revision: self.revision,
-                sequence,
-                at: self.applied_at,
-                hash,
-                counts: counts.filter(|(_, count)| *count > 0).collect(),
-            }
+    /// All that costs little.
+    fn status(&self) -> Status {
+        let applied = self.next.loaded.then(|| Applied {
+            revision: self.revision,
+            sequence: self.next.sequence,
+            at: self.applied_at,
+            hash: String::new(),
+            counts: Vec::new(),
         });
         Status {
-            source: self.source.clone(),
+            source: Source::default(),
             applied,
             last_reload: self.last_reload,
             last_failure: self.last_failure.clone(),
             rejected: self.troubles.all_rejected(),
+            stale: Vec::new(),
             partial: self.troubles.fields(),
         }
     }
@@ -468,16 +588,11 @@ impl Writer {
             kind: Kind::ProviderKey,
             id: model.provider_key_id.as_str().into(),
         };
-        let provider_key = match self.rows.get_key_value(&key) {
-            Some((
-                key,
-                Row {
-                    resource: Resource::ProviderKey(row),
-                    ..
-                },
-            )) => Some((&key.id, row)),
+        let provider_key = self.rows.get_key_value(&key);
+        let provider_key = provider_key.and_then(|(key, row)| match &row.resource {
+            Resource::ProviderKey(row) => Some((&key.id, row)),
             _ => None,
-        };
+        });
         self.compiler.model(id, model, provider_key, chain)
     }
 }

@@ -109,7 +109,7 @@ impl Chains {
             };
             match self.element(plugin, strictness, &context) {
                 Ok((element, left_out)) => {
-                    let path = |field| format!("plugins[].settings.{field}");
+                    let path = |field| format!("{}{field}", Chain::SETTINGS);
                     unknown.extend(left_out.into_iter().map(path));
                     // What is switched off is checked all the same.
                     elements.extend(plugin.enabled.then(|| Arc::new(element)));
@@ -212,6 +212,9 @@ fn stage(stages: Stages, asked: Option<Stage>) -> Result<Option<Stage>, String> 
 // === impl Chain ===
 
 impl Chain {
+    /// What paths of fields begin with that are in the settings of an element.
+    pub(crate) const SETTINGS: &str = "plugins[].settings.";
+
     fn new(elements: Vec<Arc<Element>>, innermost: CallService) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Self {

@@ -65,6 +65,7 @@ use aisix_core::config::{
     ConfigSource,
     store::{Revision, StoreError, StoreErrorKind},
 };
+use jiff::Timestamp;
 use tokio::sync::watch::Sender;
 
 pub use self::settings::{Backoff, Keepalive, Pem, Settings, Tls};
@@ -96,6 +97,8 @@ pub struct Standing {
     pub is_connected: bool,
     /// Up to which of etcd's revisions everything was seen.
     pub revision: Option<u64>,
+    /// When etcd was heard last, be it a mere sign of life.
+    pub heard_at: Option<Timestamp>,
 }
 
 // === impl Etcd ===
@@ -127,6 +130,11 @@ impl Etcd {
     pub fn changes(&self) -> impl ConfigSource + Send + use<> {
         let (settings, layout) = (self.settings.clone(), self.layout.clone());
         follow::follow(settings, layout, self.standing.clone())
+    }
+
+    /// What the keys of all documents begin with; ends with a slash.
+    pub fn root(&self) -> &str {
+        self.layout.root()
     }
 
     /// How the latest source stands to etcd.
