@@ -8,6 +8,7 @@
 //! A [`ConfigStore`] is where configuration can be written.
 
 mod change;
+mod claims;
 mod compile;
 pub mod glob;
 mod reconcile;
