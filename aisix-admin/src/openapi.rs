@@ -203,6 +203,7 @@ fn responses(action: Action) -> Value {
     };
     let bad: &[&str] = match action {
         Action::OpenApi | Action::OpenApiPage => &[],
+        Action::ModelsStatus | Action::Health => &["400", "401", "501"],
         Action::List | Action::History | Action::Status | Action::ListV1 => &["400", "401", "500"],
         Action::Get | Action::GetV1 => &["401", "404", "500"],
         Action::Create => &["400", "401", "409", "413", "415", "500"],

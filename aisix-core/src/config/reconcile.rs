@@ -158,6 +158,7 @@ impl Config {
         let now = Timestamp::now();
         writer.next.loaded = true;
         writer.next.sequence += 1;
+        writer.next.revision = writer.revision;
         writer.applied_at = now;
         writer.last_reload = Some((true, now));
         self.0.current.store(Arc::new(writer.next.clone()));
@@ -175,9 +176,19 @@ impl Config {
         let _ = reached.await;
     }
 
-    /// Says where the configuration comes from, for [`status`](Self::status).
+    /// Says where the configuration comes from, for [`status`](Self::status), and whether that can be
+    /// reached.
     pub fn describe(&self, source: Source) {
-        self.0.writer.lock().source = source;
+        let mut writer = self.0.writer.lock();
+        let lost = writer.source.lost_since.take();
+        let is_lost = source.connected == Some(false);
+        writer.source = source;
+        writer.source.lost_since = is_lost.then(|| lost.unwrap_or_else(Timestamp::now));
+    }
+
+    /// Where the configuration comes from, as it was described last.
+    pub fn source(&self) -> Source {
+        self.0.writer.lock().source.clone()
     }
 
     /// Says that a reload was not taken; `reason` is `fetch`, `parse` or `validate`. The message must not

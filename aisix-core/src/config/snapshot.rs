@@ -17,6 +17,7 @@ type Place = (Reverse<usize>, Arc<str>);
 pub struct Snapshot {
     pub(super) loaded: bool,
     pub(super) sequence: u64,
+    pub(super) revision: Option<u64>,
     pub(super) models: HashMap<Arc<str>, Arc<Model>>,
     /// By descending length of the literal part, then by name: the first match is the best.
     pub(super) wildcards: OrdMap<Place, Arc<Model>>,
@@ -34,6 +35,11 @@ impl Snapshot {
     /// Counts the snapshots, from 0 for the empty one.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The revision of the source up to which everything is in it, if the source counts them.
+    pub fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// The model of this name: the one that has it, else the wildcard with the longest literal part.

@@ -41,6 +41,8 @@ pub struct Source {
     pub observed_revision: Option<u64>,
     /// When something was heard of it last.
     pub observed_at: Option<Timestamp>,
+    /// Since when it is out of reach, if it is. [`Config`](super::Config) sees to it.
+    pub lost_since: Option<Timestamp>,
     /// A hash of all that it holds, if it is known.
     pub hash: Option<String>,
 }
