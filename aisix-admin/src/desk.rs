@@ -2,7 +2,8 @@
 //!
 //! Writes queue up. Whoever has the desk takes all that wait, plans one after the other against what the
 //! earlier ones will have left, and commits them together, so that many writers cost one sync of the
-//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew.
+//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew. If they are
+//! too large for the store together, they are made in halves.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -200,28 +201,46 @@ impl Desk {
     }
 
     async fn serve(&self, known: &mut Option<Catalog>, tickets: Vec<Ticket>) {
-        let mut attempts = 0;
-        let error = loop {
-            attempts += 1;
-            match self.attempt(known, &tickets).await {
-                Ok(results) => {
-                    for (ticket, result) in tickets.into_iter().zip(results) {
-                        // Whoever asked may have left.
-                        let _ = ticket.reply.send(result);
-                    }
-                    return;
+        let mut batches = vec![tickets];
+        while let Some(mut tickets) = batches.pop() {
+            let results = match self.together(known, &tickets).await {
+                Ok(results) => results,
+                Err(error) if error.kind() == StoreErrorKind::TooLarge && tickets.len() > 1 => {
+                    let later = tickets.split_off(tickets.len() / 2);
+                    batches.extend([later, tickets]);
+                    continue;
                 }
+                Err(error) => {
+                    let refusal = Refusal::from(error);
+                    tickets.iter().map(|_| Err(refusal.clone())).collect()
+                }
+            };
+            for (ticket, result) in tickets.into_iter().zip(results) {
+                // Whoever asked may have left.
+                let _ = ticket.reply.send(result);
+            }
+        }
+    }
+
+    /// Makes writes as one commit, planned anew as often as somebody else is quicker.
+    async fn together(
+        &self,
+        known: &mut Option<Catalog>,
+        tickets: &[Ticket],
+    ) -> Result<Vec<Result<Done, Refusal>>, StoreError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt(known, tickets).await {
+                Ok(results) => return Ok(results),
                 Err(error) => {
                     // What was planned is in the catalog, but not in the store.
                     *known = None;
                     if error.kind() != StoreErrorKind::Conflict || attempts == ATTEMPTS {
-                        break Refusal::from(error);
+                        return Err(error);
                     }
                 }
             }
-        };
-        for ticket in tickets {
-            let _ = ticket.reply.send(Err(error.clone()));
         }
     }
 
@@ -232,12 +251,10 @@ impl Desk {
         tickets: &[Ticket],
     ) -> Result<Vec<Result<Done, Refusal>>, StoreError> {
         let store = self.store.as_ref();
-        let is_fresh = match &known {
-            Some(catalog) => catalog.revision == store.revision().await?,
-            None => false,
-        };
-        if !is_fresh {
-            *known = Some(Catalog::load(store).await?);
+        // Taken before the store is read, so that nothing falls between.
+        let now = store.moment().await?;
+        if known.as_ref().is_none_or(|catalog| catalog.moment != now) {
+            *known = Some(Catalog::load(store, now).await?);
         }
         let Some(catalog) = known else {
             unreachable!("it was just loaded")
@@ -280,7 +297,12 @@ impl Desk {
             }));
         }
         if !edits.is_empty() {
-            store.commit(Some(expected), edits).await?;
+            let revision = store.commit(Some(expected), edits).await?;
+            match store.moment_after(now, revision) {
+                Some(moment) => catalog.moment = moment,
+                // Somebody may have written what is not in it.
+                None => *known = None,
+            }
         }
         Ok(results)
     }

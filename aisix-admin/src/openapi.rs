@@ -203,6 +203,7 @@ fn responses(action: Action) -> Value {
     };
     let bad: &[&str] = match action {
         Action::OpenApi | Action::OpenApiPage => &[],
+        Action::ModelsStatus | Action::Health => &["400", "401", "501"],
         Action::List | Action::History | Action::Status | Action::Plugins | Action::ListV1 => {
             &["400", "401", "500"]
         }

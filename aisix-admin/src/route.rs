@@ -19,6 +19,8 @@ pub(crate) enum Action {
     Rotate,
     Status,
     Plugins,
+    ModelsStatus,
+    Health,
     History,
     Rollback,
     ListV1,
@@ -46,7 +48,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 18] = [
+pub(crate) static ROUTES: [Route; 20] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -118,6 +120,19 @@ pub(crate) static ROUTES: [Route; 18] = [
         "/aisix/admin/rollback",
         Action::Rollback,
         "Bring the configuration of a revision back",
+    ),
+    // Before the kinds and ids that it would be.
+    route(
+        Method::GET,
+        "/admin/v1/health",
+        Action::Health,
+        "Tell how the models and the configuration fare, in short",
+    ),
+    route(
+        Method::GET,
+        "/admin/v1/models/status",
+        Action::ModelsStatus,
+        "List the models with their health",
     ),
     route(
         Method::GET,
@@ -209,9 +224,11 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Match, Refusal> {
         if route.method == *method {
             return Ok(found);
         }
-        allowed.push(route.method.as_str());
-        if route.method == Method::GET {
-            allowed.push("HEAD");
+        let head = (route.method == Method::GET).then_some("HEAD");
+        for name in [route.method.as_str()].into_iter().chain(head) {
+            if !allowed.contains(&name) {
+                allowed.push(name);
+            }
         }
     }
     if allowed.is_empty() {

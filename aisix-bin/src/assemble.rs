@@ -8,7 +8,7 @@ use aisix_core::{
     body::Body,
     config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
     edge::{self, Drain},
-    limit,
+    limit, models,
     observe::Observer,
     upstream,
 };
@@ -388,6 +388,11 @@ fn answers(
                 200,
                 "application/json",
                 config.status().to_json().to_string(),
+            ),
+            "/status/models" => (
+                200,
+                "application/json",
+                models::health::to_json(&config.current()).to_string(),
             ),
             "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
             "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),

@@ -126,7 +126,7 @@ async fn a_gateway_starts_without_etcd_and_catches_up_when_it_is_back() {
 
     etcd.delete("/aisix/api_keys/other").await;
     let revision = etcd.put("/aisix/models/new", model("new")).await;
-    etcd.kill();
+    etcd.kill(0);
     let gateway = again(&etcd, directory).await;
     let now = status(&gateway).await;
     assert_eq!(now["source"]["connected"], false);
@@ -151,7 +151,7 @@ async fn a_gateway_starts_without_etcd_and_catches_up_when_it_is_back() {
             calls
         }
     });
-    etcd.back().await;
+    etcd.back(0).await;
     let now = until_applied(&gateway, revision).await;
     assert_eq!(now["source"]["connected"], true);
     assert!(now["source"]["observed_at"].is_string(), "{now}");
@@ -214,10 +214,10 @@ async fn etcd_wins_if_it_answers_but_what_was_good_is_served_for_what_is_bad() {
 
     // Once more, and nobody there to say what is wrong.
     let directory = gateway.stop().await;
-    etcd.kill();
+    etcd.kill(0);
     let gateway = again(&etcd, directory).await;
     served(&status(&gateway).await);
-    etcd.back().await;
+    etcd.back(0).await;
     let revision = etcd.put("/aisix/models/gpt", model("gpt")).await;
     let now = until_applied(&gateway, revision).await;
     assert_eq!(now["rejected"], json!([]));

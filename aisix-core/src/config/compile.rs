@@ -162,6 +162,7 @@ impl Compiler {
         chain: Option<&Arc<Chain>>,
     ) -> impl Iterator<Item = (KeyHash, Arc<Caller>)> + use<> {
         let previous = key.previous_key_hash.zip(key.previous_expires_at);
+        let previous = previous.filter(|(hash, _)| *hash != key.key_hash);
         let previous = previous.map(|(hash, end)| {
             let end = key.expires_at.map_or(end, |other| other.min(end));
             (hash, Self::caller(id, key, Some(end), chain))

@@ -9,6 +9,7 @@
 //! ([`LastKnown`]) and served again when the source is away at the start.
 
 mod change;
+mod claims;
 mod compile;
 pub mod glob;
 mod last_known;

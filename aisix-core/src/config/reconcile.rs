@@ -1,7 +1,7 @@
 //! The configuration of a process: changes in, snapshots out.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     pin::pin,
     sync::Arc,
@@ -16,13 +16,14 @@ use tokio::sync::watch;
 use super::{
     Change, ConfigSource, Entry, Key, Known, LastKnown, Rejection, Report, Snapshot, States,
     Status,
+    claims::{Claim, Claims},
     compile::Compiler,
-    glob::Glob,
-    resource::{Decoded, Invalid, Kind, Model, Resource, Strictness, decode},
-    status::{self, Applied, Failure, Source, Troubles},
+    resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
+    status::{self, Applied, Failure, Rejected, Source, Troubles},
     summary::Latest,
 };
 use crate::{
+    call::Caller,
     hook::{self, Chain, Chains, Hooks},
     upstream::{Registry, Settings},
 };
@@ -66,6 +67,12 @@ struct Writer {
     rows: imbl::HashMap<Key, Arc<Row>>,
     /// The models that use a provider key.
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The names of models that several have.
+    names: Claims<Arc<str>>,
+    /// The hashes of credentials that several API keys have.
+    hashes: Claims<KeyHash>,
+    /// The chains of gateways by their ids.
+    gateways: BTreeMap<Arc<str>, Option<Arc<Chain>>>,
     troubles: Troubles,
     source: Describe,
     revision: Option<u64>,
@@ -132,6 +139,9 @@ impl ConfigBuilder {
                 next: Snapshot::default(),
                 rows: imbl::HashMap::new(),
                 users: HashMap::new(),
+                names: Claims::default(),
+                hashes: Claims::default(),
+                gateways: BTreeMap::new(),
                 troubles: Troubles::default(),
                 source: Arc::new(Source::default),
                 revision: None,
@@ -257,6 +267,7 @@ impl Config {
     fn swap(&self, writer: &mut Writer, now: Timestamp) {
         writer.next.loaded = true;
         writer.next.sequence += 1;
+        writer.next.revision = writer.revision;
         writer.applied_at = now;
         self.0.current.store(Arc::new(writer.next.clone()));
         self.0.served.send_replace(Served {
@@ -279,6 +290,12 @@ impl Config {
     /// [`status`](Self::status), and must not ask for it in turn.
     pub fn describe(&self, source: impl Fn() -> Source + Send + Sync + 'static) {
         self.0.writer.lock().source = Arc::new(source);
+    }
+
+    /// Where the configuration comes from, as it is at this moment.
+    pub fn source(&self) -> Source {
+        let source = self.0.writer.lock().source.clone();
+        source()
     }
 
     /// Says that a reload was not taken; `reason` is `fetch`, `parse` or `validate`. The message must not
@@ -492,54 +509,173 @@ impl Writer {
         }
     }
 
-    /// Takes a row's compiled form out of the next snapshot.
+    /// Takes a row's compiled form out of the next snapshot; whoever is hidden behind it takes over.
     fn remove(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
-            return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
-                remove_model(&mut self.next, &key.id, model);
-                let provider_key = model.provider_key_id.as_str();
-                if let Some(users) = self.users.get_mut(provider_key) {
+        match self.rows.get(key).map(|row| &row.resource) {
+            Some(Resource::Model(model)) => {
+                let provider_key = model.provider_key_id.clone();
+                let name = model.display_name.clone();
+                self.remove_model(&key.id, &name);
+                if let Some(users) = self.users.get_mut(provider_key.as_str()) {
                     users.remove(&key.id);
                     if users.is_empty() {
-                        self.users.remove(provider_key);
+                        self.users.remove(provider_key.as_str());
                     }
                 }
             }
-            Resource::ApiKey(api_key) => {
-                for hash in [Some(api_key.key_hash), api_key.previous_key_hash] {
-                    let caller = hash.and_then(|hash| Some((hash, self.next.callers.get(&hash)?)));
-                    if let Some((hash, _)) = caller.filter(|(_, caller)| *caller.id() == key.id) {
-                        self.next.callers.remove(&hash);
-                    }
+            Some(Resource::ApiKey(api_key)) => {
+                for (hash, _) in credentials(api_key) {
+                    self.remove_caller(&key.id, hash);
                 }
             }
-            Resource::Gateway(_) => self.next.chain = None,
-            Resource::ProviderKey(_) => {}
+            Some(Resource::Gateway(_)) => {
+                self.gateways.remove(&key.id);
+                self.next.chain = self.first_gateway();
+            }
+            Some(Resource::ProviderKey(_)) | None => {}
         }
     }
 
-    /// Compiles a row into the next snapshot.
-    fn insert(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
+    fn remove_model(&mut self, id: &Arc<str>, name: &str) {
+        let heir = self.names.remove(&name.into(), id);
+        if self.next.named(name).is_none_or(|found| found.id != *id) {
             return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
+        }
+        match heir.and_then(|heir| self.compiled(&heir)) {
+            Some(model) => self.next.put_model(model),
+            None => self.next.remove_model(name),
+        }
+    }
+
+    fn remove_caller(&mut self, id: &Arc<str>, hash: KeyHash) {
+        let heir = self.hashes.remove(&hash, id);
+        let served = self.next.callers.get(&hash);
+        if served.is_none_or(|caller| *caller.id() != *id) {
+            return;
+        }
+        let heir = heir.and_then(|id| {
+            let api_key = self.api_key(&id)?;
+            let mut callers = self.callers(&id, api_key);
+            callers.find(|(of, _)| *of == hash)
+        });
+        match heir {
+            Some((_, caller)) => drop(self.next.callers.insert(hash, caller)),
+            None => drop(self.next.callers.remove(&hash)),
+        }
+    }
+
+    /// Compiles a row into the next snapshot, unless another one has its name.
+    fn insert(&mut self, key: &Key) {
+        match self.rows.get(key).map(|row| &row.resource) {
+            Some(Resource::Model(model)) => {
                 let users = self.users.entry(model.provider_key_id.as_str().into());
                 users.or_default().insert(key.id.clone());
-                let compiled = self.compile_model(&key.id, model, row.chain.clone());
-                insert_model(&mut self.next, compiled);
+                let name = model.display_name.as_str();
+                let served = self.next.named(name).map(|model| Claim::of(&model.id));
+                let is_first = served
+                    .is_none_or(|served| self.names.add(name.into(), served, Claim::of(&key.id)));
+                if let Some(model) = self.compiled(&key.id).filter(|_| is_first) {
+                    self.next.put_model(model);
+                }
             }
-            Resource::ApiKey(api_key) => {
-                let callers = self.compiler.callers(&key.id, api_key, row.chain.as_ref());
-                self.next.callers.extend(callers);
+            Some(Resource::ApiKey(api_key)) => {
+                let callers: Vec<_> = self.callers(&key.id, api_key).collect();
+                let claims: Vec<_> = credentials(api_key).collect();
+                for (hash, caller) in callers {
+                    let is_past = claims.contains(&(hash, true));
+                    let id = key.id.clone();
+                    let claim = Claim { is_past, id };
+                    let served = self.served_by(&hash);
+                    if served.is_none_or(|served| self.hashes.add(hash, served, claim)) {
+                        self.next.callers.insert(hash, caller);
+                    }
+                }
             }
-            Resource::ProviderKey(_) => self.recompile_users(&key.id),
-            Resource::Gateway(_) => self.next.chain = row.chain.clone(),
+            Some(Resource::ProviderKey(_)) => self.recompile_users(&key.id),
+            Some(Resource::Gateway(_)) => {
+                let chain = self.chain_of(key);
+                self.gateways.insert(key.id.clone(), chain);
+                self.next.chain = self.first_gateway();
+            }
+            None => {}
         }
+    }
+
+    /// The chain of the gateway: of several of one name, the one whose id sorts first.
+    fn first_gateway(&self) -> Option<Arc<Chain>> {
+        self.gateways.values().next().cloned().flatten()
+    }
+
+    fn chain_of(&self, key: &Key) -> Option<Arc<Chain>> {
+        self.rows.get(key).and_then(|row| row.chain.clone())
+    }
+
+    fn callers(
+        &self,
+        id: &Arc<str>,
+        api_key: &ApiKey,
+    ) -> impl Iterator<Item = (KeyHash, Arc<Caller>)> + use<> {
+        let (kind, id) = (Kind::ApiKey, id.clone());
+        let key = Key { kind, id };
+        let chain = self.chain_of(&key);
+        self.compiler.callers(&key.id, api_key, chain.as_ref())
+    }
+
+    /// By what the API key that serves a credential claims it.
+    fn served_by(&self, hash: &KeyHash) -> Option<Claim> {
+        let id = self.next.callers.get(hash)?.id().clone();
+        let is_past = self.api_key(&id)?.key_hash != *hash;
+        Some(Claim { is_past, id })
+    }
+
+    fn api_key(&self, id: &Arc<str>) -> Option<&ApiKey> {
+        let (kind, id) = (Kind::ApiKey, id.clone());
+        match &self.rows.get(&Key { kind, id })?.resource {
+            Resource::ApiKey(api_key) => Some(api_key),
+            _ => None,
+        }
+    }
+
+    /// What is not served because another one has its name or credential, besides what was rejected.
+    fn rejected(&self) -> Vec<Rejected> {
+        let mut rejected = self.troubles.all_rejected();
+        let models = self
+            .names
+            .hidden()
+            .map(|it| (Kind::Model, "display_name", it));
+        let api_keys = self.hashes.hidden().map(|it| {
+            let field = match it.claim.is_past {
+                true => "previous_key_hash",
+                false => "key_hash",
+            };
+            (Kind::ApiKey, field, it)
+        });
+        let known: HashSet<Key> = rejected.iter().map(|it| it.key.clone()).collect();
+        for (kind, field, hidden) in models.chain(api_keys) {
+            let (id, by) = (hidden.claim.id.clone(), hidden.by);
+            let key = Key { kind, id };
+            if !known.contains(&key) {
+                let message = format!("`{field}` is also that of {kind}/{by}, which is served");
+                rejected.push(Rejected {
+                    key,
+                    message,
+                    first_seen: hidden.since,
+                    last_seen: hidden.since,
+                    stale_since: None,
+                });
+            }
+        }
+        // Both credentials of an API key may be hidden.
+        rejected.sort_by(|a, b| (&a.key, &a.message).cmp(&(&b.key, &b.message)));
+        rejected.dedup_by(|next, first| {
+            let is_same = next.key == first.key;
+            if is_same {
+                first.message = format!("{}; {}", first.message, next.message);
+            }
+            is_same
+        });
+        rejected.truncate(status::MAX_REJECTED);
+        rejected
     }
 
     /// All that costs little.
@@ -556,7 +692,7 @@ impl Writer {
             applied,
             last_reload: self.last_reload,
             last_failure: self.last_failure.clone(),
-            rejected: self.troubles.all_rejected(),
+            rejected: self.rejected(),
             stale: Vec::new(),
             partial: self.troubles.fields(),
         }
@@ -565,64 +701,43 @@ impl Writer {
     fn recompile_users(&mut self, provider_key: &str) {
         let users = self.users.get(provider_key).cloned().unwrap_or_default();
         for id in users {
-            let key = Key {
-                kind: Kind::Model,
-                id: id.clone(),
-            };
-            if let Some(row) = self.rows.get(&key)
-                && let Resource::Model(model) = &row.resource
-            {
-                let compiled = self.compile_model(&id, model, row.chain.clone());
-                insert_model(&mut self.next, compiled);
+            let compiled = self.compiled(&id).filter(|model| {
+                let served = self.next.named(&model.name);
+                served.is_some_and(|served| served.id == id)
+            });
+            if let Some(model) = compiled {
+                self.next.put_model(model);
             }
         }
     }
 
-    fn compile_model(
-        &self,
-        id: &Arc<str>,
-        model: &Model,
-        chain: Option<Arc<Chain>>,
-    ) -> Arc<crate::models::Model> {
-        let key = Key {
-            kind: Kind::ProviderKey,
-            id: model.provider_key_id.as_str().into(),
+    /// A model that is known, compiled with its provider key as they are now.
+    fn compiled(&self, id: &Arc<str>) -> Option<Arc<crate::models::Model>> {
+        let key = |kind, id: &str| Key {
+            kind,
+            id: id.into(),
         };
-        let provider_key = self.rows.get_key_value(&key);
-        let provider_key = provider_key.and_then(|(key, row)| match &row.resource {
-            Resource::ProviderKey(row) => Some((&key.id, row)),
-            _ => None,
-        });
-        self.compiler.model(id, model, provider_key, chain)
+        let row = self.rows.get(&key(Kind::Model, id))?;
+        let Resource::Model(model) = &row.resource else {
+            return None;
+        };
+        let provider_key = key(Kind::ProviderKey, &model.provider_key_id);
+        let provider_key = match self.rows.get_key_value(&provider_key) {
+            Some((key, row)) => match &row.resource {
+                Resource::ProviderKey(document) => Some((&key.id, document)),
+                _ => None,
+            },
+            None => None,
+        };
+        let chain = row.chain.clone();
+        Some(self.compiler.model(id, model, provider_key, chain))
     }
 }
 
-fn wildcard_key(model: &crate::models::Model) -> Option<(std::cmp::Reverse<usize>, Arc<str>)> {
-    let glob = model.glob.as_ref()?;
-    Some((std::cmp::Reverse(glob.literal_len()), model.name.clone()))
-}
-
-fn insert_model(next: &mut Snapshot, model: Arc<crate::models::Model>) {
-    match wildcard_key(&model) {
-        Some(key) => next.wildcards.insert(key, model),
-        None => next.models.insert(model.name.clone(), model),
-    };
-}
-
-fn remove_model(next: &mut Snapshot, id: &Arc<str>, model: &Model) {
-    let name = model.display_name.as_str();
-    if next.models.get(name).is_some_and(|found| found.id == *id) {
-        next.models.remove(name);
-    }
-    if name.contains('*') {
-        let length = Glob::new(name).literal_len();
-        let key = (std::cmp::Reverse(length), Arc::from(name));
-        if next
-            .wildcards
-            .get(&key)
-            .is_some_and(|found| found.id == *id)
-        {
-            next.wildcards.remove(&key);
-        }
-    }
+/// The credentials of an API key, and whether each is one of the past.
+fn credentials(api_key: &ApiKey) -> impl Iterator<Item = (KeyHash, bool)> + use<> {
+    let (present, past) = (api_key.key_hash, api_key.previous_key_hash);
+    let past = past.filter(|past| *past != present);
+    let past = past.map(|hash| (hash, true));
+    past.into_iter().chain([(present, false)])
 }

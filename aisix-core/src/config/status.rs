@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Key, Kind, Rejection};
 
 /// The most rejections that are kept; the newest win.
-const MAX_REJECTED: usize = 256;
+pub(super) const MAX_REJECTED: usize = 256;
 /// The most resources with unknown fields that are kept.
 const MAX_PARTIAL: usize = 1_024;
 

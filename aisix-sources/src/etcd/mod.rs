@@ -78,7 +78,7 @@ pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// Revisions of the store count edits that were made through such stores; the source tells etcd's own,
 /// with [`ConfigStore::told_as`](aisix_core::config::ConfigStore::told_as) between them. Whoever writes to etcd in
-/// another way does not move those of the store, although what is written is followed, and is not overwritten by
+/// another way does not move those of the store, although its moment moves, what is written is followed, and is not overwritten by
 /// a commit that was made without having seen it.
 #[derive(Clone, Debug)]
 pub struct Etcd {
