@@ -13,6 +13,7 @@ mod key_hash;
 mod kind;
 mod mask;
 mod model;
+mod normal;
 mod provider_key;
 mod rate_limit;
 mod schema;
@@ -35,8 +36,9 @@ pub use self::{
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
-    mask::{mask, unmask},
+    mask::{mask, secrets, unmask},
     model::{Cost, Embedding, Model, OnUnsupported},
+    normal::normalize,
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
