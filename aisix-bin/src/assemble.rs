@@ -262,26 +262,10 @@ async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Sourc
 /// Loads the resources of a cluster.
 #[cfg(feature = "etcd")]
 async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
-    use aisix_sources::etcd::{Etcd, Pem, Settings, Tls};
-
     /// How often it is tried at the start.
     const ATTEMPTS: usize = 5;
 
-    let tls = etcd.tls.clone().map(|tls| Tls {
-        ca: Some(Pem::File(tls.ca_file)),
-        client: Some((Pem::File(tls.cert_file), Pem::File(tls.key_file))),
-        domain_name: tls.domain_name,
-    });
-    let store = Etcd::new(Settings {
-        endpoints: etcd.endpoints.clone(),
-        prefix: etcd.prefix.clone(),
-        env_id: etcd.env_id.clone(),
-        user: etcd.user.clone(),
-        tls,
-        connect_timeout: etcd.connect_timeout,
-        request_timeout: etcd.request_timeout,
-        ..Settings::default()
-    })?;
+    let store = crate::stores::etcd(etcd)?;
     let named = {
         let store = store.clone();
         move || {

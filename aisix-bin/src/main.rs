@@ -14,6 +14,8 @@ mod cli;
 mod resources;
 mod serve;
 mod settings;
+#[cfg(feature = "etcd")]
+mod stores;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -67,7 +68,26 @@ impl Etcd {
     /// The block `etcd` of a configuration.
     #[must_use]
     pub fn block(&self) -> Value {
-        json!({"etcd": {"endpoints": [format!("http://127.0.0.1:{}", self.port)]}})
+        json!({"etcd": {"endpoints": [self.endpoint()]}})
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What stands below a prefix there, as a location of the command line.
+    #[must_use]
+    pub fn location(&self, prefix: &str) -> String {
+        format!("etcd://127.0.0.1:{}{prefix}", self.port)
+    }
+
+    /// Writes a value, as somebody who knows nothing of AISIX.
+    pub async fn put(&self, key: &str, value: &str) {
+        let client = Client::anonymous(([127, 0, 0, 1], self.port).into());
+        let body = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
+        assert_eq!(client.post("/v3/kv/put", &body).await.status, 200);
     }
 
     /// Kills it. Its data stays.
