@@ -2,7 +2,7 @@
 
 use super::block::Block;
 
-const NOT_YET: &str = "is not supported yet";
+pub(super) const NOT_YET: &str = "is not supported yet";
 
 /// Reads the blocks; gives the key that asks for another source of resources, if one does.
 pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
