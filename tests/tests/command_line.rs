@@ -507,3 +507,61 @@ async fn what_is_imported_into_etcd_is_served_at_once() {
     let exported = desk.well(&format!("export --config {config}")).await;
     assert!(exported.contains("api_key: ${UP_API_KEY}"), "{exported}");
 }
+
+#[tokio::test]
+async fn what_the_first_generation_wrote_is_exported_as_what_it_is_today() {
+    let desk = Desk::new();
+    let etcd = Etcd::start().await;
+    let url = etcd.location("/first");
+    let model = json!({"name": "gpt", "model": "openai/text", "provider_config": {"api_key": "other-secret"}});
+    etcd.put("/first/models/1", &model.to_string()).await;
+    let key = json!({"key": KEY, "allowed_models": ["gpt"]});
+    etcd.put("/first/apikeys/2", &key.to_string()).await;
+    let exported = desk.aisix(&format!("export {url} --ids -o r.yaml")).await;
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    exported.tells_no_secret();
+    let text = desk.read("r.yaml");
+    let hash = hex::encode(Sha256::digest(KEY));
+    for line in [
+        "    api_key: ${MODEL_1_API_KEY}\n",
+        "    provider_key: model-1\n",
+        &format!("    key_hash: {hash}\n"),
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let env = [("MODEL_1_API_KEY", "other-secret")];
+    let did = desk.aisix_with("import r.yaml --to here/", &env).await;
+    assert_eq!(did.code, Some(0), "{}", did.stderr);
+    assert_eq!(
+        desk.aisix(&format!("diff {url} here --ids")).await.code,
+        Some(0)
+    );
+
+    // Bringing it back changes nothing; a change brings it up to date.
+    let did = desk.aisix(&format!("import here --to {url} --prune")).await;
+    assert!(
+        did.stdout
+            .contains("0 added, 0 changed, 0 removed, 3 unchanged"),
+        "{}",
+        did.stdout
+    );
+    desk.write(
+        "r.yaml",
+        &text.replace("model_name: text", "model_name: other"),
+    );
+    let did = desk
+        .aisix_with(&format!("import r.yaml --to {url}"), &env)
+        .await;
+    assert!(
+        did.stdout.contains("model_name: \"text\" → \"other\""),
+        "{}{}",
+        did.stdout,
+        did.stderr
+    );
+    assert_eq!(
+        desk.aisix_with(&format!("diff {url} r.yaml --ids"), &env)
+            .await
+            .code,
+        Some(0)
+    );
+}

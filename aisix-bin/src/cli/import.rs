@@ -1,6 +1,6 @@
 //! `aisix import FROM [--to LOCATION]`
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::HashSet, path::Path, process::ExitCode};
 
 use aisix_admin::import::Plan;
 use aisix_core::config::{
@@ -110,9 +110,9 @@ fn entries(listing: &Listing) -> Vec<Entry> {
 /// What the plan comes to.
 fn told(held: &Listing, plan: &Plan) -> Differences {
     let before = entries(held);
-    let changed = |key: &Key| plan.changes().iter().find(|changed| changed.key == *key);
+    let changed: HashSet<&Key> = plan.changes().iter().map(|it| &it.key).collect();
     let mut after: Vec<Entry> = before.clone();
-    after.retain(|entry| changed(&entry.key).is_none());
+    after.retain(|entry| !changed.contains(&entry.key));
     after.extend(plan.changes().iter().filter_map(|changed| {
         let value = changed.after.clone()?;
         Some(Entry::new(changed.key.kind, changed.key.id.clone(), value))
