@@ -330,6 +330,19 @@ api_keys:
     assert_eq!(entries[2].value["provider_key_id"], "p");
     assert_eq!(entries[3].value["display_name"], "other");
 
+    // Who has the name goes before who has the hash.
+    let text = format!(
+        "api_keys:
+  - {{display_name: late, key_hash: {a}, allowed_models: []}}
+  - {{display_name: ci, key_hash: {}, allowed_models: []}}",
+        "c".repeat(64)
+    );
+    let entries = into(&text, staying(true)).unwrap();
+    assert_eq!(&*entries[1].key.id, "k1");
+    assert_ne!(entries[0].key.id, entries[1].key.id);
+
+    let text = "api_keys: [{display_name: x, key_hash: HASH, allowed_models: [new]}]";
+    let text = text.replace("HASH", &a);
     let refused = into(&text, staying(false)).unwrap_err();
     assert!(refused.contains("names no model: \"new\""), "{refused}");
 }

@@ -1,7 +1,7 @@
 //! etcd itself (Debian package `etcd-server`): one member, in plain text.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -83,9 +83,34 @@ impl Etcd {
         format!("etcd://127.0.0.1:{}{prefix}", self.port)
     }
 
+    /// Its address.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// From now on it wants a password, of the user `root`.
+    pub async fn require_password(&self, password: &str) {
+        for (path, body) in [
+            (
+                "/v3/auth/user/add",
+                json!({"name": "root", "password": password}),
+            ),
+            ("/v3/auth/role/add", json!({"name": "root"})),
+            (
+                "/v3/auth/user/grant",
+                json!({"user": "root", "role": "root"}),
+            ),
+            ("/v3/auth/enable", json!({})),
+        ] {
+            let client = Client::anonymous(self.addr());
+            assert_eq!(client.post(path, &body).await.status, 200, "{path}");
+        }
+    }
+
     /// Writes a value, as somebody who knows nothing of AISIX.
     pub async fn put(&self, key: &str, value: &str) {
-        let client = Client::anonymous(([127, 0, 0, 1], self.port).into());
+        let client = Client::anonymous(self.addr());
         let body = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
         assert_eq!(client.post("/v3/kv/put", &body).await.status, 200);
     }
@@ -123,7 +148,7 @@ impl Etcd {
                 return false;
             }
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                let health = Client::anonymous(([127, 0, 0, 1], self.port).into());
+                let health = Client::anonymous(self.addr());
                 if health.get("/health").await.status == 200 {
                     return true;
                 }

@@ -11,6 +11,7 @@ use aisix_tests::{
     client::Client,
     etcd::Etcd,
     gateway::{self, Gateway, KEY, Setup},
+    tls::{Certificate, Front},
     upstream::{self, Answer, Flavour, Upstream},
     within,
 };
@@ -564,4 +565,64 @@ async fn what_the_first_generation_wrote_is_exported_as_what_it_is_today() {
             .code,
         Some(0)
     );
+}
+
+#[tokio::test]
+async fn etcd_may_want_tls_and_a_password() {
+    let desk = Desk::new();
+    let etcd = Etcd::start().await;
+    etcd.require_password("other-secret").await;
+    let certificate = Certificate::new("127.0.0.1");
+    let front = Front::start(etcd.addr(), &certificate).await;
+    certificate.write(desk.0.path());
+    let url = format!("etcds://root@{}/x", front.addr());
+    desk.write(
+        "r.json",
+        r#"{"_format_version": "1", "provider_keys": [{"display_name": "up", "api_key": "sk"}]}"#,
+    );
+
+    let password = [("ETCD_PASSWORD", "other-secret")];
+    let import = format!("import r.json --to {url} --etcd-ca cert.pem");
+    let did = desk.aisix_with(&import, &password).await;
+    assert_eq!(did.code, Some(0), "{}", did.stderr);
+
+    let elsewhere = [("MINE", "other-secret")];
+    let export = format!(
+        "export --etcd https://{} --prefix /x --etcd-user root --etcd-password-env MINE --etcd-ca cert.pem",
+        front.addr()
+    );
+    let did = desk.aisix_with(&export, &elsewhere).await;
+    assert!(did.stdout.contains("display_name: up"), "{}", did.stderr);
+
+    let tls = json!({"ca_cert_file": "cert.pem", "client_cert_file": "cert.pem", "client_key_file": "key.pem"});
+    let config = json!({"proxy": {"addr": "127.0.0.1:0"}, "admin": {"enabled": false},
+        "etcd": {"endpoints": ["https://10.0.0.1:1"], "tls": tls}});
+    desk.write("config.yaml", &config.to_string());
+    let did = desk
+        .aisix_with(&format!("diff r.json {url} -c config.yaml"), &password)
+        .await;
+    assert_eq!(did.code, Some(0), "{}", did.stderr);
+
+    let wrong = [("ETCD_PASSWORD", "hidden")];
+    desk.aisix_with(&import, &wrong).await.failed(1, "etcd: ");
+    let did = desk.aisix_with(&format!("export {url}"), &password).await;
+    did.failed(1, "etcd: ");
+}
+
+#[tokio::test]
+async fn imports_at_the_same_time_all_get_through() {
+    let desk = Desk::new();
+    let etcd = Etcd::start().await;
+    let url = etcd.location("/busy");
+    let imports = (0..5).map(|n| {
+        let key = json!({"display_name": format!("p{n}"), "api_key": "sk"});
+        let file = json!({"_format_version": "1", "provider_keys": [key]});
+        desk.write(&format!("{n}.json"), &file.to_string());
+        let words = format!("import {n}.json --to {url}");
+        let desk = &desk;
+        async move { desk.well(&words).await }
+    });
+    futures_util::future::join_all(imports).await;
+    let exported = desk.well(&format!("export {url}")).await;
+    assert_eq!(exported.matches("display_name").count(), 5, "{exported}");
 }

@@ -195,6 +195,29 @@ async fn a_store_that_bounds_its_commits_gets_several_in_an_order_that_holds() {
 }
 
 #[tokio::test]
+async fn parts_leave_room_for_what_a_model_may_bring_and_are_not_too_large() {
+    let (store, _directory) = store();
+    let store = Bounded(store, 4);
+    let mut entries = vec![provider_key("p", "p")];
+    entries.extend(["m1", "m2", "m3"].map(|id| model(id, id, "p")));
+    import(&store, entries.clone(), false).await.unwrap();
+    let listing = store.list(None).await.unwrap();
+    for entry in &mut entries[1..] {
+        entry.value["timeout"] = 5.into();
+    }
+    let plan = Plan::new(&listing, entries.clone(), false).unwrap();
+    assert_eq!(plan.commits(&store), 2, "a model may hold its provider key");
+    for entry in &mut entries[1..] {
+        entry.value["provider"] = "openai".into();
+        entry.value["model_name"] = "m".repeat(300 * 1024).into();
+    }
+    let plan = Plan::new(&listing, entries.clone(), false).unwrap();
+    assert_eq!(plan.commits(&store), 3);
+    let Bounded(store, _) = store;
+    assert_eq!(plan.commits(&store), 1, "where nothing is bounded");
+}
+
+#[tokio::test]
 async fn somebody_who_was_quicker_is_not_overwritten() {
     let (store, _directory) = store();
     let listing = store.list(None).await.unwrap();

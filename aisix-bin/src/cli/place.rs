@@ -146,7 +146,10 @@ impl Opening<'_> {
 
 #[cfg(feature = "etcd")]
 fn configured(etcd: &crate::settings::Etcd) -> anyhow::Result<Place> {
-    let name = format!("etcd {}{}", etcd.endpoints.join(","), etcd.prefix);
+    let mut name = format!("etcd {}{}", etcd.endpoints.join(","), etcd.prefix);
+    if !etcd.env_id.is_empty() {
+        name = format!("{name}/{}", etcd.env_id);
+    }
     let what = What::Etcd(crate::stores::etcd(etcd)?);
     Ok(Place { name, what })
 }
