@@ -7,7 +7,7 @@ use std::{
 
 use aisix_core::config::{
     ConfigStore, Key, Kind,
-    store::{Changed, Revision, StoreError},
+    store::{Changed, Listing, Revision, StoreError},
 };
 use serde_json::Value;
 
@@ -33,16 +33,20 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// Reads a store, not before that moment of it.
     pub(crate) async fn load(store: &dyn ConfigStore, moment: u64) -> Result<Self, StoreError> {
-        let listing = store.list(None).await?;
+        let mut catalog = Self::of(&store.list(None).await?);
+        catalog.moment = moment;
+        Ok(catalog)
+    }
+
+    pub(crate) fn of(listing: &Listing) -> Self {
         let mut catalog = Self {
             revision: listing.revision,
-            moment,
             ..Self::default()
         };
-        for stored in listing.entries {
+        for stored in &listing.entries {
             catalog.insert(&stored.entry.key, &stored.entry.value);
         }
-        Ok(catalog)
+        catalog
     }
 
     /// The resource of a kind that has this text in its first group of fields.
@@ -58,20 +62,27 @@ impl Catalog {
     /// Refuses changes that would give a resource the name of another one, or leave a reference that leads
     /// nowhere. Who has the name of another one already may keep it.
     pub(crate) fn check(&self, changes: &[Changed]) -> Result<(), Refusal> {
+        match self.problems(changes).into_iter().next() {
+            Some((_, refusal)) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything for which changes are refused, and the resource that it is about.
+    pub(crate) fn problems<'c>(&self, changes: &'c [Changed]) -> Vec<(&'c Key, Refusal)> {
         let after: HashMap<&Key, Option<&Value>> = changes
             .iter()
             .map(|changed| (&changed.key, changed.after.as_ref()))
             .collect();
-        let documents = || {
-            let documents = changes.iter();
-            documents.filter_map(|changed| Some((&changed.key, changed.after.as_ref()?)))
-        };
         let exists = |key: &Key| match after.get(key) {
             Some(document) => document.is_some(),
             None => self.keys.contains(key),
         };
+        let documents = changes.iter();
+        let documents = documents.filter_map(|it| Some((&it.key, it.after.as_ref()?)));
         let (mut new_names, mut referred) = (HashMap::new(), HashMap::new());
-        for (key, document) in documents() {
+        let mut problems = Vec::new();
+        for (key, document) in documents {
             for (field, name) in names(key.kind, document) {
                 let owners = self.owners.get(&name);
                 let have_it = |key: &Key| owners.is_some_and(|owners| owners.contains(key));
@@ -80,14 +91,15 @@ impl Catalog {
                 let owner = owner.or_else(|| new_names.get(&name).copied());
                 let is_new = |owner: &&Key| *owner != key && !(have_it(key) && have_it(owner));
                 if let Some(owner) = owner.filter(is_new) {
-                    return Err(taken(field, &name.2, owner));
+                    problems.push((key, taken(field, &name.2, owner)));
                 }
                 new_names.insert(name, key);
             }
             for (field, other) in references(key.kind, document) {
                 if !exists(&other) && !after.contains_key(&other) {
                     let message = format!("`{field}` refers to {other}, which does not exist");
-                    return Err(Refusal::conflict(message).about(Some(field.to_owned())));
+                    let refusal = Refusal::conflict(message).about(Some(field.to_owned()));
+                    problems.push((key, refusal));
                 }
                 referred.insert(other, key);
             }
@@ -96,10 +108,10 @@ impl Catalog {
             let user = self.users(&gone.key).find(|user| !after.contains_key(user));
             if let Some(user) = user.or_else(|| referred.get(&gone.key).copied()) {
                 let message = format!("{} is in use by {user}", gone.key);
-                return Err(Refusal::conflict(message));
+                problems.push((&gone.key, Refusal::conflict(message)));
             }
         }
-        Ok(())
+        problems
     }
 
     /// Takes changes over.

@@ -335,7 +335,8 @@ async fn plan(view: &View<'_>, ticket: &Ticket) -> Result<Done, Refusal> {
     })
 }
 
-fn change(changed: &Changed) -> Change {
+/// The change that makes a document what it is to be.
+pub(crate) fn change(changed: &Changed) -> Change {
     match &changed.after {
         Some(value) => Change::Put(Entry::new(
             changed.key.kind,

@@ -1,7 +1,35 @@
 //! What has changed in a document, without its secrets.
 
-use aisix_core::config::{resource::mask, store::Changed};
+use aisix_core::config::{Kind, resource::mask, store::Changed};
 use serde_json::{Map, Value, json};
+
+/// A field that differs between two documents. Secrets are masked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// The way to it, such as `rate_limit.rpm`.
+    pub path: String,
+    /// What it was, unless it was not there.
+    pub before: Option<Value>,
+    /// What it is, unless it is gone.
+    pub after: Option<Value>,
+    /// Whether it is a secret.
+    pub is_secret: bool,
+}
+
+/// The fields in which documents of a kind differ, ordered by path. Against nothing, these are all members of a
+/// document.
+pub fn fields(kind: Kind, before: Option<&Value>, after: Option<&Value>) -> Vec<Field> {
+    let masked = |document: Option<&Value>| {
+        let mut document = document?.clone();
+        mask(kind, &mut document);
+        Some(document)
+    };
+    let shown = (masked(before), masked(after));
+    let shown = [shown.0.as_ref(), shown.1.as_ref()];
+    let mut fields = Vec::new();
+    walk("", [before, after], shown, &mut fields);
+    fields
+}
 
 /// A change of a resource, as history and dry runs show it.
 pub(crate) fn shown(changed: &Changed) -> Value {
@@ -10,15 +38,17 @@ pub(crate) fn shown(changed: &Changed) -> Value {
         (_, None) => "delete",
         _ => "update",
     };
-    let masked = |document: &Option<Value>| {
-        let mut document = document.clone()?;
-        mask(changed.key.kind, &mut document);
-        Some(document)
-    };
-    let (before, after) = (masked(&changed.before), masked(&changed.after));
-    let mut fields = Vec::new();
-    let raw = [changed.before.as_ref(), changed.after.as_ref()];
-    walk("", raw, [before.as_ref(), after.as_ref()], &mut fields);
+    let (before, after) = (changed.before.as_ref(), changed.after.as_ref());
+    let fields: Value = fields(changed.key.kind, before, after)
+        .into_iter()
+        .map(|field| {
+            let mut members = Map::new();
+            members.insert("path".to_owned(), field.path.into());
+            members.extend(field.before.map(|it| ("before".to_owned(), it)));
+            members.extend(field.after.map(|it| ("after".to_owned(), it)));
+            Value::Object(members)
+        })
+        .collect();
     json!({"key": format!("/{}", changed.key), "action": action, "diff": fields})
 }
 
@@ -26,7 +56,7 @@ fn walk<'v>(
     path: &str,
     raw: [Option<&'v Value>; 2],
     shown: [Option<&'v Value>; 2],
-    fields: &mut Vec<Value>,
+    fields: &mut Vec<Field>,
 ) {
     if raw[0] == raw[1] {
         return;
@@ -53,10 +83,11 @@ fn walk<'v>(
         }
         return;
     }
-    let mut field = Map::new();
-    field.insert("path".to_owned(), path.into());
-    for (name, value) in ["before", "after"].into_iter().zip(shown) {
-        field.extend(value.map(|value| (name.to_owned(), value.clone())));
-    }
-    fields.push(Value::Object(field));
+    let is_secret = |index: usize| !object(raw[index]) && raw[index] != shown[index];
+    fields.push(Field {
+        path: path.to_owned(),
+        before: shown[0].cloned(),
+        after: shown[1].cloned(),
+        is_secret: is_secret(0) || is_secret(1),
+    });
 }

@@ -297,7 +297,7 @@ async fn in_etcd(
     /// How often it is tried at the start when there is nothing to serve.
     const ATTEMPTS: usize = 5;
 
-    let store = etcd_store(etcd)?;
+    let store = crate::stores::etcd(etcd)?;
     let named = etcd_named(&store);
     // Served first even if etcd answers, for it may have what is not good.
     let root = store.root().to_owned();
@@ -322,27 +322,6 @@ async fn in_etcd(
         is_embedded: false,
         keeper,
     })
-}
-
-#[cfg(feature = "etcd")]
-fn etcd_store(etcd: &settings::Etcd) -> anyhow::Result<aisix_sources::etcd::Etcd> {
-    use aisix_sources::etcd::{Etcd, Pem, Settings, Tls};
-
-    let tls = etcd.tls.clone().map(|tls| Tls {
-        ca: Some(Pem::File(tls.ca_file)),
-        client: Some((Pem::File(tls.cert_file), Pem::File(tls.key_file))),
-        domain_name: tls.domain_name,
-    });
-    Ok(Etcd::new(Settings {
-        endpoints: etcd.endpoints.clone(),
-        prefix: etcd.prefix.clone(),
-        env_id: etcd.env_id.clone(),
-        user: etcd.user.clone(),
-        tls,
-        connect_timeout: etcd.connect_timeout,
-        request_timeout: etcd.request_timeout,
-        ..Settings::default()
-    })?)
 }
 
 /// What the status says of etcd.

@@ -15,6 +15,8 @@ mod last_known;
 mod resources;
 mod serve;
 mod settings;
+#[cfg(feature = "etcd")]
+mod stores;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! etcd itself (Debian package `etcd-server`): one member or three, in plain text.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -86,6 +86,42 @@ impl Etcd {
     pub fn block(&self) -> Value {
         let endpoints = self.members.iter().map(|member| member.endpoint.as_str());
         json!({"etcd": {"endpoints": endpoints.collect::<Vec<_>>()}})
+    }
+
+    /// Where its first member is.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.members[0].endpoint.clone()
+    }
+
+    /// What stands below a prefix there, as a location of the command line.
+    #[must_use]
+    pub fn location(&self, prefix: &str) -> String {
+        format!("etcd://{}{prefix}", self.addr())
+    }
+
+    /// The address of its first member.
+    ///
+    /// # Panics
+    ///
+    /// Never: its URL was made of an address.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        let addr = self.members[0].endpoint.trim_start_matches("http://");
+        addr.parse().expect("it was made of an address")
+    }
+
+    /// From now on it wants a password, of the user `root`.
+    pub async fn require_password(&self, password: &str) {
+        let client = self.client(0).await;
+        let mut auth = client.auth_client();
+        let done = async {
+            auth.user_add("root", password, None).await?;
+            auth.role_add("root").await?;
+            auth.user_grant_role("root", "root").await?;
+            auth.auth_enable().await
+        };
+        done.await.expect("etcd learns of a password");
     }
 
     /// Writes a row, whatever it holds; gives etcd's revision then.

@@ -35,6 +35,13 @@ pub struct ConnectProxy {
     _tasks: JoinSet<()>,
 }
 
+/// TLS with a certificate in front of something that speaks HTTP/2 in plain text.
+#[derive(Debug)]
+pub struct Front {
+    addr: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
 // === impl Certificate ===
 
 impl Certificate {
@@ -92,15 +99,17 @@ impl Certificate {
         CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("we wrote it")
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self, alpn: &[&str]) -> TlsAcceptor {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("we wrote it");
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider knows them")
             .with_no_client_auth()
             .with_single_cert(vec![self.der()], key)
             .expect("they belong together");
+        let alpn = alpn.iter().map(|name| name.as_bytes().to_vec());
+        config.alpn_protocols = alpn.collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -113,7 +122,7 @@ impl ConnectProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback has a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let (asked, acceptor) = (watch::Sender::default(), certificate.acceptor());
+        let (asked, acceptor) = (watch::Sender::default(), certificate.acceptor(&[]));
         let mut tasks = JoinSet::new();
         let told = asked.clone();
         tasks.spawn(async move {
@@ -164,4 +173,42 @@ async fn tunnel(
     let mut server = TcpStream::connect(upstream).await?;
     copy_bidirectional(&mut inner, &mut server).await?;
     Ok(())
+}
+
+// === impl Front ===
+
+impl Front {
+    /// Starts it on a free port.
+    pub async fn start(plain: SocketAddr, certificate: &Certificate) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("loopback has a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let acceptor = certificate.acceptor(&["h2"]);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                connections.spawn(async move {
+                    // Either side may leave at any time.
+                    if let (Ok(mut client), Ok(mut server)) = (
+                        acceptor.accept(client).await,
+                        TcpStream::connect(plain).await,
+                    ) {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
+        Self {
+            addr,
+            _tasks: tasks,
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
 }

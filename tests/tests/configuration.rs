@@ -4,7 +4,9 @@ use std::fs;
 
 use aisix_tests::{
     client::Client,
-    gateway::{self, Gateway, Setup},
+    etcd::Etcd,
+    gateway::{self, Gateway, KEY, Setup},
+    upstream::{self, Answer, Flavour, Upstream},
 };
 use serde_json::{Value, json};
 
@@ -178,4 +180,57 @@ async fn a_variable_that_is_wrong_is_named() {
             "{printed}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_generation_serves_what_the_first_generation_wrote() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    upstream.on("text", Answer::text(["Hello"]));
+    let etcd = Etcd::start().await;
+    let model = json!({"name": "gpt", "model": "openai/text",
+        "provider_config": {"api_key": upstream::KEY, "api_base": upstream.base_url()}});
+    etcd.put("/first/models/1", &model.to_string()).await;
+    let key = json!({"key": KEY, "allowed_models": ["gpt"]});
+    etcd.put("/first/apikeys/2", &key.to_string()).await;
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("config.yaml");
+    let config = json!({
+        "deployment": {
+            "etcd": {"host": [etcd.endpoint()], "prefix": "/first", "timeout": 30},
+            "admin": {"admin_key": [{"key": "first-admin-key"}]},
+        },
+        "server": {"proxy": {"listen": "127.0.0.1:0", "tls": {"enabled": false}}, "admin": {"listen": "127.0.0.1:0"}},
+    });
+    fs::write(&file, config.to_string()).expect("the directory is writable");
+    let mut command = gateway::command();
+    command.arg("-c").arg(&file);
+    // Without a variable there would be no such listener, which the harness waits for.
+    command.env("AISIX_OBSERVABILITY__METRICS__PROMETHEUS__ENABLED", "true");
+    command.env(
+        "AISIX_OBSERVABILITY__METRICS__PROMETHEUS__ADDR",
+        "127.0.0.1:0",
+    );
+    let gateway = Gateway::launch(command, directory).await;
+    let gateway = gateway.unwrap_or_else(|printed| panic!("{printed}"));
+    assert_eq!(
+        Client::new(gateway.proxy()).chat("gpt", "hi").await.status,
+        200
+    );
+    let told = |line: &Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        line["level"] == "WARN" && message.contains("`deployment.etcd.host` is `etcd.endpoints`")
+    };
+    gateway.logged("what it is today", told).await;
+    let log = gateway.log();
+    assert_eq!(log.iter().filter(|line| told(line)).count(), 1, "once");
+    let admin = log.iter().find(|line| line["listener"] == "admin");
+    let admin = admin.and_then(|line| line["addr"].as_str()?.parse().ok());
+    let admin = Client::anonymous(admin.expect("an address"));
+    let listed = admin
+        .header("x-api-key", "first-admin-key")
+        .get("/aisix/admin/models")
+        .await;
+    assert_eq!(listed.json().await["total"], 1);
+    assert!(!gateway.printed().contains("first-admin-key"));
 }

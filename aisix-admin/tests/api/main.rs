@@ -5,6 +5,7 @@ mod ask;
 mod concurrency;
 mod doors;
 mod history;
+mod import;
 mod keys;
 mod models;
 mod plugins;

@@ -1,10 +1,17 @@
 //! The command line.
 
+mod changes;
+mod diff;
+mod export;
 mod greeting;
+mod import;
+mod location;
+mod place;
 mod quickstart;
 mod validate;
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -19,7 +26,7 @@ use crate::{assemble, settings::Settings, telemetry};
 pub(crate) struct Cli {
     /// The configuration file: YAML, TOML or JSON. Without one, serve on 127.0.0.1 and keep everything
     /// in ./aisix-data.
-    #[arg(short, long, env = "AISIX_CONFIG", value_name = "FILE")]
+    #[arg(short, long, env = "AISIX_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,6 +42,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         resources: PathBuf,
     },
+    Export(export::Export),
+    Import(import::Import),
+    Diff(diff::Diff),
 }
 
 // === impl Cli ===
@@ -45,6 +55,9 @@ impl Cli {
         match self.command {
             Some(Command::Validate { resources }) => validate::run(&resources),
             Some(Command::Quickstart) => quickstart::run(),
+            Some(Command::Export(export)) => ended(export.run(self.config.as_deref()), 1),
+            Some(Command::Import(import)) => ended(import.run(self.config.as_deref()), 1),
+            Some(Command::Diff(diff)) => ended(diff.run(self.config.as_deref()), 2),
             None => serve(self.config.as_deref()),
         }
     }
@@ -88,6 +101,40 @@ fn start(
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does something that ends; a failure is told, and ends with this code.
+fn ended(command: impl Future<Output = anyhow::Result<ExitCode>>, failure: u8) -> ExitCode {
+    // The TLS of this process, towards etcd.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(command));
+    ended.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::from(failure)
+    })
+}
+
+/// Writes what was asked for. Nobody may be reading any more.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// What an environment variable holds.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Each on a line of its own.
+fn listed(problems: &[String]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  - {problem}"))
+        .collect()
 }
 
 /// Tells whoever started the program what is wrong.

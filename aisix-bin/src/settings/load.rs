@@ -11,7 +11,7 @@ use super::{
     downstream::Downstream,
     env,
     etcd::Etcd,
-    file, later,
+    file, first, later,
     managed::Managed,
     observability::Observability,
     problem::{SettingsError, Warning},
@@ -21,8 +21,22 @@ use super::{
     upstream::Upstream,
 };
 
-/// Keys at the top of a file of the first generation.
-const FIRST_GENERATION: [&str; 2] = ["deployment", "server"];
+/// Keys at the top of a file.
+const TOP: [&str; 13] = [
+    "resources_file",
+    "proxy",
+    "observability",
+    "upstream",
+    "downstream",
+    "shutdown",
+    "ratelimit",
+    "etcd",
+    "data_dir",
+    "admin",
+    "cache",
+    "managed",
+    "bedrock_endpoint_url",
+];
 
 // === impl Settings ===
 
@@ -42,19 +56,10 @@ impl Settings {
                 path.display()
             ))]
         })?;
-        if let Some(key) = FIRST_GENERATION
-            .iter()
-            .find(|key| members.contains_key(**key))
-        {
-            return Err(vec![SettingsError {
-                key: (*key).to_owned(),
-                variable: None,
-                message: "belongs to a configuration of the first generation, which is not \
-                          supported yet"
-                    .to_owned(),
-            }]);
+        if first::is_first(&members) {
+            return read_first(members, variables);
         }
-        read(members, variables, Source::Settings)
+        read(members, variables, Source::Settings, Notes::default())
     }
 
     /// The settings without a file: only this machine can reach it. Variables override them.
@@ -65,7 +70,7 @@ impl Settings {
     pub(crate) fn local(
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
-        read(local(), variables, Source::Settings)
+        read(local(), variables, Source::Settings, Notes::default())
     }
 
     /// The same for a quickstart, which has no administrators.
@@ -76,7 +81,7 @@ impl Settings {
     pub(crate) fn quickstart(
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<(Self, Vec<Warning>), Vec<SettingsError>> {
-        read(local(), variables, Source::Memory)
+        read(local(), variables, Source::Memory, Notes::default())
     }
 }
 
@@ -101,12 +106,26 @@ fn local() -> Map<String, Value> {
     }
 }
 
+/// Reads a file of the first generation.
+fn read_first(
+    members: Map<String, Value>,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<(Settings, Vec<Warning>), Vec<SettingsError>> {
+    let notes = Notes::default();
+    let first = first::translate(members, &TOP, &notes);
+    let (mut settings, warnings) = read(first.members, variables, Source::Settings, notes)?;
+    if let Some(etcd) = &mut settings.etcd {
+        etcd.user = etcd.user.take().or(first.user);
+    }
+    Ok((settings, warnings))
+}
+
 fn read(
     mut members: Map<String, Value>,
     variables: impl Iterator<Item = (String, String)>,
     source: Source,
+    mut notes: Notes,
 ) -> Result<(Settings, Vec<Warning>), Vec<SettingsError>> {
-    let mut notes = Notes::default();
     env::merge(&mut members, variables, &mut notes);
     let settings = {
         let mut root = Block::new("", members, &notes);

@@ -10,6 +10,7 @@ mod downstream;
 mod env;
 mod etcd;
 mod file;
+mod first;
 mod later;
 mod load;
 mod managed;

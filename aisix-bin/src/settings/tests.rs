@@ -1,5 +1,7 @@
 use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use aisix_core::config::Secret;
+
 use super::{problem::SettingsError, *};
 
 const MINIMAL: &str = "resources_file: r.yaml\nproxy: {addr: '0.0.0.0:3000'}\n";
@@ -486,11 +488,7 @@ fn administrators_have_a_listener_and_keys() {
     let settings = settings(&format!("{MINIMAL}{admin}"));
     let admin = settings.admin.expect("it was asked for");
     assert_eq!(admin.addr.port(), 5);
-    let keys: Vec<_> = admin
-        .keys
-        .iter()
-        .map(aisix_core::config::Secret::expose)
-        .collect();
+    let keys: Vec<_> = admin.keys.iter().map(Secret::expose).collect();
     assert_eq!(keys, ["one", "two"]);
     assert!(admin.tls.is_some());
 
@@ -516,15 +514,141 @@ fn administrators_have_a_listener_and_keys() {
 }
 
 #[test]
-fn files_of_the_first_generation_are_refused_in_one_sentence() {
-    for text in ["deployment: {etcd: {}}", "server: {proxy: {}}"] {
-        let errors = errors_with_env(text, &[]);
-        assert_eq!(errors.len(), 1, "{errors:?}");
+fn a_file_of_the_first_generation_is_read_with_its_meaning() {
+    let (settings, warnings) = with_env(
+        r"
+deployment:
+  etcd: {host: ['http://a:1', 'http://b:2'], prefix: /mine, timeout: 30, user: me, password: hidden}
+  admin: {admin_key: [{key: one}, {key: two}]}
+server:
+  proxy: {listen: '1.2.3.4:5', tls: {enabled: true, cert_file: c, key_file: k}, cors: {enabled: false}}
+  admin: {listen: '[::1]:6', tls: {enabled: false, cert_file: x}}
+",
+        &[],
+    );
+    let etcd = settings.etcd.expect("there");
+    assert_eq!(etcd.endpoints, ["http://a:1", "http://b:2"]);
+    assert_eq!((etcd.prefix.as_str(), etcd.env_id.as_str()), ("/mine", ""));
+    let time = Duration::from_secs(30);
+    assert_eq!((etcd.connect_timeout, etcd.request_timeout), (time, time));
+    let (user, password) = etcd.user.expect("given");
+    assert_eq!((user.as_str(), password.expose()), ("me", "hidden"));
+    let admin = settings.admin.expect("there");
+    assert_eq!(admin.addr.to_string(), "[::1]:6");
+    let keys: Vec<&str> = admin.keys.iter().map(Secret::expose).collect();
+    assert_eq!(keys, ["one", "two"]);
+    assert_eq!(admin.tls, None, "it is switched off");
+    assert_eq!(settings.proxy.addr.to_string(), "1.2.3.4:5");
+    let tls = settings.proxy.tls.expect("it is switched on");
+    assert_eq!((tls.cert_file, tls.key_file), ("c".into(), "k".into()));
+    assert!(!settings.observability.metrics.prometheus.enabled);
+    assert_eq!(settings.shutdown.min_drain, Duration::ZERO);
+
+    let [told] = &warnings[..] else {
+        panic!("{warnings:#?}");
+    };
+    for part in [
+        "is of the first generation; today `deployment.etcd.host` is `etcd.endpoints`, ",
+        "`deployment.etcd.password` is `etcd.password_env`",
+        "`server.proxy.tls` is `proxy.tls`, without `enabled`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(
+        !told.contains("hidden") && !told.contains("`listen`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_empty_block_of_the_first_generation_is_all_defaults() {
+    for text in [
+        "deployment:\n",
+        "deployment: {etcd: {}}",
+        "server: {proxy: {}}",
+        "server: {admin: {tls: {}}}",
+    ] {
+        let (settings, warnings) = with_env(text, &[]);
+        let etcd = settings.etcd.expect("there");
+        assert_eq!(etcd.endpoints, ["http://127.0.0.1:2379"]);
+        assert_eq!(etcd.prefix, "/aisix");
+        assert_eq!(etcd.connect_timeout, Duration::from_secs(5));
+        assert!(etcd.user.is_none());
+        assert_eq!(settings.proxy.addr.to_string(), "0.0.0.0:3000");
+        assert!(settings.admin.is_none(), "nobody may administer");
         assert!(
-            errors[0].ends_with("which is not supported yet"),
-            "{errors:?}"
+            warnings[0].ends_with("there is no admin listener"),
+            "{warnings:?}"
         );
     }
+}
+
+#[test]
+fn the_earliest_form_listens_where_it_says() {
+    let settings = settings(
+        "listen: 0.0.0.0:7\ndeployment: {admin: {listen: '127.0.0.1:8', admin_key: [{key: a}]}}",
+    );
+    assert_eq!(settings.proxy.addr.to_string(), "0.0.0.0:7");
+    assert_eq!(
+        settings.admin.expect("there").addr.to_string(),
+        "127.0.0.1:8"
+    );
+}
+
+#[test]
+fn variables_override_the_first_generation_too() {
+    let (settings, _) = with_env(
+        "listen: 0.0.0.0:7",
+        &[
+            ("AISIX_PROXY__ADDR", "0.0.0.0:8"),
+            ("AISIX_OBSERVABILITY__METRICS__PROMETHEUS__ENABLED", "true"),
+        ],
+    );
+    assert_eq!(settings.proxy.addr.to_string(), "0.0.0.0:8");
+    assert!(settings.observability.metrics.prometheus.enabled);
+}
+
+#[test]
+fn every_mistake_in_the_first_generation_is_named_as_it_is_written() {
+    assert_eq!(
+        errors_with_env(
+            r"
+listen: 0.0.0.0:7
+proxy: {addr: '0.0.0.0:1'}
+deploymnt: {}
+deployment:
+  etcd: {hosts: [a], host: ['', 7], timeout: soon, user: me}
+  admin: {admin_key: [{key: ' '}, {kee: a}, top-secret]}
+server:
+  proxy: {listen: localhost, tls: {enabled: true, cert_file: c}, cors: {enabled: true}}
+  admin: {listen: '127.0.0.1:1', number: 3}
+  other: {}
+",
+            &[],
+        ),
+        [
+            "`proxy` is a key of today, and `deployment` one of the first generation: a file has either",
+            "`deployment.etcd.host[0]` must not be empty",
+            "`deployment.etcd.timeout` must be a whole number that is not negative",
+            "`deployment.etcd.password` is required: a user and a password go together",
+            "`deployment.etcd.hosts` is not a known key; did you mean `deployment.etcd.host`?",
+            "`deployment.admin.admin_key[2]` must be a mapping",
+            "`deployment.admin.admin_key[0].key` must not be empty",
+            "`deployment.admin.admin_key[1].key` is required",
+            "`deployment.admin.admin_key[1].kee` is not a known key; did you mean `deployment.admin.admin_key[1].key`?",
+            "`server.proxy.listen` must be an address with a port, such as 0.0.0.0:3000",
+            "`server.proxy.tls.key_file` is required",
+            "`server.proxy.cors.enabled` is not supported yet",
+            "`server.admin.number` is not a known key",
+            "`server.other` is not a known key",
+            "`deploymnt` is not a known key; did you mean `deployment`?",
+        ]
+    );
+    let twice = errors_with_env(
+        "listen: 0.0.0.0:7\nserver: {proxy: {listen: '0.0.0.0:8'}}",
+        &[],
+    );
+    assert_eq!(twice, ["`listen` is given besides `server.proxy.listen`"]);
 }
 
 #[test]

@@ -58,6 +58,11 @@ impl Disk {
         Ok(disk)
     }
 
+    /// Whether the file is there.
+    pub(super) fn is_at(directory: &Path) -> bool {
+        directory.join(FILE).is_file()
+    }
+
     /// Opens the file anew.
     pub(super) fn reopen(&mut self) -> Result<(), StoreError> {
         // The lock of the old one must go first.
@@ -171,7 +176,8 @@ fn cannot(what: &str, path: &Path, error: impl Into<redb::Error>) -> StoreError 
     let error = error.into();
     let message = match &error {
         redb::Error::DatabaseAlreadyOpen => {
-            format!("{} is in use by another process", path.display())
+            let path = path.display();
+            format!("{path} is in use by another process: stop that, or use its Admin API")
         }
         _ => format!("cannot {what} {}: {error}", path.display()),
     };

@@ -76,6 +76,11 @@ impl Embedded {
         Ok(Self { shared, jobs })
     }
 
+    /// Whether there is a store in this directory.
+    pub fn is_at(directory: impl AsRef<Path>) -> bool {
+        Disk::is_at(directory.as_ref())
+    }
+
     /// A source of what the store holds: a `Reset` first, then each edit as it is committed, all of
     /// its changes together. Ends when the last clone of the store is dropped.
     ///

@@ -249,7 +249,7 @@ async fn a_second_opener_is_told_that_it_is_in_use() {
     let error = Embedded::open(directory.path().join("data")).unwrap_err();
     let message = error.to_string();
     assert!(
-        message.ends_with("store.redb is in use by another process"),
+        message.contains("store.redb is in use by another process: stop that"),
         "{message}"
     );
 }

@@ -48,6 +48,12 @@ pub(super) fn lists(document: Value, problems: &mut Problems) -> Vec<(Kind, Vec<
     lists
 }
 
+/// A document without resources.
+pub(super) fn empty() -> Map<String, Value> {
+    let version = (VERSION_KEY.to_owned(), FORMAT_VERSION.into());
+    Map::from_iter([version])
+}
+
 fn check_version(members: &Map<String, Value>, problems: &mut Problems) {
     match members.get(VERSION_KEY) {
         Some(Value::String(version)) if version == FORMAT_VERSION => {}

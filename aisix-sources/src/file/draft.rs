@@ -21,11 +21,22 @@ pub(super) struct Draft {
     pub(super) kind: Kind,
     /// The name that the id is made from; `None` if there is none that is usable.
     pub(super) name: Option<String>,
+    /// The id that the entry gives itself.
+    pub(super) given: Option<String>,
     /// Where it stands, such as `models[2] ("gpt-4o")`.
     pub(super) scope: String,
     pub(super) members: Map<String, Value>,
     /// Fields that have a problem already: what follows from it is not reported.
     pub(super) bad: Vec<String>,
+}
+
+/// What becomes of ids that entries give themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenIds {
+    /// They are a mistake: ids come from names.
+    Refused,
+    /// They hold.
+    Read,
 }
 
 /// The id of the entry of this kind and name.
@@ -41,7 +52,7 @@ impl Draft {
         kind: Kind,
         index: usize,
         mut value: Value,
-        env: Env<'_>,
+        (env, ids): (Env<'_>, GivenIds),
         problems: &mut Problems,
     ) -> Option<Self> {
         let mut failures = Vec::new();
@@ -65,6 +76,7 @@ impl Draft {
         let mut draft = Self {
             kind,
             name,
+            given: None,
             scope,
             members,
             bad: Vec::new(),
@@ -72,16 +84,18 @@ impl Draft {
         for Failure { path, message } in failures {
             draft.complain(&path, &message, problems);
         }
-        if draft.members.remove("id").is_some() {
-            let message = "is made from the name and cannot be given";
-            draft.complain("id", message, problems);
+        match (draft.members.shift_remove("id"), ids) {
+            (None, _) => {}
+            (Some(_), GivenIds::Refused) => {
+                let message = "is made from the name and cannot be given: only an import reads it";
+                draft.complain("id", message, problems);
+            }
+            (Some(Value::String(id)), GivenIds::Read) if !id.is_empty() => draft.given = Some(id),
+            (Some(_), GivenIds::Read) => {
+                draft.complain("id", "must be a text that is not empty", problems);
+            }
         }
         Some(draft)
-    }
-
-    /// The id, if there is a name.
-    pub(super) fn id(&self) -> Option<String> {
-        self.name.as_deref().map(|name| id(self.kind, name))
     }
 
     /// Notes a problem with a field: the message is the rest of a sentence about it.

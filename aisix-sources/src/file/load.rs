@@ -1,9 +1,9 @@
 //! From the file to entries.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use aisix_core::config::{
-    Entry, Key,
+    Entry,
     resource::{Kind, Resource, Strictness, decode},
 };
 use serde_json::Value;
@@ -11,8 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     document,
-    draft::Draft,
+    draft::{Draft, GivenIds},
+    held::{Held, Ids},
     interpolate::Env,
+    names,
     references::{self, Keys},
     report::{Problems, Report},
     sugar, yaml,
@@ -37,8 +39,7 @@ pub struct Loaded {
 /// Everything that is wrong with the file, or why it cannot be read.
 pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Report> {
     let name = path.display().to_string();
-    let text = read(path).map_err(|message| Report::of_file(&name, message))?;
-    parse(&name, &text, env)
+    parse(&name, &text(path)?, env)
 }
 
 /// Reads the text of a file called `name`.
@@ -47,14 +48,46 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Report> {
 ///
 /// Everything that is wrong with the text.
 pub fn parse(name: &str, text: &str, env: Env<'_>) -> Result<Loaded, Report> {
+    read_as(name, text, env, None)
+}
+
+/// Reads a file that is to be brought into a store, see [`parse_into`].
+///
+/// # Errors
+///
+/// Everything that is wrong with the file, or why it cannot be read.
+pub fn load_into(path: &Path, env: Env<'_>, held: Held<'_>) -> Result<Loaded, Report> {
+    let name = path.display().to_string();
+    parse_into(&name, &text(path)?, env, held)
+}
+
+/// Reads the text of a file called `name` that is to be brought into a store.
+///
+/// This differs from [`parse`] in what only a store has: an entry may say its `id`, and API keys keep
+/// their names. A resource without an `id` has that of the resource of its name in the store, an API key
+/// also that of the one with its hash; otherwise one is derived from the name. What stays in the store may be
+/// referred to.
+///
+/// # Errors
+///
+/// Everything that is wrong with the text.
+pub fn parse_into(name: &str, text: &str, env: Env<'_>, held: Held<'_>) -> Result<Loaded, Report> {
+    read_as(name, text, env, Some(held))
+}
+
+fn read_as(name: &str, text: &str, env: Env<'_>, into: Option<Held<'_>>) -> Result<Loaded, Report> {
     let document = yaml::read(text).map_err(|message| Report::of_file(name, message))?;
     let mut problems = Problems::default();
-    let entries = entries(document, env, &mut problems);
+    let entries = entries(document, env, into, &mut problems);
     if !problems.is_empty() {
         return Err(Report::new(name, problems));
     }
     let hash = hash(text);
     Ok(Loaded { entries, hash })
+}
+
+fn text(path: &Path) -> Result<String, Report> {
+    read(path).map_err(|message| Report::of_file(&path.display().to_string(), message))
 }
 
 /// The text of a file.
@@ -76,19 +109,28 @@ pub(super) fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-fn entries(document: Value, env: Env<'_>, problems: &mut Problems) -> Vec<Entry> {
+fn entries(
+    document: Value,
+    env: Env<'_>,
+    into: Option<Held<'_>>,
+    problems: &mut Problems,
+) -> Vec<Entry> {
+    let given_ids = match into {
+        None => GivenIds::Refused,
+        Some(_) => GivenIds::Read,
+    };
     let mut drafts = Vec::new();
     for (kind, items) in document::lists(document, problems) {
         for (index, item) in items.into_iter().enumerate() {
-            drafts.extend(Draft::new(kind, index, item, env, problems));
+            drafts.extend(Draft::new(kind, index, item, (env, given_ids), problems));
         }
     }
     references::duplicate_names(&drafts, problems);
-    let names = |of: Kind| -> Vec<String> {
-        let named = drafts.iter().filter(|draft| draft.kind == of);
-        named.filter_map(|draft| draft.name.clone()).collect()
-    };
-    let (provider_keys, models) = (names(Kind::ProviderKey), names(Kind::Model));
+    let held = into.unwrap_or(Held::NOTHING);
+    let mut ids = Ids::new(held, &drafts);
+    let provider_keys = provider_keys(&drafts, held, &mut ids);
+    let mut models: Vec<String> = held.staying(Kind::Model).into_keys().collect();
+    models.extend(named(&drafts, Kind::Model).map(str::to_owned));
     let mut keys = Keys::new(models.iter().map(String::as_str));
 
     let mut entries = Vec::with_capacity(drafts.len());
@@ -97,33 +139,61 @@ fn entries(document: Value, env: Env<'_>, problems: &mut Problems) -> Vec<Entry>
         if draft.kind == Kind::ApiKey {
             keys.allowed(&draft, problems);
         }
-        let value = Value::Object(std::mem::take(&mut draft.members));
-        match decode(draft.kind, value.clone(), Strictness::Strict) {
-            Ok(decoded) => {
-                if let Resource::ApiKey(key) = &decoded.resource {
-                    keys.distinct(&draft.scope, key.key_hash, problems);
-                }
-            }
-            Err(errors) => {
-                for error in errors {
-                    if !draft.bad.contains(&error.path) {
-                        problems.at(&draft.scope, error.to_string());
-                    }
-                }
-            }
-        }
-        if let Some(id) = draft.id() {
-            let kind = draft.kind;
-            let key = Key {
-                kind,
-                id: id.into(),
-            };
-            entries.push(Entry {
-                key,
-                value,
-                revision: 1,
-            });
-        }
+        let id = ids.of(&draft, problems);
+        let value = document_of(&mut draft, into.is_some());
+        check(&draft, &value, &mut keys, problems);
+        entries.extend(id.map(|id| Entry {
+            revision: 1,
+            ..Entry::new(draft.kind, id, value)
+        }));
     }
     entries
+}
+
+fn named(drafts: &[Draft], kind: Kind) -> impl Iterator<Item = &str> {
+    let of_kind = drafts.iter().filter(move |draft| draft.kind == kind);
+    of_kind.filter_map(|draft| draft.name.as_deref())
+}
+
+/// The ids of provider keys that models may name.
+fn provider_keys(drafts: &[Draft], held: Held<'_>, ids: &mut Ids) -> BTreeMap<String, String> {
+    let mut found = held.staying(Kind::ProviderKey);
+    // What is wrong with their ids is noted when they are read.
+    let mut unheard = Problems::default();
+    for draft in drafts.iter().filter(|it| it.kind == Kind::ProviderKey) {
+        if let (Some(name), Some(id)) = (&draft.name, ids.of(draft, &mut unheard)) {
+            found.insert(name.clone(), id);
+        }
+    }
+    found
+}
+
+/// The document of a draft. Only a store keeps the names of API keys.
+fn document_of(draft: &mut Draft, for_store: bool) -> Value {
+    let mut value = Value::Object(std::mem::take(&mut draft.members));
+    if for_store && draft.kind == Kind::ApiKey {
+        let name = draft.name.as_deref();
+        if let Some(name) = name.and_then(|name| names::stored(name, &value)) {
+            value["display_name"] = name.into();
+        }
+    }
+    value
+}
+
+/// Reports what is wrong with a document, unless it is said already.
+fn check(draft: &Draft, value: &Value, keys: &mut Keys<'_>, problems: &mut Problems) {
+    match decode(draft.kind, value.clone(), Strictness::Strict) {
+        Ok(decoded) => {
+            if let Resource::ApiKey(key) = &decoded.resource {
+                keys.distinct(&draft.scope, key.key_hash, problems);
+            }
+        }
+        Err(errors) => {
+            for error in errors {
+                if !draft.bad.contains(&error.path) {
+                    problems.at(&draft.scope, error.to_string());
+                }
+            }
+        }
+    }
 }

@@ -27,22 +27,32 @@
 //! ```
 //!
 //! Ids are derived from names, so that they stay the same as long as the names do.
+//!
+//! The same form brings resources from one store to another: [`write()`] makes it of what a store holds,
+//! [`parse_into`] reads it for a store that holds something already.
 
 mod document;
 mod draft;
+mod held;
 mod interpolate;
 mod load;
+mod names;
 mod references;
 mod report;
 mod sugar;
+mod variables;
 mod watch;
+mod write;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
-    load::{Loaded, MAX_BYTES, load, parse},
+    held::Held,
+    load::{Loaded, MAX_BYTES, load, load_into, parse, parse_into},
+    names::names,
     report::{Problem, Report},
     watch::{Reloader, Watch},
+    write::{Form, Needed, Secrets, Written, write},
 };

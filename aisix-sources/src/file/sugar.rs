@@ -1,5 +1,7 @@
 //! What a file may say more plainly than a store: names for ids, an environment variable for a hash.
 
+use std::collections::BTreeMap;
+
 use aisix_core::config::resource::{KeyHash, Kind, nearest};
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use super::{
 /// Replaces names and variables by what they stand for.
 pub(super) fn desugar(
     draft: &mut Draft,
-    provider_keys: &[String],
+    provider_keys: &BTreeMap<String, String>,
     env: Env<'_>,
     problems: &mut Problems,
 ) {
@@ -27,21 +29,13 @@ pub(super) fn desugar(
 }
 
 /// `provider_key: <name>` becomes `provider_key_id: <id>`.
-fn provider_key(draft: &mut Draft, provider_keys: &[String], problems: &mut Problems) {
-    let ids = |names: &[String]| -> Vec<String> {
-        let id = |name: &String| draft::id(Kind::ProviderKey, name);
-        names.iter().map(id).collect()
-    };
+fn provider_key(
+    draft: &mut Draft,
+    provider_keys: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) {
     let Some(name) = take(draft, "provider_key") else {
-        if let Some(Value::String(id)) = draft.members.get("provider_key_id")
-            && !ids(provider_keys).contains(id)
-        {
-            draft.complain(
-                "provider_key_id",
-                "is the id of no provider key here",
-                problems,
-            );
-        }
+        provider_key_id(draft, provider_keys, problems);
         return;
     };
     if draft.members.contains_key("provider_key_id") {
@@ -55,20 +49,45 @@ fn provider_key(draft: &mut Draft, provider_keys: &[String], problems: &mut Prob
         draft.bad.push("provider_key_id".to_owned());
         return;
     };
-    let id = draft::id(Kind::ProviderKey, &name);
+    let found = provider_keys.get(&name).cloned();
+    let is_known = found.is_some();
+    let id = found.unwrap_or_else(|| draft::id(Kind::ProviderKey, &name));
     draft
         .members
         .insert("provider_key_id".to_owned(), id.into());
-    if !provider_keys.contains(&name) && !draft.bad.contains(&"provider_key".to_owned()) {
-        let near = nearest(&name, provider_keys.iter().map(String::as_str));
+    if !is_known && !draft.bad.contains(&"provider_key".to_owned()) {
+        let near = nearest(&name, provider_keys.keys().map(String::as_str));
         let message = format!("names no provider key: {}", meant(&name, near));
         draft.complain("provider_key", &message, problems);
     }
 }
 
+/// `provider_key_id` must lead somewhere. The id that is derived from a name means the resource of that name,
+/// whatever its id is.
+fn provider_key_id(
+    draft: &mut Draft,
+    provider_keys: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) {
+    let Some(Value::String(id)) = draft.members.get_mut("provider_key_id") else {
+        return;
+    };
+    if provider_keys.values().any(|known| known == id) {
+        return;
+    }
+    let derived = |name: &str| draft::id(Kind::ProviderKey, name) == *id;
+    match provider_keys.iter().find(|(name, _)| derived(name)) {
+        Some((_, known)) => id.clone_from(known),
+        None => {
+            let message = "is the id of no provider key here";
+            draft.complain("provider_key_id", message, problems);
+        }
+    }
+}
+
 /// The name of a key is only for the file.
 fn display_name(draft: &mut Draft, problems: &mut Problems) {
-    match draft.members.remove("display_name") {
+    match draft.members.shift_remove("display_name") {
         Some(Value::String(name)) if !name.is_empty() => {}
         Some(Value::String(_)) => draft.complain("display_name", "must not be empty", problems),
         None | Some(Value::Null) => draft.complain("display_name", "is required", problems),
@@ -120,7 +139,10 @@ fn key_env(draft: &mut Draft, env: Env<'_>, problems: &mut Problems) {
 
 /// Takes a member out; null is the same as absent.
 fn take(draft: &mut Draft, name: &str) -> Option<Value> {
-    draft.members.remove(name).filter(|value| !value.is_null())
+    draft
+        .members
+        .shift_remove(name)
+        .filter(|value| !value.is_null())
 }
 
 /// Quotes a name, cut to a bearable length, with what may have been meant.

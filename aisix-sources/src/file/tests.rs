@@ -119,7 +119,7 @@ api_keys:
   - (file): `mcp_policies` cannot stand in a resources file
   - (file): `provider_keys` must be a list
   - models[1]: must be a mapping
-  - api_keys[0] ("me"): `id` is made from the name and cannot be given
+  - api_keys[0] ("me"): `id` is made from the name and cannot be given: only an import reads it
   - models[0] ("gpt-4o"): `provider_key` names no provider key: "opnai"
   - models[0] ("gpt-4o"): `timeout` must be a whole number, not a string
   - api_keys[0] ("me"): `key_env` names the environment variable "NOPE", which is unset or empty

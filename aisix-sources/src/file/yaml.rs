@@ -19,6 +19,17 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| describe(&error))
 }
 
+/// Writes a document that [`read`] reads as it was.
+pub(super) fn write(document: &Value) -> String {
+    let options = serde_saphyr::ser_options! {
+        compact_list_indent: false,
+        // Only what has more than one line is a block; long texts stay on theirs.
+        folded_wrap_chars: usize::MAX,
+    };
+    serde_saphyr::to_string_with_options(document, options)
+        .expect("everything that JSON can say can be said in YAML")
+}
+
 fn describe(error: &serde_saphyr::Error) -> String {
     format!("not valid YAML: {error}")
 }

@@ -28,13 +28,19 @@ const TELLING: [&str; 9] = [
 /// Secrets are the fields that a schema calls `writeOnly`, and of what is added to requests, headers
 /// and members with a telling name.
 pub fn mask(kind: Kind, document: &mut Value) {
-    visit(document, json_schema(kind), false, &mut |secret| {
+    secrets(kind, document, &mut |_, secret| {
         if let Value::String(text) = secret {
             *text = masked(text);
         } else if !secret.is_null() {
             *secret = MASK.into();
         }
     });
+}
+
+/// Calls `see` with each secret of a document and the way to it, such as `api_key` or
+/// `request.default_headers.x-auth`. What is secret is said at [`mask`].
+pub fn secrets(kind: Kind, document: &mut Value, see: &mut dyn FnMut(&str, &mut Value)) {
+    visit(document, json_schema(kind), false, "", see);
 }
 
 /// Puts the secrets of `stored` back where a document holds what [`mask`] has made of them.
@@ -80,20 +86,33 @@ fn is_secret(schema: &Value, name: &str, free: bool) -> bool {
     schema["writeOnly"] == true || (free && is_telling(name))
 }
 
-fn visit(value: &mut Value, schema: &Value, free: bool, see: &mut dyn FnMut(&mut Value)) {
+fn visit(
+    value: &mut Value,
+    schema: &Value,
+    free: bool,
+    path: &str,
+    see: &mut dyn FnMut(&str, &mut Value),
+) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 let (schema, free) = inner(schema, name, free);
+                let path = super::tidy::join(path, name);
                 match is_secret(schema, name, free) {
-                    true => see(value),
-                    false => visit(value, schema, free, see),
+                    true => see(&path, value),
+                    false => visit(value, schema, free, &path, see),
                 }
             }
         }
         Value::Array(items) => {
-            for item in items {
-                visit(item, &schema["items"], free, see);
+            for (index, item) in items.iter_mut().enumerate() {
+                visit(
+                    item,
+                    &schema["items"],
+                    free,
+                    &format!("{path}[{index}]"),
+                    see,
+                );
             }
         }
         _ => {}

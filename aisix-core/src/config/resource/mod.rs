@@ -14,6 +14,7 @@ mod key_hash;
 mod kind;
 mod mask;
 mod model;
+mod normal;
 mod plugin;
 mod provider_key;
 mod rate_limit;
@@ -40,8 +41,9 @@ pub use self::{
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
-    mask::{mask, unmask},
+    mask::{mask, secrets, unmask},
     model::{Cost, Embedding, Model, OnUnsupported},
+    normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,

@@ -112,6 +112,7 @@ pub struct BodyFields(pub Map<String, Value>);
 #[serde(default, deny_unknown_fields)]
 pub struct Response {
     /// Whether streams end with `[DONE]`. Default: they may.
+    #[schemars(extend("default" = "optional"))]
     pub stream_done_marker: StreamDoneMarker,
     /// Whether text in the messages of a request is joined to one string, for upstreams that do not
     /// take lists of parts. Default: false.

@@ -1,0 +1,310 @@
+//! From entries to the file.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+
+use aisix_core::config::{
+    Entry, Key,
+    glob::Glob,
+    resource::{Kind, Strictness, decode, json_schema},
+};
+use serde_json::{Map, Value};
+
+use super::{document::empty, names::names, report::Problem, variables::Variables, yaml};
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// What stands for secrets.
+    pub secrets: Secrets,
+    /// Whether each resource says its id. Only [`parse_into`](super::parse_into) reads such a file.
+    pub ids: bool,
+}
+
+/// What stands for secrets in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// `${VARIABLE}`, with a name that is made from the resource's.
+    #[default]
+    Variables,
+    /// They themselves.
+    Revealed,
+}
+
+/// A file, written.
+#[derive(Clone)]
+pub struct Written {
+    /// The text, YAML.
+    pub text: String,
+    /// How many resources it holds.
+    pub count: usize,
+    /// The environment variables that its readers need.
+    pub variables: Vec<Needed>,
+    /// What a file cannot say. These resources are not in the text.
+    pub problems: Vec<Problem>,
+}
+
+/// An environment variable that a file needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// The variable.
+    pub name: String,
+    /// The field whose secret it holds, such as ``provider_keys "openai": `api_key` ``.
+    pub field: String,
+    /// The secret. Keep it out of messages and logs.
+    pub secret: String,
+}
+
+/// Writes the file of these resources: names instead of ids, `${VAR}` instead of secrets unless they are
+/// revealed. What is not in order cannot be said in a file; it is left out and reported.
+///
+/// Resources are ordered by kind and name, and their fields as the documentation has them, so that the same
+/// resources are the same text. Reading it with [`parse`](super::parse) gives the same documents, but
+/// for API keys, which lose their `display_name`; with [`parse_into`](super::parse_into) they keep it.
+pub fn write<'e>(entries: impl IntoIterator<Item = &'e Entry>, form: Form) -> Written {
+    let entries: Vec<&Entry> = entries.into_iter().collect();
+    let names = names(entries.iter().copied());
+    let mut writer = Writer {
+        ordered: ordered(&entries, &names),
+        names: &names,
+        problems: Vec::new(),
+        left_out: HashSet::new(),
+    };
+    writer.check();
+    writer.write(form)
+}
+
+/// What is being written.
+struct Writer<'e> {
+    ordered: Vec<&'e Entry>,
+    names: &'e BTreeMap<Key, String>,
+    problems: Vec<Problem>,
+    left_out: HashSet<&'e Key>,
+}
+
+/// By kind, so that references come after what they refer to, and by name.
+fn ordered<'e>(entries: &[&'e Entry], names: &BTreeMap<Key, String>) -> Vec<&'e Entry> {
+    let mut ordered = entries.to_vec();
+    ordered.sort_by_key(|entry| {
+        let key = &entry.key;
+        (key.kind, names.get(key), key.id.clone())
+    });
+    ordered
+}
+
+// === impl Writer ===
+
+impl<'e> Writer<'e> {
+    /// Finds what a file cannot say.
+    fn check(&mut self) {
+        let (mut seen, mut hashes) = (HashMap::new(), HashMap::new());
+        let all = self.ordered.clone();
+        for entry in &all {
+            let Some(name) = self.names.get(&entry.key) else {
+                self.refuse(entry, "has no name");
+                continue;
+            };
+            let key = &entry.key;
+            if let Some(other) = seen.insert((key.kind, name), key) {
+                self.refuse(entry, format!("has the same name as {other}"));
+                continue;
+            }
+            self.check_document(entry);
+            let hash = entry.value.get("key_hash").and_then(Value::as_str);
+            if let Some(other) = hash.and_then(|hash| hashes.insert(hash, key)) {
+                self.refuse(entry, format!("has the same key as {other}"));
+            }
+        }
+        self.check_references(&all);
+        self.check_allowed(&all);
+    }
+
+    fn check_document(&mut self, entry: &'e Entry) {
+        let decoded = decode(entry.key.kind, entry.value.clone(), Strictness::Strict);
+        for invalid in decoded.err().into_iter().flatten() {
+            self.refuse(entry, invalid.to_string());
+        }
+    }
+
+    fn check_references(&mut self, all: &[&'e Entry]) {
+        for entry in all {
+            for (field, kind) in entry.key.kind.references() {
+                let Some(id) = entry.value.get(field).and_then(Value::as_str) else {
+                    continue;
+                };
+                let (kind, id) = (*kind, id.into());
+                let other = Key { kind, id };
+                if !self.names.contains_key(&other) {
+                    self.refuse(
+                        entry,
+                        format!("`{field}` refers to {other}, which does not exist"),
+                    );
+                } else if self.left_out.contains(&other) {
+                    self.refuse(
+                        entry,
+                        format!("`{field}` refers to {other}, which is left out"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A file must define the models that its keys name.
+    fn check_allowed(&mut self, all: &[&'e Entry]) {
+        let models = all.iter().filter(|entry| entry.key.kind == Kind::Model);
+        let models = models.filter(|entry| !self.left_out.contains(&entry.key));
+        let models: Vec<&String> = models
+            .filter_map(|entry| self.names.get(&entry.key))
+            .collect();
+        let patterns: Vec<Glob> = models
+            .iter()
+            .map(|name| Glob::new(name))
+            .filter(Glob::is_wildcard)
+            .collect();
+        let known: HashSet<&str> = models.into_iter().map(String::as_str).collect();
+        let serves = |name: &str| {
+            Glob::new(name).is_wildcard()
+                || known.contains(name)
+                || patterns.iter().any(|pattern| pattern.matches(name))
+        };
+        for entry in all.iter().filter(|it| it.key.kind == Kind::ApiKey) {
+            let allowed = entry.value.get("allowed_models").and_then(Value::as_array);
+            for (index, name) in allowed.into_iter().flatten().enumerate() {
+                let Some(name) = name.as_str().filter(|name| !serves(name)) else {
+                    continue;
+                };
+                let name: String = name.chars().take(64).collect();
+                self.refuse(
+                    entry,
+                    format!("`allowed_models[{index}]` names no model: {name:?}"),
+                );
+            }
+        }
+    }
+
+    fn refuse(&mut self, entry: &'e Entry, message: impl Into<String>) {
+        self.left_out.insert(&entry.key);
+        self.problems.push(Problem {
+            scope: self.scope(&entry.key),
+            message: message.into(),
+        });
+    }
+
+    fn scope(&self, key: &Key) -> String {
+        match self.names.get(key) {
+            Some(name) => {
+                let name: String = name.chars().take(64).collect();
+                format!("{key} ({name:?})")
+            }
+            None => key.to_string(),
+        }
+    }
+
+    fn write(mut self, form: Form) -> Written {
+        let mut variables = Variables::default();
+        let mut file = empty();
+        let mut count = 0;
+        for entry in self.ordered.clone() {
+            if self.left_out.contains(&entry.key) {
+                continue;
+            }
+            let Some(name) = self.names.get(&entry.key) else {
+                continue;
+            };
+            let mut document = entry.value.clone();
+            let filled = variables.put(entry.key.kind, name, &mut document, form.secrets);
+            if let Err(message) = filled {
+                self.refuse(entry, message);
+                continue;
+            }
+            let entry = self.entry(entry, name, document, form);
+            let list = file
+                .entry(entry.0.as_str())
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(list) = list {
+                list.push(entry.1);
+            }
+            count += 1;
+        }
+        Written {
+            text: yaml::write(&Value::Object(file)),
+            count,
+            variables: variables.into_needed(),
+            problems: self.problems,
+        }
+    }
+
+    /// The document as it stands in a file: with names for ids, in the order of the documentation.
+    fn entry(&self, entry: &Entry, name: &str, document: Value, form: Form) -> (Kind, Value) {
+        let kind = entry.key.kind;
+        let Value::Object(mut document) = document else {
+            return (kind, document);
+        };
+        let escaped = |text: &str| Value::String(text.replace('$', "$$"));
+        let mut members = Map::new();
+        if form.ids {
+            members.insert("id".to_owned(), escaped(&entry.key.id));
+        }
+        members.insert(kind.name_field().to_owned(), escaped(name));
+        document.shift_remove(kind.name_field());
+        for (field, of_kind) in kind.references() {
+            let id = document.get(*field).and_then(Value::as_str);
+            let other = id.map(|id| Key {
+                kind: *of_kind,
+                id: id.into(),
+            });
+            if let Some(name) = other.and_then(|other| self.names.get(&other)) {
+                document.shift_remove(*field);
+                let plain = field.strip_suffix("_id").unwrap_or(field);
+                document.insert(plain.to_owned(), escaped(name));
+            }
+        }
+        members.extend(in_order(document, json_schema(kind), kind));
+        (kind, Value::Object(members))
+    }
+}
+
+/// Members in the order of their schema.
+fn in_order(mut members: Map<String, Value>, schema: &Value, kind: Kind) -> Map<String, Value> {
+    let Value::Object(properties) = &schema["properties"] else {
+        return members;
+    };
+    let mut ordered = Map::new();
+    for (name, schema) in properties {
+        let is_reference = kind.references().iter().any(|(field, _)| field == name);
+        let name = match is_reference && !members.contains_key(name) {
+            true => name.strip_suffix("_id").unwrap_or(name),
+            false => name,
+        };
+        if let Some(value) = members.shift_remove(name) {
+            let value = match value {
+                Value::Object(inner) => Value::Object(in_order(inner, schema, kind)),
+                value => value,
+            };
+            ordered.insert(name.to_owned(), value);
+        }
+    }
+    ordered.extend(members);
+    ordered
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written")
+            .field("count", &self.count)
+            .field("variables", &self.variables)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Needed")
+            .field("name", &self.name)
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}
