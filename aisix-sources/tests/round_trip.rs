@@ -48,6 +48,7 @@ fn full() -> Vec<Entry> {
                 "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "rate_limit": limits,
                 "allowed_cidrs": ["10.0.0.0/8", "::1"], "cost": {"input_per_1k": 0.1, "output_per_1k": 2},
                 "embedding": {"dimensions": 3, "normalize": false},
+                "plugins": [{"name": "any", "settings": {"words": ["${X}"], "max": 5}}],
             }),
         ),
         Entry::new(
@@ -57,8 +58,17 @@ fn full() -> Vec<Entry> {
                 "key_hash": hash("a"), "allowed_models": ["gpt", "o*"], "disabled": true,
                 "expires_at": "2030-01-31T12:00:00Z", "rate_limit": limits, "team_id": "t", "user_id": "007",
                 "user_name": "yes", "display_name": "ci", "previous_key_hash": hash("b"),
-                "previous_expires_at": "2030-01-31T12:00:00Z",
+                "previous_expires_at": "2030-01-31T12:00:00Z", "plugins": [{"name": "any", "enabled": false}],
             }),
+        ),
+        Entry::new(
+            Kind::Gateway,
+            "g-1",
+            json!({"name": "default", "plugins": [
+                {"name": "any", "id": "a", "enabled": true, "stage": "pre_request", "priority": 999, "parallel": true,
+                    "mode": "observe", "merge": "append", "settings": {"api_key": "sk-hook", "nested": {"n": 1e300}}},
+                {"name": "any", "id": "b"},
+            ]}),
         ),
         Entry::new(
             Kind::ApiKey,
@@ -173,7 +183,7 @@ fn every_field_of_every_kind_survives() {
 #[test]
 fn secrets_are_variables_and_the_form_is_that_of_people() {
     let written = written(&full(), Form::default());
-    for secret in ["sk-$", "top", "two", "- s\n"] {
+    for secret in ["sk-$", "top", "two", "- s\n", "sk-hook"] {
         assert!(
             !written.text.contains(secret),
             "{secret}:\n{}",
@@ -192,6 +202,7 @@ fn secrets_are_variables_and_the_form_is_that_of_people() {
             "UP_STREAM_1_API_KEY",
             "UP_STREAM_1_X_AUTH",
             "UP_STREAM_1_REQUEST_DEFAULT_BODY_FIELDS_TOKEN_A_0",
+            "DEFAULT_PLUGINS_0_SETTINGS_API_KEY",
         ]
     );
     assert_eq!(
