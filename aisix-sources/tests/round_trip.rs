@@ -37,7 +37,7 @@ fn full() -> Vec<Entry> {
         ),
         Entry::new(
             Kind::ProviderKey,
-            "pk-2",
+            "pk-$${2}",
             json!({"display_name": "other", "secret": "two\nlines"}),
         ),
         Entry::new(
@@ -357,7 +357,14 @@ fn a_file_may_refer_to_what_stays_in_the_store_only() {
     let model = |field: &str| {
         format!("models: [{{display_name: m, provider: openai, model_name: m, {field}}}]")
     };
-    for field in ["provider_key: up", "provider_key_id: p"] {
+    // The id that the name would have means the resource of the name.
+    let derived = &into(
+        "provider_keys: [{display_name: up, api_key: s}]",
+        Held::NOTHING,
+    )
+    .unwrap()[0];
+    let derived = format!("provider_key_id: {}", derived.key.id);
+    for field in ["provider_key: up", "provider_key_id: p", &derived] {
         let held = |stays| Held {
             entries: &held,
             stays,
