@@ -88,7 +88,7 @@ fn covers(path: &str, schema: &Value, documents: &[&Value], missing: &mut Vec<St
 fn environment(written: &Written) -> impl Fn(&str) -> Option<String> + use<> {
     let needed = written.variables.iter();
     let variables: BTreeMap<String, String> = needed
-        .map(|needed| (needed.name.clone(), needed.secret.clone()))
+        .map(|needed| (needed.name.clone(), needed.secret.expose().to_owned()))
         .collect();
     assert_eq!(variables.len(), written.variables.len(), "names differ");
     move |name| variables.get(name).cloned()
