@@ -37,7 +37,7 @@ fn full() -> Vec<Entry> {
         ),
         Entry::new(
             Kind::ProviderKey,
-            "pk-2",
+            "pk-$${2}",
             json!({"display_name": "other", "secret": "two\nlines"}),
         ),
         Entry::new(
@@ -98,7 +98,7 @@ fn covers(path: &str, schema: &Value, documents: &[&Value], missing: &mut Vec<St
 fn environment(written: &Written) -> impl Fn(&str) -> Option<String> + use<> {
     let needed = written.variables.iter();
     let variables: BTreeMap<String, String> = needed
-        .map(|needed| (needed.name.clone(), needed.secret.clone()))
+        .map(|needed| (needed.name.clone(), needed.secret.expose().to_owned()))
         .collect();
     assert_eq!(variables.len(), written.variables.len(), "names differ");
     move |name| variables.get(name).cloned()
@@ -368,7 +368,14 @@ fn a_file_may_refer_to_what_stays_in_the_store_only() {
     let model = |field: &str| {
         format!("models: [{{display_name: m, provider: openai, model_name: m, {field}}}]")
     };
-    for field in ["provider_key: up", "provider_key_id: p"] {
+    // The id that the name would have means the resource of the name.
+    let derived = &into(
+        "provider_keys: [{display_name: up, api_key: s}]",
+        Held::NOTHING,
+    )
+    .unwrap()[0];
+    let derived = format!("provider_key_id: {}", derived.key.id);
+    for field in ["provider_key: up", "provider_key_id: p", &derived] {
         let held = |stays| Held {
             entries: &held,
             stays,

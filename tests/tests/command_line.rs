@@ -409,13 +409,14 @@ async fn a_diff_tells_what_differs_and_no_secret() {
         "{}",
         did.stdout
     );
-    desk.write(
-        "unset.yaml",
-        &EVERYTHING.replace("https://example.test/v1", "https://${HOST}/v1"),
-    );
-    desk.aisix_with("diff one unset.yaml", &SECRETS)
-        .await
-        .failed(2, "needs the environment variable `HOST`");
+    for (said, unset) in [
+        ("https://example.test/v1", "https://${HOST}/v1"),
+        ("model_name: gpt-4o", "model_name: ${HOST}"),
+    ] {
+        desk.write("unset.yaml", &EVERYTHING.replace(said, unset));
+        let did = desk.aisix_with("diff one unset.yaml", &SECRETS).await;
+        did.failed(2, "needs the environment variable `HOST`");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use aisix_core::config::resource::{Kind, secrets};
+use aisix_core::config::{
+    Secret,
+    resource::{Kind, secrets},
+};
 use serde_json::Value;
 
 use super::write::{Needed, Secrets};
@@ -72,7 +75,7 @@ impl Variables {
                 self.needed.push(Needed {
                     name: variable,
                     field: format!("{scope}: `{path}`"),
-                    secret: hidden.replace("$$", "$"),
+                    secret: Secret::new(hidden.replace("$$", "$")),
                 });
             }
             Value::Number(_) => *wrong = Some(path.to_owned()),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aisix_core::config::{
-    Entry, Key,
+    Entry, Key, Secret,
     glob::Glob,
     resource::{Kind, Strictness, decode, json_schema},
 };
@@ -47,14 +47,14 @@ pub struct Written {
 }
 
 /// An environment variable that a file needs.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Needed {
     /// The variable.
     pub name: String,
     /// The field whose secret it holds, such as ``provider_keys "openai": `api_key` ``.
     pub field: String,
-    /// The secret. Keep it out of messages and logs.
-    pub secret: String,
+    /// The secret.
+    pub secret: Secret,
 }
 
 /// Writes the file of these resources: names instead of ids, `${VAR}` instead of secrets unless they are
@@ -296,15 +296,6 @@ impl fmt::Debug for Written {
             .field("count", &self.count)
             .field("variables", &self.variables)
             .field("problems", &self.problems)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Needed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Needed")
-            .field("name", &self.name)
-            .field("field", &self.field)
             .finish_non_exhaustive()
     }
 }
