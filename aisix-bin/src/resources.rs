@@ -191,7 +191,9 @@ pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
             .map(|(kind, count)| (kind.as_str(), count as u64))
             .collect()
     };
-    metrics.rejected(&counts(status.rejected_by_kind()));
+    let rejected = status.rejected_by_kind().into_iter();
+    let rejected: Vec<_> = rejected.map(|(kind, count)| (kind, count as u64)).collect();
+    metrics.rejected(&rejected);
     metrics.stale_served(&counts(status.stale));
     let mut partial: Vec<(Kind, usize)> = Vec::new();
     for (kind, _, count) in &status.partial {

@@ -136,6 +136,10 @@ async fn a_gateway_starts_without_etcd_and_catches_up_when_it_is_back() {
     }
     let ready = Client::anonymous(gateway.metrics_listener());
     assert_eq!(ready.get("/status/ready").await.status, 200);
+    let admin = gateway.administrator().await;
+    let told = admin.get("/aisix/admin/status").await.json().await;
+    assert_eq!(told["revision"], Value::Null, "the store is away");
+    assert_eq!(told["config"]["applied"], now["applied"]);
     assert_eq!(other(&gateway).chat("gpt", "hi").await.status, 200);
 
     // Whatever happens to the configuration, no call fails.
@@ -195,10 +199,11 @@ async fn etcd_wins_if_it_answers_but_what_was_good_is_served_for_what_is_bad() {
     changed["stale"][0]["since_unix_secs"] = 1_700_000_000.into();
     fs::write(file(directory.path()), changed.to_string()).unwrap();
     let since = "2023-11-14T22:13:20Z";
-    let served = |status: &Value| {
+    let served = |status: &Value, kind: Value| {
         let rejected = &status["rejected"][0];
         assert_eq!(rejected["resource_id"], "gpt", "{status}");
         assert_eq!(rejected["serving_stale_since"], since, "{status}");
+        assert_eq!(rejected["last_error_kind"], kind, "{status}");
     };
     etcd.delete("/aisix/api_keys/other").await;
     let gateway = again(&etcd, directory).await;
@@ -207,7 +212,7 @@ async fn etcd_wins_if_it_answers_but_what_was_good_is_served_for_what_is_bad() {
     assert_eq!(client.chat("gpt", "hi").await.status, 200);
     let now = status(&gateway).await;
     assert_eq!(now["state"], "degraded");
-    served(&now);
+    served(&now, "non_json".into());
     let metrics = Exposition::parse(&gateway.metrics().await);
     let stale = metrics.sum("aisix_config_stale_served_resources", &[("kind", "models")]);
     assert_eq!(stale as u64, 1);
@@ -216,7 +221,7 @@ async fn etcd_wins_if_it_answers_but_what_was_good_is_served_for_what_is_bad() {
     let directory = gateway.stop().await;
     etcd.kill();
     let gateway = again(&etcd, directory).await;
-    served(&status(&gateway).await);
+    served(&status(&gateway).await, Value::Null);
     etcd.back().await;
     let revision = etcd.put("/aisix/models/gpt", model("gpt")).await;
     let now = until_applied(&gateway, revision).await;

@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Known, LastKnown, Rejection, Report, Snapshot, States,
-    Status,
+    Change, ConfigSource, Entry, Key, Known, LastKnown, Reason, Rejection, Report, RowName,
+    Snapshot, States, Status,
     compile::Compiler,
     glob::Glob,
-    resource::{Invalid, Kind, Model, Resource, Strictness, decode},
+    resource::{Kind, Model, Resource, Strictness, decode},
     status::{self, Applied, Failure, Source, Troubles},
     summary::Latest,
 };
@@ -310,9 +310,12 @@ impl fmt::Debug for Config {
 impl Writer {
     fn change(&mut self, change: Change, report: &mut Report) {
         match change {
-            Change::Reset(entries) => self.reset(entries, report),
+            Change::Reset(entries) => self.reset(entries, Vec::new(), report),
+            Change::All { entries, rejected } => self.reset(entries, rejected, report),
             Change::Put(entry) => self.put(entry, report),
             Change::Delete(key) => self.delete(&key),
+            Change::Reject(rejection) => self.reject(rejection, report),
+            Change::Forget(name) => self.troubles.gone(&name),
             Change::Together(changes) => {
                 for change in changes {
                     self.change(change, report);
@@ -322,8 +325,11 @@ impl Writer {
         }
     }
 
-    fn reset(&mut self, entries: Vec<Entry>, report: &mut Report) {
-        let kept: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+    fn reset(&mut self, entries: Vec<Entry>, rejected: Vec<Rejection>, report: &mut Report) {
+        let names = entries.iter().map(|entry| RowName::from(&entry.key));
+        let names = names.chain(rejected.iter().map(|rejection| rejection.name.clone()));
+        let names: HashSet<RowName> = names.collect();
+        let kept: HashSet<Key> = names.iter().filter_map(RowName::key).collect();
         let gone: Vec<Key> = self
             .rows
             .keys()
@@ -333,9 +339,12 @@ impl Writer {
         for key in gone {
             self.delete(&key);
         }
-        self.troubles.retain(|key| kept.contains(key));
+        self.troubles.retain(|name| names.contains(name));
         for entry in entries {
             self.put(entry, report);
+        }
+        for rejection in rejected {
+            self.reject(rejection, report);
         }
     }
 
@@ -350,7 +359,7 @@ impl Writer {
             return;
         }
         match decode(key.kind, value, Strictness::Lenient) {
-            Err(errors) => self.reject(Rejection { key, errors }, report),
+            Err(errors) => self.reject(Rejection::undecoded(&key, errors), report),
             Ok(decoded) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
@@ -388,7 +397,8 @@ impl Writer {
 
     fn reject(&mut self, rejection: Rejection, report: &mut Report) {
         let now = Timestamp::now();
-        let stale_since = self.stale(&rejection.key, now);
+        let key = rejection.name.key();
+        let stale_since = key.and_then(|key| self.stale(&key, now));
         self.troubles.rejected(&rejection, stale_since, now);
         report.rejected.push(rejection);
     }
@@ -405,8 +415,8 @@ impl Writer {
     fn restore(&mut self, known: Known, report: &mut Report) {
         let (key, revision) = (known.key, known.revision);
         let Ok(value) = serde_json::from_str(&known.json) else {
-            let errors = vec![Invalid::new("", "is not JSON")];
-            return report.rejected.push(Rejection { key, errors });
+            let rejection = Rejection::new((&key).into(), Reason::NonJson, "is not JSON");
+            return report.rejected.push(rejection);
         };
         let entry = Entry {
             key: key.clone(),
@@ -422,7 +432,7 @@ impl Writer {
     fn delete(&mut self, key: &Key) {
         self.remove(key);
         self.rows.remove(key);
-        self.troubles.gone(key);
+        self.troubles.gone(&key.into());
         if key.kind == Kind::ProviderKey {
             self.recompile_users(&key.id);
         }
