@@ -58,6 +58,9 @@ pub enum Change {
     Together(Vec<Self>),
     /// Everything up to this revision of the source has been told.
     At(u64),
+    /// What was told so far is something that has this SHA-256 in lowercase hexadecimal, such as a file. The status
+    /// tells it instead of the hash of all documents, until something changes.
+    Hash(String),
 }
 
 // === impl RowName ===

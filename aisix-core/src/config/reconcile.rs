@@ -68,6 +68,8 @@ struct Writer {
     applied_at: Timestamp,
     last_reload: Option<(bool, Timestamp)>,
     last_failure: Option<Failure>,
+    /// The hash of what is served, as the source tells it.
+    hash: Option<String>,
 }
 
 /// A resource that is served.
@@ -121,6 +123,7 @@ impl ConfigBuilder {
                 applied_at: Timestamp::UNIX_EPOCH,
                 last_reload: None,
                 last_failure: None,
+                hash: None,
             }),
             served: watch::Sender::default(),
             summary: Latest::default(),
@@ -266,7 +269,9 @@ impl Config {
         };
         if let Some(applied) = &mut status.applied {
             let summary = self.0.summary.of(applied.sequence, &rows);
-            applied.hash.clone_from(&summary.hash);
+            if applied.hash.is_empty() {
+                applied.hash.clone_from(&summary.hash);
+            }
             applied.counts.clone_from(&summary.counts);
             status.stale.clone_from(&summary.stale);
         }
@@ -309,6 +314,9 @@ impl fmt::Debug for Config {
 
 impl Writer {
     fn change(&mut self, change: Change, report: &mut Report) {
+        if !matches!(change, Change::At(_) | Change::Together(_)) {
+            self.hash = None;
+        }
         match change {
             Change::Reset(entries) => self.reset(entries, Vec::new(), report),
             Change::All { entries, rejected } => self.reset(entries, rejected, report),
@@ -322,6 +330,7 @@ impl Writer {
                 }
             }
             Change::At(revision) => self.revision = Some(revision),
+            Change::Hash(hash) => self.hash = Some(hash),
         }
     }
 
@@ -492,7 +501,7 @@ impl Writer {
             revision: self.revision,
             sequence: self.next.sequence,
             at: self.applied_at,
-            hash: String::new(),
+            hash: self.hash.clone().unwrap_or_default(),
             counts: Vec::new(),
         });
         Status {

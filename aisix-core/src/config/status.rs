@@ -56,7 +56,7 @@ pub struct Applied {
     pub sequence: u64,
     /// Since when.
     pub at: Timestamp,
-    /// A hash of all documents that are served.
+    /// A hash of all documents that are served, or that of the file that they stand in.
     pub hash: String,
     /// How many resources of each kind there are; kinds without any are left out.
     pub counts: Vec<(Kind, usize)>,
@@ -517,6 +517,22 @@ mod tests {
             hash([(&entry.key, &*canonical(&entry.value))].into_iter()),
             hex::encode(expected)
         );
+    }
+
+    #[test]
+    fn the_hash_that_a_source_tells_holds_until_something_changes() {
+        let config = Config::builder().build();
+        let hash = |config: &Config| config.status().applied.unwrap().hash;
+        config.apply([Change::Reset(vec![key("a", good("a"))])]);
+        let of_all = hash(&config);
+        config.apply([Change::Together(vec![
+            Change::Reset(vec![key("a", good("a"))]),
+            Change::Hash("of the file".to_owned()),
+            Change::At(3),
+        ])]);
+        assert_eq!(hash(&config), "of the file");
+        config.apply([Change::Put(key("a", good("a")))]);
+        assert_eq!(hash(&config), of_all);
     }
 
     #[tokio::test]

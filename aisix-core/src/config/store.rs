@@ -196,7 +196,7 @@ fn mirror(rows: &mut BTreeMap<Key, Stored>, change: &Change) {
         }
         Change::Delete(key) => drop(rows.remove(key)),
         Change::Together(changes) => changes.iter().for_each(|change| mirror(rows, change)),
-        Change::At(_) | Change::Reject(_) | Change::Forget(_) => {}
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
         Change::Reset(entries) | Change::All { entries, .. } => {
             let kept: std::collections::HashSet<&Key> =
                 entries.iter().map(|entry| &entry.key).collect();

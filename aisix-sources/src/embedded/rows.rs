@@ -203,7 +203,7 @@ impl Draft {
                 }
             }
             // The store counts by itself, and is given resources only.
-            Change::At(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
             Change::Reset(entries) | Change::All { entries, .. } => {
                 let kept: std::collections::HashSet<&Key> =
                     entries.iter().map(|entry| &entry.key).collect();

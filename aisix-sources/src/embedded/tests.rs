@@ -77,7 +77,7 @@ fn ids(change: &Change) -> Vec<String> {
         Change::Put(entry) => vec![format!("+{}", entry.key.id)],
         Change::Delete(key) => vec![format!("-{}", key.id)],
         Change::Together(changes) => changes.iter().flat_map(ids).collect(),
-        Change::At(_) | Change::Reject(_) | Change::Forget(_) => Vec::new(),
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn touched(edits: &[Edit]) -> Option<BTreeSet<Key>> {
                 keys.insert(key.clone());
             }
             Change::Together(changes) => changes.iter().try_for_each(|it| add(it, keys))?,
-            Change::At(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
             Change::Reset(_) | Change::All { .. } => return None,
         }
         Some(())
@@ -89,7 +89,7 @@ impl Draft {
                 }
             }
             // The store counts by itself, and is given resources only.
-            Change::At(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
             Change::Reset(entries) | Change::All { entries, .. } => {
                 let kept: BTreeSet<&Key> = entries.iter().map(|entry| &entry.key).collect();
                 let gone: Vec<Key> = self.rows.keys().cloned().collect();

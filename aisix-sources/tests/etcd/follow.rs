@@ -244,7 +244,7 @@ fn apply(known: &mut BTreeMap<Key, Value>, change: Change) {
         Change::Put(entry) => drop(known.insert(entry.key, entry.value)),
         Change::Delete(key) => drop(known.remove(&key)),
         Change::Together(changes) => changes.into_iter().for_each(|it| apply(known, it)),
-        Change::At(_) | Change::Reject(_) | Change::Forget(_) => {}
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
     }
 }
 

@@ -77,7 +77,7 @@ fn told(change: &Change) -> String {
     match change {
         Change::Put(entry) => format!("+{}", entry.key),
         Change::Delete(key) => format!("-{key}"),
-        Change::At(_) => String::new(),
+        Change::At(_) | Change::Hash(_) => String::new(),
         Change::Reject(rejection) => format!("!{}", rejection.name),
         Change::Forget(name) => format!("?{name}"),
         Change::All { entries, rejected } => {
