@@ -67,8 +67,12 @@ impl Follow {
         }
     }
 
-    /// The same for a store that may be away: there is something to serve already, so it is not waited for when
-    /// it is silent for this long, or has failed this often; the change is `None` then, and this says why.
+    /// The same for a store that may be away, because there is something to serve already. It is not waited for
+    /// when it is silent for this long, or has failed this often: instead of the change it is said why.
+    ///
+    /// # Errors
+    ///
+    /// When it was closed.
     #[cfg(feature = "etcd")]
     pub(crate) async fn store_or_later(
         changes: impl ConfigSource + Send + 'static,

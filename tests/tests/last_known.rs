@@ -3,13 +3,13 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aisix_tests::{
@@ -276,6 +276,33 @@ async fn an_etcd_that_says_nothing_holds_nobody_up() {
     assert_eq!(now["source"]["connected"], false);
     let client = Client::new(gateway.proxy());
     assert_eq!(client.chat("gpt", "hi").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_storm_of_changes_is_written_once_a_second_and_wholly_at_the_end() {
+    let etcd = Etcd::start().await;
+    let gateway = Gateway::start(setup(&etcd)).await;
+    let path = file(gateway.directory());
+    let inode = || fs::metadata(&path).ok().map(|file| file.ino());
+    let (began, mut seen, mut writes) = (Instant::now(), None, 0);
+    let mut revision = 0;
+    while began.elapsed() < Duration::from_millis(2_500) {
+        revision = etcd
+            .put("/aisix/api_keys/k", key(&format!("sk-{revision}")))
+            .await;
+        let now = inode();
+        writes += u64::from(now != seen);
+        seen = now;
+    }
+    let most = began.elapsed().as_secs() + 2;
+    assert!(
+        (2..=most).contains(&writes),
+        "{writes} in {:?}",
+        began.elapsed()
+    );
+    until_applied(&gateway, revision).await;
+    let directory = gateway.stop().await;
+    assert_eq!(kept(directory.path())["revision"], revision);
 }
 
 #[tokio::test]
