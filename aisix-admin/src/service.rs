@@ -279,7 +279,12 @@ impl Shared {
 
     /// What is in the store, and how this process stands to it.
     async fn status(&self) -> Result<Response<Body>, Refusal> {
-        let revision = self.store.revision().await?;
+        let revision = match self.store.revision().await {
+            Ok(revision) => Some(revision),
+            // What is served may be told even while the store is away.
+            Err(_) if self.config.is_some() => None,
+            Err(error) => return Err(error.into()),
+        };
         let config = self.config.as_ref();
         let status = serde_json::json!({
             "revision": revision,

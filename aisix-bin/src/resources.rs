@@ -2,7 +2,7 @@
 
 #[cfg(feature = "etcd")]
 use std::time::Duration;
-use std::{path::Path, pin::Pin, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc, time::SystemTime};
 
 use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
@@ -67,8 +67,12 @@ impl Follow {
         }
     }
 
-    /// The same for a store that may be away: there is something to serve already, so it is not waited for when
-    /// it is silent for this long, or has failed this often; the change is `None` then, and this says why.
+    /// The same for a store that may be away, because there is something to serve already. It is not waited for
+    /// when it is silent for this long, or has failed this often: instead of the change it is said why.
+    ///
+    /// # Errors
+    ///
+    /// When it was closed.
     #[cfg(feature = "etcd")]
     pub(crate) async fn store_or_later(
         changes: impl ConfigSource + Send + 'static,
@@ -101,13 +105,14 @@ impl Follow {
 
     /// What the status calls it.
     pub(crate) fn source(&self) -> Named {
-        let name = match self {
-            Self::Nothing => "memory",
-            Self::File(..) => "file",
+        let (name, reloader) = match self {
+            Self::Nothing => ("memory", None),
+            Self::File(_, reloader, _) => ("file", Some(reloader.clone())),
             Self::Store(_, named) => return named.clone(),
         };
         Arc::new(move || Source {
             name,
+            hash: reloader.as_ref().and_then(Reloader::hash),
             ..Source::default()
         })
     }
@@ -185,14 +190,8 @@ pub(crate) fn failed(config: &Config, metrics: &ConfigMetrics, why: &str) {
 /// Brings the metrics up to date. Called when somebody reads them, since it looks at everything.
 pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
     let status = config.status();
-    let counts = |counts: Vec<(Kind, usize)>| -> Vec<(&'static str, u64)> {
-        let counts = counts.into_iter();
-        counts
-            .map(|(kind, count)| (kind.as_str(), count as u64))
-            .collect()
-    };
     metrics.rejected(&counts(status.rejected_by_kind()));
-    metrics.stale_served(&counts(status.stale));
+    metrics.stale_served(&counts(named(status.stale)));
     let mut partial: Vec<(Kind, usize)> = Vec::new();
     for (kind, _, count) in &status.partial {
         match partial.last_mut() {
@@ -200,11 +199,33 @@ pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
             _ => partial.push((*kind, *count)),
         }
     }
-    metrics.partially_compatible(&counts(partial));
+    metrics.partially_compatible(&counts(named(partial)));
+    // What is on this machine is always there, and seen when it is served.
+    metrics.source_connected(status.source.connected.unwrap_or(true));
+    let mut observed = status.source.observed_revision;
     if let Some(applied) = &status.applied {
-        metrics.applied_revision(applied.revision.unwrap_or(applied.sequence));
+        let revision = applied.revision.unwrap_or(applied.sequence);
+        metrics.applied_revision(revision);
         metrics.served_hash(&applied.hash);
+        if status.source.connected.is_none() {
+            observed = observed.or(Some(revision));
+        }
     }
+    if let Some(observed) = observed {
+        metrics.observed_revision(observed);
+    }
+}
+
+fn named(counts: Vec<(Kind, usize)>) -> Vec<(&'static str, usize)> {
+    let counts = counts.into_iter();
+    counts.map(|(kind, count)| (kind.as_str(), count)).collect()
+}
+
+/// The counts, and 0 for kinds of which there are none.
+fn counts(counts: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {
+    let mut all: BTreeMap<_, _> = Kind::ALL.map(|kind| (kind.as_str(), 0)).into();
+    all.extend(counts.into_iter().map(|(kind, count)| (kind, count as u64)));
+    all.into_iter().collect()
 }
 
 /// The beginning of a message that may be a long list.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aisix_tests::{
     client::Client,
     etcd::Etcd,
+    exposition::Exposition,
     gateway::{ADMIN_KEY, Gateway, KEY, Setup},
     upstream::{self, Answer, Flavour, Upstream},
     within,
@@ -18,14 +19,26 @@ fn setup(etcd: &Etcd) -> Setup {
 }
 
 /// Waits until a status says so.
-async fn status(gateway: &Gateway, what: &str, wanted: impl Fn(&Value) -> bool) {
+async fn status(gateway: &Gateway, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let client = Client::anonymous(gateway.metrics_listener());
     let wait = async {
-        while !wanted(&client.get("/status/config").await.json().await) {
+        loop {
+            let status = client.get("/status/config").await.json().await;
+            if wanted(&status) {
+                return status;
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    within(what, wait).await;
+    within(what, wait).await
+}
+
+/// Waits until everything up to this revision is served.
+async fn applied(gateway: &Gateway, revision: u64) -> Value {
+    status(gateway, "the revision", |status| {
+        status["applied"]["applied_revision"] == revision
+    })
+    .await
 }
 
 #[tokio::test]
@@ -95,6 +108,127 @@ async fn a_gateway_that_never_finds_etcd_does_not_start() {
     etcd.kill(0);
     let printed = Gateway::try_start(setup(&etcd)).await.expect_err("no etcd");
     assert!(printed.contains("etcd"), "{printed}");
+}
+
+/// Rows that cannot be served, each with a credential in it, and what is said of them.
+fn bad_rows() -> Vec<(&'static str, Value, [&'static str; 4])> {
+    let hidden = "sk-hidden-0123456789";
+    let large = "x".repeat(1_100_000);
+    let short_lived = json!({"name": "m", "provider_id": hidden, "model": hidden});
+    vec![
+        (
+            "api_keys/k",
+            json!({"key_hash": hidden, "allowed_models": [7]}),
+            ["api_keys", "k", "schema_failed", "`allowed_models[0]`"],
+        ),
+        (
+            "apikeys/first",
+            json!({"key": [hidden]}),
+            [
+                "api_keys",
+                "first",
+                "schema_failed",
+                "`key_hash` is required",
+            ],
+        ),
+        (
+            "models/late",
+            short_lived,
+            ["models", "late", "schema_failed", "`provider_id` belongs"],
+        ),
+        (
+            "models/list",
+            json!([hidden, large]),
+            ["models", "list", "schema_failed", "must be a mapping"],
+        ),
+        (
+            "provider_keys/p/q",
+            json!({"api_key": {"it": hidden}, "display_name": "p"}),
+            ["provider_keys", "p/q", "schema_failed", "`api_key`"],
+        ),
+        (
+            "provider_keys",
+            hidden.into(),
+            [
+                "unknown",
+                "/aisix/provider_keys",
+                "bad_key",
+                "<prefix>/<kind>/<id>",
+            ],
+        ),
+        (
+            "widgets/w",
+            json!({"api_key": hidden}),
+            ["widgets", "w", "unknown_kind", "kind"],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_served_are_told_one_by_one_until_they_are_repaired() {
+    let etcd = Etcd::start().await;
+    let rows = bad_rows();
+    // Some at the start, some while it runs.
+    let (early, late) = rows.split_at(4);
+    for (name, row, _) in early {
+        etcd.put(&format!("/aisix/{name}"), row.to_string()).await;
+    }
+    let gateway = Gateway::start(setup(&etcd)).await;
+    for (name, row, _) in late {
+        etcd.put(&format!("/aisix/{name}"), row.to_string()).await;
+    }
+    let revision = etcd.put("/aisix/models/text", "sk-hidden-0123456789").await;
+    let now = applied(&gateway, revision).await;
+    assert_eq!(now["state"], "out_of_sync", "nothing is served");
+    assert_eq!(now["last_reload"]["successful"], true);
+    assert_eq!(now["last_failure"], Value::Null);
+    let text = (
+        "",
+        Value::Null,
+        ["models", "text", "non_json", "is not JSON"],
+    );
+    let rejected = now["rejected"].as_array().unwrap();
+    assert_eq!(rejected.len(), rows.len() + 1, "{now}");
+    for (_, _, [kind, id, reason, why]) in rows.iter().chain([&text]) {
+        let found = rejected
+            .iter()
+            .find(|it| it["resource_kind"] == *kind && it["resource_id"] == *id);
+        let found = found.unwrap_or_else(|| panic!("{kind}/{id} in {now}"));
+        assert_eq!(found["last_error_kind"], *reason, "{found}");
+        assert!(
+            found["last_error"].as_str().unwrap().contains(why),
+            "{found}"
+        );
+        assert!(found["first_seen_at"].is_string(), "{found}");
+    }
+    let admin = gateway.administrator().await;
+    let shown = admin.get("/aisix/admin/status").await.json().await;
+    assert_eq!(shown["config"]["rejected"], now["rejected"]);
+    let metrics = Exposition::parse(&gateway.metrics().await);
+    for (kind, count) in [
+        ("api_keys", 2),
+        ("models", 3),
+        ("provider_keys", 1),
+        ("other", 2),
+    ] {
+        let told = metrics.sum("aisix_config_rejected_resources", &[("kind", kind)]);
+        assert_eq!(told as u64, count, "{kind}");
+    }
+    let said = format!("{now}{}", gateway.printed());
+    assert!(!said.contains("sk-hidden"), "{said}");
+
+    let hash = hex::encode([7; 32]);
+    let good = json!({"key_hash": hash, "allowed_models": []});
+    etcd.put("/aisix/api_keys/k", good.to_string()).await;
+    let mut revision = etcd.delete("/aisix/models/text").await;
+    for (name, ..) in rows.iter().skip(1) {
+        revision = etcd.delete(&format!("/aisix/{name}")).await;
+    }
+    let now = applied(&gateway, revision).await;
+    assert_eq!(
+        (&now["state"], &now["rejected"]),
+        (&json!("synced"), &json!([]))
+    );
 }
 
 #[tokio::test]

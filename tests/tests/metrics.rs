@@ -1,15 +1,18 @@
 //! The metrics: the contract's families and labels, valid and bounded.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use aisix_tests::{
     client::Client,
+    etcd::Etcd,
     exposition::Exposition,
     gateway::{self, Gateway, Setup},
     upstream::{Flavour, Upstream},
+    within,
 };
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -287,4 +290,93 @@ async fn junk_of_callers_makes_no_series() {
         ),
         200.0
     );
+}
+
+/// What the metrics say of the configuration: whether its source is connected, the revision observed, the one
+/// applied, and whether the last reload was taken.
+async fn of_configuration(gateway: &Gateway) -> [Option<u64>; 4] {
+    let metrics = Exposition::parse(&gateway.metrics().await);
+    let value = |name: &str| {
+        let sample = metrics.samples(name).next();
+        sample.map(|sample| sample.value as u64)
+    };
+    for family in ["rejected", "stale_served", "partially_compatible"] {
+        let family = format!("aisix_config_{family}_resources");
+        let kinds: Vec<_> = metrics.samples(&family).collect();
+        assert_eq!(kinds.len(), 3, "{family}");
+        assert_eq!(metrics.sum(&family, &[]) as u64, 0, "{family}");
+    }
+    [
+        value("aisix_config_source_connected"),
+        value("aisix_config_observed_revision"),
+        value("aisix_config_applied_revision"),
+        value("aisix_config_last_reload_successful"),
+    ]
+}
+
+async fn status(gateway: &Gateway) -> Value {
+    let client = Client::anonymous(gateway.metrics_listener());
+    client.get("/status/config").await.json().await
+}
+
+/// Waits until the metrics say so of the configuration.
+async fn until(gateway: &Gateway, wanted: [u64; 4]) {
+    let wanted = wanted.map(Some);
+    let wait = async { while of_configuration(gateway).await != wanted {} };
+    within(&format!("{wanted:?}"), wait).await;
+}
+
+#[tokio::test]
+async fn a_file_is_measured_by_its_readings_and_known_by_its_bytes() {
+    let gateway = Gateway::start(Setup::new()).await;
+    let hash = || {
+        json!(hex::encode(Sha256::digest(
+            fs::read(gateway.resources_file()).unwrap()
+        )))
+    };
+    until(&gateway, [1, 1, 1, 1]).await;
+    let now = status(&gateway).await;
+    let good = hash();
+    assert_eq!(
+        (
+            &now["applied"]["config_hash"],
+            &now["source"]["source_hash"]
+        ),
+        (&good, &good)
+    );
+    assert_eq!(now["source"]["connected"], Value::Null);
+
+    gateway.write_resources(&Setup::new().entry("models", json!({"colour": 1})));
+    until(&gateway, [1, 1, 1, 0]).await;
+    let now = status(&gateway).await;
+    assert_eq!(now["applied"]["config_hash"], good);
+    assert_eq!(now["source"]["source_hash"], hash());
+
+    gateway.write_resources(&Setup::new().key("new", "sk-new", json!({"allowed_models": []})));
+    until(&gateway, [1, 2, 2, 1]).await;
+    assert_eq!(status(&gateway).await["applied"]["config_hash"], hash());
+}
+
+#[tokio::test]
+async fn the_embedded_store_is_measured_by_its_revision() {
+    let gateway = Gateway::start(Setup::embedded()).await;
+    until(&gateway, [1, 0, 0, 1]).await;
+    let admin = gateway.administrator().await;
+    let key = json!({"allowed_models": []});
+    let made = admin.post("/aisix/admin/api_keys", &key).await;
+    assert_eq!(made.status, 201);
+    until(&gateway, [1, 1, 1, 1]).await;
+}
+
+#[tokio::test]
+async fn etcd_is_measured_by_its_own_revision_and_missed_when_it_is_away() {
+    let mut etcd = Etcd::start().await;
+    let gateway = Gateway::start(Setup::embedded().config(etcd.block())).await;
+    let key = json!({"key_hash": hex::encode([7; 32]), "allowed_models": []});
+    let revision = etcd.put("/aisix/api_keys/k", key.to_string()).await;
+    until(&gateway, [1, revision, revision, 1]).await;
+    etcd.kill(0);
+    until(&gateway, [0, revision, revision, 0]).await;
+    etcd.back(0).await;
+    until(&gateway, [1, revision, revision, 1]).await;
 }

@@ -25,10 +25,10 @@ pub mod store;
 mod summary;
 
 pub use self::{
-    change::{Change, Entry, Key},
+    change::{Change, Entry, Key, RowName},
     last_known::{Known, LastKnown},
     reconcile::{Config, ConfigBuilder},
-    report::{Rejection, Report},
+    report::{Reason, Rejection, Report},
     resource::{KeyHash, Kind},
     secret::Secret,
     snapshot::Snapshot,

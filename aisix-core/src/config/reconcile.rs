@@ -1,7 +1,7 @@
 //! The configuration of a process: changes in, snapshots out.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     pin::pin,
     sync::Arc,
@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Known, LastKnown, Rejection, Report, Snapshot, States,
-    Status,
+    Change, ConfigSource, Entry, Key, Known, LastKnown, Reason, Rejection, Report, RowName,
+    Snapshot, States, Status,
     claims::{Claim, Claims},
     compile::Compiler,
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
@@ -79,6 +79,8 @@ struct Writer {
     applied_at: Timestamp,
     last_reload: Option<(bool, Timestamp)>,
     last_failure: Option<Failure>,
+    /// The hash of what is served, as the source tells it.
+    hash: Option<String>,
 }
 
 /// A resource that is served.
@@ -148,6 +150,7 @@ impl ConfigBuilder {
                 applied_at: Timestamp::UNIX_EPOCH,
                 last_reload: None,
                 last_failure: None,
+                hash: None,
             }),
             served: watch::Sender::default(),
             summary: Latest::default(),
@@ -320,7 +323,9 @@ impl Config {
         };
         if let Some(applied) = &mut status.applied {
             let summary = self.0.summary.of(applied.sequence, &rows);
-            applied.hash.clone_from(&summary.hash);
+            if applied.hash.is_empty() {
+                applied.hash.clone_from(&summary.hash);
+            }
             applied.counts.clone_from(&summary.counts);
             status.stale.clone_from(&summary.stale);
         }
@@ -363,21 +368,31 @@ impl fmt::Debug for Config {
 
 impl Writer {
     fn change(&mut self, change: Change, report: &mut Report) {
+        if !matches!(change, Change::At(_) | Change::Together(_)) {
+            self.hash = None;
+        }
         match change {
-            Change::Reset(entries) => self.reset(entries, report),
+            Change::Reset(entries) => self.reset(entries, Vec::new(), report),
+            Change::All { entries, rejected } => self.reset(entries, rejected, report),
             Change::Put(entry) => self.put(entry, report),
             Change::Delete(key) => self.delete(&key),
+            Change::Reject(rejection) => self.reject(rejection, report),
+            Change::Forget(name) => self.troubles.gone(&name),
             Change::Together(changes) => {
                 for change in changes {
                     self.change(change, report);
                 }
             }
             Change::At(revision) => self.revision = Some(revision),
+            Change::Hash(hash) => self.hash = Some(hash),
         }
     }
 
-    fn reset(&mut self, entries: Vec<Entry>, report: &mut Report) {
-        let kept: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+    fn reset(&mut self, entries: Vec<Entry>, rejected: Vec<Rejection>, report: &mut Report) {
+        let names = entries.iter().map(|entry| RowName::from(&entry.key));
+        let names = names.chain(rejected.iter().map(|rejection| rejection.name.clone()));
+        let names: HashSet<RowName> = names.collect();
+        let kept: HashSet<Key> = names.iter().filter_map(RowName::key).collect();
         let gone: Vec<Key> = self
             .rows
             .keys()
@@ -387,9 +402,12 @@ impl Writer {
         for key in gone {
             self.delete(&key);
         }
-        self.troubles.retain(|key| kept.contains(key));
+        self.troubles.retain(|name| names.contains(name));
         for entry in entries {
             self.put(entry, report);
+        }
+        for rejection in rejected {
+            self.reject(rejection, report);
         }
     }
 
@@ -406,7 +424,7 @@ impl Writer {
         let compiled = decode(key.kind, value, Strictness::Lenient)
             .and_then(|decoded| self.chain(&key, decoded));
         match compiled {
-            Err(errors) => self.reject(Rejection { key, errors }, report),
+            Err(errors) => self.reject(Rejection::undecoded(&key, errors), report),
             Ok((decoded, chain)) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
@@ -469,7 +487,8 @@ impl Writer {
 
     fn reject(&mut self, rejection: Rejection, report: &mut Report) {
         let now = Timestamp::now();
-        let stale_since = self.stale(&rejection.key, now);
+        let key = rejection.name.key();
+        let stale_since = key.and_then(|key| self.stale(&key, now));
         self.troubles.rejected(&rejection, stale_since, now);
         report.rejected.push(rejection);
     }
@@ -486,8 +505,8 @@ impl Writer {
     fn restore(&mut self, known: Known, report: &mut Report) {
         let (key, revision) = (known.key, known.revision);
         let Ok(value) = serde_json::from_str(&known.json) else {
-            let errors = vec![Invalid::new("", "is not JSON")];
-            return report.rejected.push(Rejection { key, errors });
+            let rejection = Rejection::new((&key).into(), Reason::NonJson, "is not JSON");
+            return report.rejected.push(rejection);
         };
         let entry = Entry {
             key: key.clone(),
@@ -503,7 +522,7 @@ impl Writer {
     fn delete(&mut self, key: &Key) {
         self.remove(key);
         self.rows.remove(key);
-        self.troubles.gone(key);
+        self.troubles.gone(&key.into());
         if key.kind == Kind::ProviderKey {
             self.recompile_users(&key.id);
         }
@@ -650,25 +669,32 @@ impl Writer {
             };
             (Kind::ApiKey, field, it)
         });
-        let known: HashSet<Key> = rejected.iter().map(|it| it.key.clone()).collect();
-        for (kind, field, hidden) in models.chain(api_keys) {
-            let (id, by) = (hidden.claim.id.clone(), hidden.by);
-            let key = Key { kind, id };
-            if !known.contains(&key) {
-                let message = format!("`{field}` is also that of {kind}/{by}, which is served");
+        let hidden = models.chain(api_keys).map(|(kind, field, hidden)| {
+            let message = format!(
+                "`{field}` is also that of {kind}/{}, which is served",
+                hidden.by
+            );
+            let id = hidden.claim.id.clone();
+            (Key { kind, id }, message, hidden.since)
+        });
+        let known: BTreeSet<RowName> = rejected.iter().map(|it| it.name.clone()).collect();
+        for (key, message, since) in hidden {
+            let name = RowName::from(&key);
+            if !known.contains(&name) {
                 rejected.push(Rejected {
-                    key,
+                    name,
+                    reason: Some(Reason::SchemaFailed),
                     message,
-                    first_seen: hidden.since,
-                    last_seen: hidden.since,
+                    first_seen: since,
+                    last_seen: since,
                     stale_since: None,
                 });
             }
         }
         // Both credentials of an API key may be hidden.
-        rejected.sort_by(|a, b| (&a.key, &a.message).cmp(&(&b.key, &b.message)));
+        rejected.sort_by(|a, b| (&a.name, &a.message).cmp(&(&b.name, &b.message)));
         rejected.dedup_by(|next, first| {
-            let is_same = next.key == first.key;
+            let is_same = next.name == first.name;
             if is_same {
                 first.message = format!("{}; {}", first.message, next.message);
             }
@@ -684,7 +710,7 @@ impl Writer {
             revision: self.revision,
             sequence: self.next.sequence,
             at: self.applied_at,
-            hash: String::new(),
+            hash: self.hash.clone().unwrap_or_default(),
             counts: Vec::new(),
         });
         Status {

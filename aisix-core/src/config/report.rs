@@ -2,15 +2,36 @@
 
 use std::fmt;
 
-use super::{Key, resource::Invalid};
+use super::{Key, RowName, resource::Invalid};
 
-/// An entry that was not applied. What its key stood for before goes on serving.
+/// How many of many rejections are logged.
+const LOGGED: usize = 256;
+
+/// A row that was not applied. What it stood for before goes on serving.
 #[derive(Clone, Debug)]
 pub struct Rejection {
-    /// The entry.
-    pub key: Key,
-    /// Everything that is wrong with it.
+    /// The row.
+    pub name: RowName,
+    /// What kind of trouble it is.
+    pub reason: Reason,
+    /// Everything that is wrong with it. Never repeats a value.
     pub errors: Vec<Invalid>,
+}
+
+/// Why a row was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its name at the source is not that of a row.
+    BadKey,
+    /// It is not JSON.
+    NonJson,
+    /// It is not as its kind must be.
+    SchemaFailed,
+    /// It cannot be read, although it is as its kind must be, or is too large to be looked at.
+    ParseFailed,
+    /// It is of a kind that is not known here.
+    UnknownKind,
 }
 
 /// What came of applying changes.
@@ -20,6 +41,47 @@ pub struct Report {
     pub rejected: Vec<Rejection>,
     /// Entries that were applied without fields that are unknown here.
     pub unknown: Vec<(Key, Vec<String>)>,
+}
+
+// === impl Reason ===
+
+impl Reason {
+    /// The name in the status: `bad_key`, `non_json`, `schema_failed`, `parse_failed`, `unknown_kind`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadKey => "bad_key",
+            Self::NonJson => "non_json",
+            Self::SchemaFailed => "schema_failed",
+            Self::ParseFailed => "parse_failed",
+            Self::UnknownKind => "unknown_kind",
+        }
+    }
+}
+
+// === impl Rejection ===
+
+impl Rejection {
+    /// A row with one thing that is wrong with it, as the rest of a sentence about it.
+    pub fn new(name: RowName, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            name,
+            reason,
+            errors: vec![Invalid::new("", message)],
+        }
+    }
+
+    /// A resource that did not decode.
+    pub(super) fn undecoded(key: &Key, errors: Vec<Invalid>) -> Self {
+        let is_unreadable = errors.iter().any(Invalid::is_unreadable);
+        Self {
+            name: key.into(),
+            reason: match is_unreadable {
+                true => Reason::ParseFailed,
+                false => Reason::SchemaFailed,
+            },
+            errors,
+        }
+    }
 }
 
 // === impl Report ===
@@ -37,12 +99,18 @@ impl Report {
         }
     }
 
-    /// Writes a warning for each entry that was not, or not wholly, applied.
+    /// Writes a warning for each entry that was not, or not wholly, applied; of very many only how many
+    /// more there are.
     pub fn log(&self) {
-        for rejection in &self.rejected {
+        for rejection in self.rejected.iter().take(LOGGED) {
+            let (key, reason) = (&rejection.name, rejection.reason.as_str());
             for error in &rejection.errors {
-                tracing::warn!(key = %rejection.key, %error, "resource rejected; its last good version is kept");
+                tracing::warn!(%key, reason, %error, "resource rejected; its last good version is kept");
             }
+        }
+        let more = self.rejected.len().saturating_sub(LOGGED);
+        if more > 0 {
+            tracing::warn!(more, "more resources rejected");
         }
         for (key, fields) in &self.unknown {
             tracing::warn!(%key, ?fields, "resource has unknown fields, which are ignored");
@@ -53,9 +121,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for Rejection { key, errors } in &self.rejected {
+        for Rejection { name, errors, .. } in &self.rejected {
             for error in errors {
-                write!(f, "{separator}{key}: {error}")?;
+                write!(f, "{separator}{name}: {error}")?;
                 separator = "; ";
             }
         }

@@ -9,7 +9,7 @@ use super::Change;
 /// A stream of changes.
 ///
 /// Nobody implements it by hand: every stream with these items is one. It starts with
-/// [`Change::Reset`]. An error means that something could not be read; what was told before still
+/// [`Change::Reset`] or [`Change::All`]. An error means that something could not be read; what was told before still
 /// holds and the stream goes on.
 pub trait ConfigSource: Stream<Item = Result<Change, SourceError>> {}
 

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Key, Kind, Rejection};
+use super::{Key, Kind, Reason, Rejection, RowName};
 
 /// The most rejections that are kept; the newest win.
 pub(super) const MAX_REJECTED: usize = 256;
@@ -56,7 +56,7 @@ pub struct Applied {
     pub sequence: u64,
     /// Since when.
     pub at: Timestamp,
-    /// A hash of all documents that are served.
+    /// A hash of all documents that are served, or that of the file that they stand in.
     pub hash: String,
     /// How many resources of each kind there are; kinds without any are left out.
     pub counts: Vec<(Kind, usize)>,
@@ -76,8 +76,10 @@ pub struct Failure {
 /// A resource that is not served as it is at the source.
 #[derive(Clone, Debug)]
 pub struct Rejected {
-    /// The resource.
-    pub key: Key,
+    /// The row at the source.
+    pub name: RowName,
+    /// What kind of trouble it is; unknown after a start until the source is heard.
+    pub reason: Option<Reason>,
     /// What is wrong with it.
     pub message: String,
     /// Since when.
@@ -91,7 +93,7 @@ pub struct Rejected {
 /// What is remembered about resources that were not, or not wholly, applied.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
-    rejected: BTreeMap<Key, Rejected>,
+    rejected: BTreeMap<RowName, Rejected>,
     partial: BTreeMap<Key, Vec<String>>,
 }
 
@@ -100,7 +102,9 @@ pub(super) struct Troubles {
 impl Troubles {
     /// A resource is served as it is, but for these fields.
     pub(super) fn applied(&mut self, key: &Key, unknown: &[String]) {
-        self.rejected.remove(key);
+        if !self.rejected.is_empty() {
+            self.rejected.remove(&key.into());
+        }
         self.partial.remove(key);
         if !unknown.is_empty() && self.partial.len() < MAX_PARTIAL {
             self.partial.insert(key.clone(), unknown.to_vec());
@@ -115,9 +119,10 @@ impl Troubles {
         now: Timestamp,
     ) {
         let errors: Vec<String> = rejection.errors.iter().map(ToString::to_string).collect();
-        let known = self.rejected.get(&rejection.key);
+        let known = self.rejected.get(&rejection.name);
         self.keep(Rejected {
-            key: rejection.key.clone(),
+            name: rejection.name.clone(),
+            reason: Some(rejection.reason),
             message: errors.join("; "),
             first_seen: known.map_or(now, |known| known.first_seen),
             last_seen: now,
@@ -128,7 +133,8 @@ impl Troubles {
     /// A resource is served again as it was when its newer version had not been good.
     pub(super) fn restored(&mut self, key: &Key, since: Timestamp) {
         self.keep(Rejected {
-            key: key.clone(),
+            name: key.into(),
+            reason: None,
             message:
                 "an older version is served, as before the start; the source was not heard yet"
                     .to_owned(),
@@ -139,25 +145,27 @@ impl Troubles {
     }
 
     fn keep(&mut self, rejected: Rejected) {
-        self.rejected.insert(rejected.key.clone(), rejected);
+        self.rejected.insert(rejected.name.clone(), rejected);
         if self.rejected.len() > MAX_REJECTED {
             let oldest = self.rejected.values().min_by_key(|it| it.last_seen);
-            if let Some(key) = oldest.map(|it| it.key.clone()) {
-                self.rejected.remove(&key);
+            if let Some(name) = oldest.map(|it| it.name.clone()) {
+                self.rejected.remove(&name);
             }
         }
     }
 
-    /// A resource is gone.
-    pub(super) fn gone(&mut self, key: &Key) {
-        self.rejected.remove(key);
-        self.partial.remove(key);
+    /// A row is gone.
+    pub(super) fn gone(&mut self, name: &RowName) {
+        self.rejected.remove(name);
+        if let Some(key) = name.key() {
+            self.partial.remove(&key);
+        }
     }
 
     /// Only these are left.
-    pub(super) fn retain(&mut self, is_kept: impl Fn(&Key) -> bool) {
-        self.rejected.retain(|key, _| is_kept(key));
-        self.partial.retain(|key, _| is_kept(key));
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&RowName) -> bool) {
+        self.rejected.retain(|name, _| is_kept(name));
+        self.partial.retain(|key, _| is_kept(&key.into()));
     }
 
     pub(super) fn all_rejected(&self) -> Vec<Rejected> {
@@ -200,9 +208,14 @@ impl Status {
         }
     }
 
-    /// How many resources of each kind are rejected.
-    pub fn rejected_by_kind(&self) -> Vec<(Kind, usize)> {
-        by_kind(self.rejected.iter().map(|rejected| rejected.key.kind))
+    /// How many rows of each kind are rejected; those whose kind is not known are `other`.
+    pub fn rejected_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for rejected in &self.rejected {
+            let kind = rejected.name.key().map_or("other", |key| key.kind.as_str());
+            *counts.entry(kind).or_default() += 1;
+        }
+        counts.into_iter().collect()
     }
 
     /// The whole of it, as `/status/config` tells it.
@@ -232,9 +245,12 @@ impl Status {
         let rejected = self.rejected.iter().map(|rejected| {
             let age = |since: Timestamp| (now - since).total(Unit::Second).unwrap_or_default();
             object([
-                ("resource_kind", Some(rejected.key.kind.as_str().into())),
-                ("resource_id", Some(rejected.key.id.as_ref().into())),
-                ("last_error_kind", Some("schema_failed".into())),
+                ("resource_kind", Some(shown(&rejected.name.kind))),
+                ("resource_id", Some(shown(&rejected.name.id))),
+                (
+                    "last_error_kind",
+                    rejected.reason.map(|reason| reason.as_str().into()),
+                ),
                 ("last_error", Some(rejected.message.as_str().into())),
                 ("first_seen_at", Some(time(rejected.first_seen))),
                 ("last_seen_at", Some(time(rejected.last_seen))),
@@ -266,12 +282,10 @@ impl Status {
     }
 }
 
-fn by_kind(kinds: impl Iterator<Item = Kind>) -> Vec<(Kind, usize)> {
-    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
-    for kind in kinds {
-        *counts.entry(kind).or_default() += 1;
-    }
-    counts.into_iter().collect()
+/// The beginning of a text that somebody else has made up.
+fn shown(text: &str) -> Value {
+    const SHOWN: usize = 256;
+    text.chars().take(SHOWN).collect::<String>().into()
 }
 
 /// The members that have a value.
@@ -394,7 +408,7 @@ mod tests {
             "the last good one serves"
         );
         assert_eq!(status.stale, [(Kind::ApiKey, 1)]);
-        assert_eq!(status.rejected_by_kind(), [(Kind::ApiKey, 2)]);
+        assert_eq!(status.rejected_by_kind(), [("api_keys", 2)]);
         let json = status.to_json();
         assert_eq!(json["rejected"][0]["resource_id"], "a");
         assert_eq!(json["rejected"][0]["serving_stale_age_seconds"], 0);
@@ -405,7 +419,7 @@ mod tests {
             1,
             "the same good version again is good"
         );
-        config.apply([Change::Delete(new.key.clone())]);
+        config.apply([Change::Delete(new.name.key().unwrap())]);
         assert!(config.status().rejected.is_empty());
         config.apply([Change::Put(key("new", bad()))]);
         config.apply([Change::Reset(vec![])]);
@@ -413,6 +427,58 @@ mod tests {
             config.status().rejected.is_empty(),
             "what is gone is not rejected"
         );
+    }
+
+    #[test]
+    fn rows_that_are_no_resources_are_told_until_they_are_gone() {
+        let name = |kind: &'static str, id: &str| RowName {
+            kind: kind.into(),
+            id: id.into(),
+        };
+        let rejection = |name: &RowName, reason| Rejection::new(name.clone(), reason, "is bad");
+        let (widget, served) = (name("widgets", "w"), name("api_keys", "a"));
+        let config = Config::builder().build();
+        config.apply([Change::Reset(vec![
+            key("a", good("a")),
+            key("b", good("b")),
+        ])]);
+        let all = Change::All {
+            entries: vec![],
+            rejected: vec![
+                rejection(&widget, Reason::UnknownKind),
+                rejection(&served, Reason::NonJson),
+            ],
+        };
+        assert_eq!(config.apply([all]).rejected.len(), 2);
+        let is_there = |text: &str| config.current().caller(&KeyHash::of(text)).is_some();
+        assert!(is_there("a"), "its last good version serves");
+        assert!(!is_there("b"), "it is gone");
+        let status = config.status();
+        assert_eq!(status.state(), "degraded");
+        assert_eq!(status.rejected_by_kind(), [("api_keys", 1), ("other", 1)]);
+        assert_eq!(status.stale, [(Kind::ApiKey, 1)]);
+        let json = status.to_json();
+        let told = |n: usize| {
+            let row = &json["rejected"][n];
+            [
+                "resource_kind",
+                "resource_id",
+                "last_error_kind",
+                "last_error",
+            ]
+            .map(|member| row[member].as_str().unwrap().to_owned())
+        };
+        assert_eq!(told(0), ["api_keys", "a", "non_json", "is bad"]);
+        assert_eq!(told(1), ["widgets", "w", "unknown_kind", "is bad"]);
+
+        config.apply([Change::Forget(widget.clone())]);
+        config.apply([Change::Put(key("a", good("a")))]);
+        assert_eq!(config.status().state(), "synced");
+        config.apply([Change::Reject(rejection(&widget, Reason::BadKey))]);
+        config.apply([Change::Reject(rejection(&served, Reason::ParseFailed))]);
+        assert_eq!(config.status().rejected.len(), 2);
+        config.apply([Change::Reset(vec![])]);
+        assert_eq!(config.status().state(), "empty");
     }
 
     #[test]
@@ -451,6 +517,22 @@ mod tests {
             hash([(&entry.key, &*canonical(&entry.value))].into_iter()),
             hex::encode(expected)
         );
+    }
+
+    #[test]
+    fn the_hash_that_a_source_tells_holds_until_something_changes() {
+        let config = Config::builder().build();
+        let hash = |config: &Config| config.status().applied.unwrap().hash;
+        config.apply([Change::Reset(vec![key("a", good("a"))])]);
+        let of_all = hash(&config);
+        config.apply([Change::Together(vec![
+            Change::Reset(vec![key("a", good("a"))]),
+            Change::Hash("of the file".to_owned()),
+            Change::At(3),
+        ])]);
+        assert_eq!(hash(&config), "of the file");
+        config.apply([Change::Put(key("a", good("a")))]);
+        assert_eq!(hash(&config), of_all);
     }
 
     #[tokio::test]

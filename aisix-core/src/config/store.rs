@@ -215,8 +215,8 @@ fn mirror(rows: &mut BTreeMap<Key, Stored>, change: &Change) {
         }
         Change::Delete(key) => drop(rows.remove(key)),
         Change::Together(changes) => changes.iter().for_each(|change| mirror(rows, change)),
-        Change::At(_) => {}
-        Change::Reset(entries) => {
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
+        Change::Reset(entries) | Change::All { entries, .. } => {
             let kept: std::collections::HashSet<&Key> =
                 entries.iter().map(|entry| &entry.key).collect();
             rows.retain(|key, _| kept.contains(key));

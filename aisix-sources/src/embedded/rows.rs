@@ -202,9 +202,9 @@ impl Draft {
                     self.change(change, touched);
                 }
             }
-            // The store counts by itself.
-            Change::At(_) => {}
-            Change::Reset(entries) => {
+            // The store counts by itself, and is given resources only.
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::Reset(entries) | Change::All { entries, .. } => {
                 let kept: std::collections::HashSet<&Key> =
                     entries.iter().map(|entry| &entry.key).collect();
                 let gone: Vec<Key> = self.rows.rows.keys().cloned().collect();

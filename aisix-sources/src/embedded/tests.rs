@@ -71,11 +71,13 @@ async fn next(changes: impl Stream<Item = Result<Change, SourceError>> + Unpin) 
 
 fn ids(change: &Change) -> Vec<String> {
     match change {
-        Change::Reset(entries) => entries.iter().map(|it| it.key.id.to_string()).collect(),
+        Change::Reset(entries) | Change::All { entries, .. } => {
+            entries.iter().map(|it| it.key.id.to_string()).collect()
+        }
         Change::Put(entry) => vec![format!("+{}", entry.key.id)],
         Change::Delete(key) => vec![format!("-{}", key.id)],
         Change::Together(changes) => changes.iter().flat_map(ids).collect(),
-        Change::At(_) => Vec::new(),
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => Vec::new(),
     }
 }
 

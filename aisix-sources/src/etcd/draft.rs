@@ -28,8 +28,8 @@ pub(super) fn touched(edits: &[Edit]) -> Option<BTreeSet<Key>> {
                 keys.insert(key.clone());
             }
             Change::Together(changes) => changes.iter().try_for_each(|it| add(it, keys))?,
-            Change::At(_) => {}
-            Change::Reset(_) => return None,
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::Reset(_) | Change::All { .. } => return None,
         }
         Some(())
     }
@@ -88,9 +88,9 @@ impl Draft {
                     self.change(change, before);
                 }
             }
-            // The store counts by itself.
-            Change::At(_) => {}
-            Change::Reset(entries) => {
+            // The store counts by itself, and is given resources only.
+            Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
+            Change::Reset(entries) | Change::All { entries, .. } => {
                 let kept: BTreeSet<&Key> = entries.iter().map(|entry| &entry.key).collect();
                 let gone: Vec<Key> = self.rows.keys().cloned().collect();
                 for key in gone.iter().filter(|key| !kept.contains(key)) {

@@ -14,7 +14,7 @@ use super::{
     layout::Layout,
     link::connect,
     pace::Pace,
-    rows::{Problems, Rows, told},
+    rows::{All, Rows, together},
     watch::{Event, Revised, Watch},
 };
 
@@ -102,35 +102,36 @@ impl Follower {
 
     /// Reads everything.
     async fn read(&mut self, reader: &mut Reader) -> Result<Moment, Fault> {
-        let (mut rows, mut problems) = (Vec::new(), Problems::default());
+        let mut rows = Vec::new();
         reader.below(self.layout.root(), &mut rows).await?;
         let moment = reader
             .moment
             .ok_or_else(|| Fault::new(FaultKind::Link, "nothing was answered"))?;
-        let (state, found) = Rows::all(&self.layout, rows, &mut problems);
-        self.rows = state;
+        let all = Rows::all(&self.layout, rows, &self.rows);
+        let All {
+            rows,
+            found,
+            rejected,
+        } = all;
+        self.rows = rows;
         self.seen = Some(moment);
         let entries = found.into_values().map(|stored| stored.entry).collect();
-        self.ready.push_back(Ok(Change::Reset(entries)));
-        self.report(problems);
+        let rejected = rejected.into_values().collect();
+        self.ready.push_back(Ok(Change::All { entries, rejected }));
         Ok(moment)
     }
 
     /// Tells what each revision has changed.
     fn tell(&mut self, all: VecDeque<Revised>) {
         for Revised { revision, events } in all {
-            let (mut changes, mut problems) = (Vec::new(), Problems::default());
+            let mut told = Vec::new();
             for event in events {
                 match event {
-                    Event::Put(row) => {
-                        self.rows
-                            .put(&self.layout, &row, &mut changes, &mut problems);
-                    }
-                    Event::Delete(key) => self.rows.delete(&self.layout, &key, &mut changes),
+                    Event::Put(row) => self.rows.put(&self.layout, &row, &mut told),
+                    Event::Delete(key) => self.rows.delete(&self.layout, &key, &mut told),
                 }
             }
-            self.ready.push_back(Ok(told(changes, revision)));
-            self.report(problems);
+            self.ready.push_back(Ok(together(told, revision)));
             if let Some(seen) = &mut self.seen {
                 seen.revision = revision;
             }
@@ -150,13 +151,6 @@ impl Follower {
             standing.is_connected = self.watch.is_some();
             standing.revision = self.seen.map(|seen| seen.revision);
         });
-    }
-
-    fn report(&mut self, problems: Problems) {
-        for problem in problems.into_sentences() {
-            let problem = format!("etcd: {problem}");
-            self.ready.push_back(Err(SourceError::new(problem)));
-        }
     }
 
     fn failed(&mut self, fault: &Fault) {

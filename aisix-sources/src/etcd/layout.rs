@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aisix_core::config::{Key, Kind, store::Revision};
+use aisix_core::config::{Key, Kind, Reason, Rejection, RowName, store::Revision};
 
 /// Where the first generation keeps its API keys.
 const FIRST_API_KEYS: &str = "apikeys";
@@ -73,27 +73,36 @@ impl Layout {
     }
 
     /// Reads a key below the root, or says what is wrong with it.
-    pub(super) fn parse(&self, key: &[u8]) -> Result<Place, String> {
-        let text = String::from_utf8_lossy(key);
-        let shown = || text.chars().take(SHOWN).collect::<String>();
-        let wrong = |why: &str| Err(format!("{} {why}", shown()));
-        if std::str::from_utf8(key).is_err() {
-            return wrong("is not UTF-8");
-        }
-        let rest = text.strip_prefix(&self.root);
-        let Some((kind, id)) = rest.and_then(|rest| rest.split_once('/')) else {
-            return wrong("is not of the form <prefix>/<kind>/<id>");
+    pub(super) fn parse(&self, key: &[u8]) -> Result<Place, Rejection> {
+        let bad = |why: &str| {
+            // A name that no resource has.
+            let id = shown(&String::from_utf8_lossy(key)).into();
+            let kind = "unknown".into();
+            Err(Rejection::new(RowName { kind, id }, Reason::BadKey, why))
         };
-        if kind.is_empty() || id.is_empty() {
-            return wrong("is not of the form <prefix>/<kind>/<id>");
-        }
+        let Ok(text) = std::str::from_utf8(key) else {
+            return bad("is not UTF-8");
+        };
+        let rest = text.strip_prefix(&self.root);
+        let parts = rest.and_then(|rest| rest.split_once('/'));
+        let Some((kind, id)) = parts.filter(|(kind, id)| !kind.is_empty() && !id.is_empty()) else {
+            return bad("is not of the form <prefix>/<kind>/<id>");
+        };
         match (kind, kind.parse::<Kind>()) {
             (FIRST_API_KEYS, _) => Ok(Place::FirstApiKey(id.into())),
             (_, Ok(kind)) => Ok(Place::Resource(Key {
                 kind,
                 id: id.into(),
             })),
-            (_, Err(_)) => wrong("is of an unknown kind"),
+            (_, Err(_)) => {
+                let (kind, id) = (shown(kind).into(), shown(id).into());
+                let message = "is of a kind that is not known";
+                Err(Rejection::new(
+                    RowName { kind, id },
+                    Reason::UnknownKind,
+                    message,
+                ))
+            }
         }
     }
 
@@ -133,6 +142,11 @@ impl Layout {
     }
 }
 
+/// The beginning of a text that somebody else has made up.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +171,7 @@ mod tests {
             };
             let made = layout.resource(&key);
             assert_eq!(made, format!("{root}models/a/b"));
-            assert_eq!(layout.parse(made.as_bytes()), Ok(Place::Resource(key)));
+            assert_eq!(layout.parse(made.as_bytes()).unwrap(), Place::Resource(key));
         }
         assert!(Layout::new("//", "").is_err());
     }
@@ -181,18 +195,55 @@ mod tests {
     #[test]
     fn foreign_keys_are_named() {
         let layout = layout("/aisix", "");
-        for (key, why) in [
-            (&b"/aisix/models"[..], "not of the form"),
-            (b"/aisix/models/", "not of the form"),
-            (b"/aisix//x", "not of the form"),
-            (b"/aisixmodels/x", "not of the form"),
-            (b"/aisix/widgets/x", "unknown kind"),
-            (b"/aisix/models/\xff", "not UTF-8"),
+        for (key, name, reason, why) in [
+            (
+                &b"/aisix/models"[..],
+                "unknown//aisix/models",
+                Reason::BadKey,
+                "not of the form",
+            ),
+            (
+                b"/aisix/models/",
+                "unknown//aisix/models/",
+                Reason::BadKey,
+                "not of the form",
+            ),
+            (
+                b"/aisix//x",
+                "unknown//aisix//x",
+                Reason::BadKey,
+                "not of the form",
+            ),
+            (
+                b"/aisixmodels/x",
+                "unknown//aisixmodels/x",
+                Reason::BadKey,
+                "not of the form",
+            ),
+            (
+                b"/aisix/widgets/x",
+                "widgets/x",
+                Reason::UnknownKind,
+                "not known",
+            ),
+            (
+                b"/aisix/models/\xff",
+                "unknown//aisix/models/\u{fffd}",
+                Reason::BadKey,
+                "not UTF-8",
+            ),
         ] {
             let said = layout.parse(key).unwrap_err();
-            assert!(said.contains(why), "{said}");
+            assert_eq!(
+                (said.name.to_string().as_str(), said.reason),
+                (name, reason)
+            );
+            assert!(said.errors[0].to_string().contains(why), "{said:?}");
         }
+        let long = format!("/aisix/{}", "x".repeat(10_000));
+        let said = layout.parse(long.as_bytes()).unwrap_err();
+        assert_eq!(said.name.id.len(), SHOWN);
         let first = layout.parse(b"/aisix/apikeys/x");
-        assert_eq!(first, Ok(Place::FirstApiKey("x".into())));
+        assert_eq!(first.unwrap(), Place::FirstApiKey("x".into()));
     }
 }

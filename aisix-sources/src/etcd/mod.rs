@@ -19,8 +19,9 @@
 //! `provider_config` is a model with a provider key `model-<id>`, and `apikeys/<id>` with a plaintext
 //! `key` is an API key with its hash. Writing to them brings them up to date.
 //!
-//! A value that cannot be read stops nobody. It is told as an error that says why, and as a document
-//! that no validation accepts, so that whoever follows keeps the last good version.
+//! A row that cannot be read stops nobody. It is told as [`Change::Reject`](aisix_core::config::Change::Reject), which says why, so
+//! that whoever follows keeps the last good version and reports it. No hash of all rows is known: that would take
+//! keeping them as they are.
 //!
 //! ```no_run
 //! use aisix_core::config::{Config, ConfigStore};
@@ -123,9 +124,9 @@ impl Etcd {
         })
     }
 
-    /// A source of what etcd holds: a `Reset` first, then each change. Never ends.
+    /// A source of what etcd holds: a [`Change::All`](aisix_core::config::Change::All) first, then each change. Never ends.
     ///
-    /// After each connection the revision is told once more. An error says that etcd cannot be reached, or what is wrong with a document. While it is polled
+    /// After each connection the revision is told once more. An error says that etcd cannot be reached. While it is polled
     /// after that, it tries again, with pauses that grow.
     pub fn changes(&self) -> impl ConfigSource + Send + use<> {
         let (settings, layout) = (self.settings.clone(), self.layout.clone());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aisix_core::config::{
-    Change, Entry, Key, KeyHash, Kind,
+    Change, Entry, Key, KeyHash, Kind, Reason, Rejection, RowName,
     resource::{first_generation, own_provider_key},
     store::Stored,
 };
@@ -13,9 +13,6 @@ use super::{
     DOCUMENT_BYTES,
     layout::{Layout, Place},
 };
-
-/// How many problems are told at once; of more only the number.
-const PROBLEMS: usize = 256;
 
 /// A row of etcd, with etcd's revisions.
 #[derive(Clone, Debug)]
@@ -29,17 +26,30 @@ pub(super) struct Row {
 /// What rows come to that stand for more than themselves.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Resources that documents of the first generation come to, by their name today.
-    made: HashMap<Key, Stored>,
+    /// What documents of the first generation come to, by their name today.
+    made: HashMap<Key, Result<Stored, Rejection>>,
     /// Rows that stand where such a resource would be; they win.
     own: HashSet<Key>,
 }
 
-/// What was wrong with rows, bounded.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    told: Vec<String>,
-    more: usize,
+/// What becomes of what a row stands for.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// It is this.
+    Is(Stored),
+    /// It cannot be read.
+    Rejected(Rejection),
+    /// It is gone.
+    Gone(Key),
+    /// It could not be read, never was a resource, and is gone.
+    Forgotten(RowName),
+}
+
+/// What all rows come to.
+pub(super) struct All {
+    pub(super) rows: Rows,
+    pub(super) found: BTreeMap<Key, Stored>,
+    pub(super) rejected: BTreeMap<RowName, Rejection>,
 }
 
 /// What a row comes to.
@@ -85,78 +95,77 @@ pub(super) fn unsigned(revision: i64) -> u64 {
 // === impl Rows ===
 
 impl Rows {
-    /// Takes all rows there are: what they come to, by its name.
-    pub(super) fn all(
-        layout: &Layout,
-        rows: impl IntoIterator<Item = Row>,
-        problems: &mut Problems,
-    ) -> (Self, BTreeMap<Key, Stored>) {
-        let (mut state, mut found, mut changes) = (Self::default(), BTreeMap::new(), Vec::new());
+    /// Takes all rows there are; `before` is what was known of those that were there before.
+    pub(super) fn all(layout: &Layout, rows: impl IntoIterator<Item = Row>, before: &Self) -> All {
+        let mut all = All {
+            rows: Self::default(),
+            found: BTreeMap::new(),
+            rejected: BTreeMap::new(),
+        };
+        let mut told = Vec::new();
         for row in rows {
-            state.put(layout, &row, &mut changes, problems);
-            for (key, stored) in changes.drain(..) {
-                match stored {
-                    Some(stored) => drop(found.insert(key, stored)),
-                    None => drop(found.remove(&key)),
-                }
-            }
+            all.rows.put(layout, &row, &mut told);
+            told.drain(..).for_each(|told| all.take(told));
         }
-        (state, found)
+        all.keep_provider_keys(before);
+        all
     }
 
     /// Takes a row that is new or has changed.
-    pub(super) fn put(
-        &mut self,
-        layout: &Layout,
-        row: &Row,
-        changes: &mut Vec<(Key, Option<Stored>)>,
-        problems: &mut Problems,
-    ) {
+    pub(super) fn put(&mut self, layout: &Layout, row: &Row, told: &mut Vec<Told>) {
         match layout.parse(&row.key) {
-            Err(problem) => problems.tell(problem),
+            Err(rejection) => told.push(Told::Rejected(rejection)),
             Ok(Place::FirstApiKey(id)) => {
                 let kind = Kind::ApiKey;
                 let key = Key { kind, id };
-                let stored = first_api_key(key.clone(), row, problems);
+                let found = first_api_key(&key, row);
                 if !self.own.contains(&key) {
-                    changes.push((key.clone(), Some(stored.clone())));
+                    told.push(found.clone().into());
                 }
-                self.made.insert(key, stored);
+                self.made.insert(key, found);
             }
             Ok(Place::Resource(key)) => {
                 if may_be_made(&key) {
                     self.own.insert(key.clone());
                 }
-                let made = read(key.clone(), row, problems);
-                changes.push((key.clone(), Some(made.stored)));
-                if key.kind == Kind::Model {
-                    self.provider_key(own_provider_key(&key), made.provider_key, changes);
+                match read(&key, row) {
+                    // What it held before is as good as it is itself.
+                    Err(rejection) => told.push(Told::Rejected(rejection)),
+                    Ok(made) => {
+                        told.push(Told::Is(made.stored));
+                        if key.kind == Kind::Model {
+                            self.provider_key(own_provider_key(&key), made.provider_key, told);
+                        }
+                    }
                 }
             }
         }
     }
 
     /// Takes a row that is gone.
-    pub(super) fn delete(
-        &mut self,
-        layout: &Layout,
-        key: &[u8],
-        changes: &mut Vec<(Key, Option<Stored>)>,
-    ) {
+    pub(super) fn delete(&mut self, layout: &Layout, key: &[u8], told: &mut Vec<Told>) {
         match layout.parse(key) {
-            Err(_) => {}
+            Err(rejection) => told.push(Told::Forgotten(rejection.name)),
             Ok(Place::FirstApiKey(id)) => {
                 let kind = Kind::ApiKey;
                 let key = Key { kind, id };
                 if self.made.remove(&key).is_some() && !self.own.contains(&key) {
-                    changes.push((key, None));
+                    told.push(Told::Gone(key));
                 }
             }
             Ok(Place::Resource(key)) => {
                 self.own.remove(&key);
-                changes.push((key.clone(), self.made.get(&key).cloned()));
+                match self.made.get(&key) {
+                    Some(Ok(stored)) => told.push(Told::Is(stored.clone())),
+                    // What was served was the row itself, and not what comes to light now.
+                    Some(Err(rejection)) => {
+                        let rejected = Told::Rejected(rejection.clone());
+                        told.extend([Told::Gone(key.clone()), rejected]);
+                    }
+                    None => told.push(Told::Gone(key.clone())),
+                }
                 if key.kind == Kind::Model {
-                    self.provider_key(own_provider_key(&key), None, changes);
+                    self.provider_key(own_provider_key(&key), None, told);
                 }
             }
         }
@@ -168,19 +177,84 @@ impl Rows {
     }
 
     /// What becomes of the provider key that a model may hold.
-    fn provider_key(
-        &mut self,
-        key: Key,
-        stored: Option<Stored>,
-        changes: &mut Vec<(Key, Option<Stored>)>,
-    ) {
+    fn provider_key(&mut self, key: Key, stored: Option<Stored>, told: &mut Vec<Told>) {
         let is_hidden = self.own.contains(&key);
-        let old = match &stored {
-            Some(stored) => self.made.insert(key.clone(), stored.clone()),
-            None => self.made.remove(&key),
-        };
-        if !is_hidden && (stored.is_some() || old.is_some()) {
-            changes.push((key, stored));
+        match stored {
+            Some(stored) => {
+                self.made.insert(key, Ok(stored.clone()));
+                if !is_hidden {
+                    told.push(Told::Is(stored));
+                }
+            }
+            None => {
+                if self.made.remove(&key).is_some() && !is_hidden {
+                    told.push(Told::Gone(key));
+                }
+            }
+        }
+    }
+}
+
+// === impl All ===
+
+impl All {
+    fn take(&mut self, told: Told) {
+        match told {
+            Told::Is(stored) => {
+                let key = &stored.entry.key;
+                self.rejected.remove(&key.into());
+                self.found.insert(key.clone(), stored);
+            }
+            Told::Rejected(rejection) => {
+                if let Some(key) = rejection.name.key() {
+                    self.found.remove(&key);
+                }
+                self.rejected.insert(rejection.name.clone(), rejection);
+            }
+            Told::Gone(key) => {
+                self.rejected.remove(&(&key).into());
+                self.found.remove(&key);
+            }
+            Told::Forgotten(name) => drop(self.rejected.remove(&name)),
+        }
+    }
+
+    /// A model that cannot be read any more is served on with the provider key that it held.
+    fn keep_provider_keys(&mut self, before: &Rows) {
+        let rejected = self.rejected.keys().filter_map(RowName::key);
+        for model in rejected.filter(|key| key.kind == Kind::Model) {
+            let own = own_provider_key(&model);
+            let Some(held) = before.made.get(&own) else {
+                continue;
+            };
+            if let Ok(stored) = held
+                && !self.rows.own.contains(&own)
+            {
+                self.found.insert(own.clone(), stored.clone());
+            }
+            self.rows.made.insert(own, held.clone());
+        }
+    }
+}
+
+// === impl Told ===
+
+impl From<Result<Stored, Rejection>> for Told {
+    fn from(found: Result<Stored, Rejection>) -> Self {
+        match found {
+            Ok(stored) => Self::Is(stored),
+            Err(rejection) => Self::Rejected(rejection),
+        }
+    }
+}
+
+impl From<Told> for Change {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Is(stored) => Self::Put(stored.entry),
+            Told::Rejected(rejection) => Self::Reject(rejection),
+            Told::Gone(key) => Self::Delete(key),
+            Told::Forgotten(name) => Self::Forget(name),
         }
     }
 }
@@ -195,47 +269,33 @@ fn may_be_made(key: &Key) -> bool {
 }
 
 /// Changes of one revision, as whoever follows is told.
-pub(super) fn told(changes: Vec<(Key, Option<Stored>)>, revision: u64) -> Change {
-    let changes = changes.into_iter().map(|(key, stored)| match stored {
-        Some(stored) => Change::Put(stored.entry),
-        None => Change::Delete(key),
-    });
+pub(super) fn together(told: Vec<Told>, revision: u64) -> Change {
+    let changes = told.into_iter().map(Change::from);
     Change::Together(changes.chain([Change::At(revision)]).collect())
 }
 
-/// Reads the value of a row. What cannot be read becomes `null`, which is no resource of any kind.
-fn json(row: &Row, problems: &mut Problems) -> Value {
-    let name = || String::from_utf8_lossy(&row.key);
+/// Reads the value of a row.
+fn json(key: &Key, row: &Row) -> Result<Value, Rejection> {
+    let rejected = |reason, message| Rejection::new(key.into(), reason, message);
     if row.value.len() > DOCUMENT_BYTES {
         let size = row.value.len();
-        problems.tell(format!(
-            "{} is too large: {size} bytes, at most {DOCUMENT_BYTES}",
-            name()
-        ));
-        return Value::Null;
+        let message = format!("is too large: {size} bytes, at most {DOCUMENT_BYTES}");
+        return Err(rejected(Reason::ParseFailed, message));
     }
-    serde_json::from_slice(&row.value).unwrap_or_else(|error| {
-        // The error says where, not what.
-        problems.tell(format!("{} is not JSON: {error}", name()));
-        Value::Null
-    })
+    // The error says where, not what.
+    serde_json::from_slice(&row.value)
+        .map_err(|error| rejected(Reason::NonJson, format!("is not JSON: {error}")))
 }
 
-fn read(key: Key, row: &Row, problems: &mut Problems) -> Made {
-    let value = json(row, problems);
-    let mut provider_key = None;
-    let value = match value {
+fn read(key: &Key, row: &Row) -> Result<Made, Rejection> {
+    match json(key, row)? {
         Value::Object(members) if key.kind == Kind::Model && is_first_generation(&members) => {
-            let (model, made) = first_model(&key, members, row, problems);
-            provider_key = made;
-            model
+            first_model(key, members, row)
         }
-        value => value,
-    };
-    let stored = row.stored(key, value);
-    Made {
-        stored,
-        provider_key,
+        value => Ok(Made {
+            stored: row.stored(key.clone(), value),
+            provider_key: None,
+        }),
     }
 }
 
@@ -245,21 +305,17 @@ fn is_first_generation(members: &Map<String, Value>) -> bool {
 }
 
 /// A model that holds its provider key becomes two resources.
-fn first_model(
-    key: &Key,
-    mut members: Map<String, Value>,
-    row: &Row,
-    problems: &mut Problems,
-) -> (Value, Option<Stored>) {
-    let config = match first_generation(&mut members) {
-        Ok(config) => config,
-        Err(invalid) => {
-            problems.tell(format!("{}: {invalid}", String::from_utf8_lossy(&row.key)));
-            return (Value::Null, None);
-        }
-    };
+fn first_model(key: &Key, mut members: Map<String, Value>, row: &Row) -> Result<Made, Rejection> {
+    let config = first_generation(&mut members).map_err(|invalid| Rejection {
+        name: key.into(),
+        reason: Reason::SchemaFailed,
+        errors: vec![invalid],
+    })?;
     let Some(config) = config else {
-        return (Value::Object(members), None);
+        return Ok(Made {
+            stored: row.stored(key.clone(), Value::Object(members)),
+            provider_key: None,
+        });
     };
     let own = own_provider_key(key);
     members.insert("provider_key_id".to_owned(), own.id.as_ref().into());
@@ -268,36 +324,21 @@ fn first_model(
         _ => Map::new(),
     };
     document.insert("display_name".to_owned(), own.id.as_ref().into());
-    let stored = row.stored(own, Value::Object(document));
-    (Value::Object(members), Some(stored))
+    Ok(Made {
+        stored: row.stored(key.clone(), Value::Object(members)),
+        provider_key: Some(row.stored(own, Value::Object(document))),
+    })
 }
 
 /// An API key in plain text becomes one with its hash.
-fn first_api_key(key: Key, row: &Row, problems: &mut Problems) -> Stored {
-    let mut value = json(row, problems);
+fn first_api_key(key: &Key, row: &Row) -> Result<Stored, Rejection> {
+    let mut value = json(key, row)?;
     if let Value::Object(members) = &mut value
         && let Some(Value::String(key)) = members.shift_remove("key")
     {
         members.insert("key_hash".to_owned(), KeyHash::of(&key).to_hex().into());
     }
-    row.stored(key, value)
-}
-
-// === impl Problems ===
-
-impl Problems {
-    pub(super) fn tell(&mut self, problem: String) {
-        match self.told.len() < PROBLEMS {
-            true => self.told.push(problem),
-            false => self.more += 1,
-        }
-    }
-
-    /// Each as a sentence.
-    pub(super) fn into_sentences(self) -> impl Iterator<Item = String> {
-        let more = (self.more > 0).then(|| format!("and {} more documents are wrong", self.more));
-        self.told.into_iter().chain(more)
-    }
+    Ok(row.stored(key.clone(), value))
 }
 
 #[cfg(test)]
@@ -310,7 +351,7 @@ mod tests {
         layout: Layout,
         rows: Rows,
         found: BTreeMap<Key, Value>,
-        problems: Vec<String>,
+        rejected: BTreeMap<String, String>,
     }
 
     fn world() -> World {
@@ -318,7 +359,7 @@ mod tests {
             layout: Layout::new("/aisix", "").unwrap(),
             rows: Rows::default(),
             found: BTreeMap::new(),
-            problems: Vec::new(),
+            rejected: BTreeMap::new(),
         }
     }
 
@@ -333,25 +374,37 @@ mod tests {
 
     impl World {
         fn put(&mut self, key: &str, value: impl ToString) -> &mut Self {
-            let (mut changes, mut problems) = (Vec::new(), Problems::default());
-            let row = row(key, value.to_string());
+            let mut told = Vec::new();
             self.rows
-                .put(&self.layout, &row, &mut changes, &mut problems);
-            self.problems.extend(problems.into_sentences());
-            self.apply(changes)
+                .put(&self.layout, &row(key, value.to_string()), &mut told);
+            self.apply(told)
         }
 
         fn delete(&mut self, key: &str) -> &mut Self {
-            let mut changes = Vec::new();
-            self.rows.delete(&self.layout, key.as_bytes(), &mut changes);
-            self.apply(changes)
+            let mut told = Vec::new();
+            self.rows.delete(&self.layout, key.as_bytes(), &mut told);
+            self.apply(told)
         }
 
-        fn apply(&mut self, changes: Vec<(Key, Option<Stored>)>) -> &mut Self {
-            for (key, stored) in changes {
-                match stored {
-                    Some(stored) => drop(self.found.insert(key, stored.entry.value)),
-                    None => drop(self.found.remove(&key)),
+        /// As whoever follows does.
+        fn apply(&mut self, told: Vec<Told>) -> &mut Self {
+            for told in told {
+                match told {
+                    Told::Is(stored) => {
+                        let key = stored.entry.key;
+                        self.rejected.remove(&key.to_string());
+                        self.found.insert(key, stored.entry.value);
+                    }
+                    Told::Rejected(rejection) => {
+                        let said =
+                            format!("{}: {}", rejection.reason.as_str(), rejection.errors[0]);
+                        self.rejected.insert(rejection.name.to_string(), said);
+                    }
+                    Told::Gone(key) => {
+                        self.rejected.remove(&key.to_string());
+                        self.found.remove(&key);
+                    }
+                    Told::Forgotten(name) => drop(self.rejected.remove(&name.to_string())),
                 }
             }
             self
@@ -399,7 +452,7 @@ mod tests {
             .put("/aisix/models/1", first("a"))
             .put("/aisix/models/1", model())
             .holds(&[("models/1", model())]);
-        assert!(world.problems.is_empty());
+        assert!(world.rejected.is_empty());
     }
 
     #[test]
@@ -454,41 +507,87 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_and_stands_as_null() {
+    fn what_cannot_be_read_is_told_by_its_name_until_it_is_gone() {
         let mut world = world();
         let large = format!("\"{}\"", "x".repeat(DOCUMENT_BYTES));
+        let short_lived = json!({"name": "m", "provider_id": "sk-hidden", "model": "x"});
+        let names = ["models/1", "models/2", "models/3", "apikeys/4", "widgets/5"];
         world
             .put("/aisix/models/1", "{\"sk-hidden\"")
-            .put(
-                "/aisix/models/2",
-                json!({"name": "m", "provider_id": "p", "model": "x"}),
-            )
+            .put("/aisix/models/2", short_lived)
             .put("/aisix/models/3", large)
-            .put("/aisix/widgets/4", "{}")
-            .holds(&[
-                ("models/1", Value::Null),
-                ("models/2", Value::Null),
-                ("models/3", Value::Null),
-            ]);
-        let told = world.problems.join("\n");
-        assert!(!told.contains("sk-hidden"), "{told}");
-        for said in [
-            "/aisix/models/1 is not JSON: ",
-            "/aisix/models/2: `provider_id` belongs to a form that is not read",
-            "/aisix/models/3 is too large",
-            "/aisix/widgets/4 is of an unknown kind",
+            .put("/aisix/apikeys/4", "sk-hidden")
+            .put("/aisix/widgets/5", "{}")
+            .put("/aisix/models", "{}")
+            .holds(&[]);
+        let told: Vec<_> = world.rejected.iter().collect();
+        let [key, one, two, three, bad, widget] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        for ((name, said), (expected, why)) in [
+            (
+                *key,
+                ("api_keys/4", "non_json: is not JSON: expected value"),
+            ),
+            (*one, ("models/1", "non_json: is not JSON: ")),
+            (
+                *two,
+                (
+                    "models/2",
+                    "schema_failed: `provider_id` belongs to a form that is not read",
+                ),
+            ),
+            (*three, ("models/3", "parse_failed: is too large: ")),
+            (
+                *bad,
+                ("unknown//aisix/models", "bad_key: is not of the form"),
+            ),
+            (*widget, ("widgets/5", "unknown_kind: ")),
         ] {
-            assert!(told.contains(said), "{told}");
+            assert_eq!(name, expected);
+            assert!(
+                said.starts_with(why) && !said.contains("sk-hidden"),
+                "{said}"
+            );
         }
-        assert_eq!(world.problems.len(), 4);
+        for name in names {
+            world.delete(&format!("/aisix/{name}"));
+        }
+        world.delete("/aisix/models");
+        assert!(world.rejected.is_empty(), "{:?}", world.rejected);
     }
 
     #[test]
-    fn problems_are_bounded() {
-        let mut problems = Problems::default();
-        (0..1_000).for_each(|n| problems.tell(n.to_string()));
-        let told: Vec<_> = problems.into_sentences().collect();
-        assert_eq!(told.len(), PROBLEMS + 1);
-        assert_eq!(told[PROBLEMS], "and 744 more documents are wrong");
+    fn a_bad_model_leaves_the_provider_key_that_it_held() {
+        let mut world = world();
+        let held = ("provider_keys/model-1", provider_key("a"));
+        world
+            .put("/aisix/models/1", first("a"))
+            .put("/aisix/models/1", "{")
+            .holds(&[held.clone(), ("models/1", model())]);
+        // The same when everything is read again, and once more.
+        let mut rows = std::mem::take(&mut world.rows);
+        for _ in 0..2 {
+            let all = Rows::all(&world.layout, [row("/aisix/models/1", "{")], &rows);
+            let found: Vec<String> = all.found.keys().map(ToString::to_string).collect();
+            assert_eq!(found, [held.0]);
+            assert_eq!(all.rejected.len(), 1);
+            rows = all.rows;
+        }
+        world.rows = rows;
+        world.delete("/aisix/models/1").holds(&[]);
+    }
+
+    #[test]
+    fn a_deleted_key_is_not_served_on_for_a_bad_one_of_the_first_generation() {
+        let mut world = world();
+        let own = json!({"key_hash": KeyHash::of("sk-2").to_hex(), "allowed_models": []});
+        world
+            .put("/aisix/apikeys/k", "{")
+            .put("/aisix/api_keys/k", &own)
+            .holds(&[("api_keys/k", own)]);
+        assert!(world.rejected.is_empty());
+        world.delete("/aisix/api_keys/k").holds(&[]);
+        assert_eq!(world.rejected.len(), 1);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     fault::{Fault, FaultKind},
     image::Reader,
     link::unavailable,
-    rows::{Problems, Row, Rows},
+    rows::{All, Row, Rows},
 };
 use crate::record;
 
@@ -217,9 +217,13 @@ impl Etcd {
     fn assemble(&self, revision: Revision, rows: Vec<Row>, notes: Vec<Row>) -> Image {
         let changed = rows.iter().map(|row| (row.key.clone(), row.changed));
         let changed = changed.collect();
-        // Whoever follows is told what is wrong with them.
-        let mut problems = Problems::default();
-        let (rows, mut stored) = Rows::all(&self.layout, rows, &mut problems);
+        // Whoever follows is told which cannot be read.
+        let all = Rows::all(&self.layout, rows, &Rows::default());
+        let All {
+            rows,
+            found: mut stored,
+            ..
+        } = all;
         for note in notes {
             let Some(key) = self.layout.parse_row(&note.key) else {
                 continue;

@@ -2,6 +2,7 @@ use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
 use aisix_core::config::{Change, Entry, resource::Kind};
 use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -386,7 +387,12 @@ impl Watched {
     async fn item(&mut self) -> Result<Vec<Entry>, String> {
         let item = tokio::time::timeout(Duration::from_secs(20), self.watch.next());
         match item.await.expect("an item in time").expect("no end") {
-            Ok(Change::Reset(entries)) => Ok(entries),
+            Ok(Change::Together(changes)) => {
+                let [Change::Reset(entries), Change::Hash(_)] = changes.as_slice() else {
+                    panic!("{changes:?}")
+                };
+                Ok(entries.clone())
+            }
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
@@ -397,6 +403,21 @@ impl Watched {
         fs::write(&other, text).unwrap();
         fs::rename(&other, &self.path).unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_hash_is_that_of_the_file_good_or_bad() {
+    let hash = |text: &str| Some(hex::encode(Sha256::digest(text)));
+    let good = file("");
+    let mut watched = Watched::new(&good);
+    watched.item().await.unwrap();
+    assert_eq!(watched.watch.reloader().hash(), hash(&good));
+    watched.replace_by_renaming("bad: [");
+    watched.item().await.unwrap_err();
+    assert_eq!(watched.watch.reloader().hash(), hash("bad: ["));
+    fs::remove_file(&watched.path).unwrap();
+    watched.item().await.unwrap_err();
+    assert_eq!(watched.watch.reloader().hash(), None);
 }
 
 #[tokio::test]

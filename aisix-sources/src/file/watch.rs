@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{self as signal, SyncSender},
     },
@@ -38,7 +38,7 @@ type Item = Result<Change, SourceError>;
 /// The first item is what the file holds, or why it is refused. Then comes an item each time its
 /// content changes, and each time [`Reloader::reload`] is called. A refused file is an error, and
 /// the stream goes on: the previous configuration holds. Entries carry the number of the reading as
-/// their revision.
+/// their revision, and the hash of the file comes with them.
 ///
 /// Replacing the file by renaming, and swapping a symbolic link as Kubernetes does, are changes too.
 /// The file is read on a thread of its own, which ends when this is dropped.
@@ -60,6 +60,8 @@ struct Bell {
     forced: AtomicBool,
     /// Whether to end.
     stopped: AtomicBool,
+    /// The hash of the text that was last read.
+    hash: Mutex<Option<String>>,
 }
 
 /// The thread that reads.
@@ -95,6 +97,7 @@ impl Watch {
             signals,
             forced: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
+            hash: Mutex::default(),
         });
         // Watch first and read then, so that no change falls between.
         let watcher = watcher(&path, bell.clone());
@@ -212,6 +215,12 @@ impl Reloader {
         self.0.forced.store(true, Ordering::Release);
         self.0.ring();
     }
+
+    /// The SHA-256 of the file as it was when it was last read, in hexadecimal, be it refused or not; `None`
+    /// when it could not be read.
+    pub fn hash(&self) -> Option<String> {
+        self.0.seen().clone()
+    }
 }
 
 impl fmt::Debug for Reloader {
@@ -226,6 +235,11 @@ impl Bell {
     fn ring(&self) {
         // A full channel holds a signal that was not taken yet, and this one says no more.
         let _ = self.signals.try_send(());
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<String>> {
+        // A text is whole whatever happens to whoever holds it.
+        self.hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -265,6 +279,7 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             Ok(text) => Ok(hash(text)),
             Err(message) => Err(message.clone()),
         };
+        self.bell.seen().clone_from(&seen.clone().ok());
         if !forced && self.seen.as_ref() == Some(&seen) {
             return None;
         }
@@ -289,9 +304,9 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
         if self.revision > 1 {
             let (path, resources) = (self.path.display(), entries.len());
             // Whoever applies it says so at a higher level.
-            tracing::debug!(%path, resources, %hash, revision = self.revision, "resources file read");
+            tracing::debug!(%path, resources, hash, revision = self.revision, "resources file read");
         }
-        Change::Reset(entries)
+        Change::Together(vec![Change::Reset(entries), Change::Hash(hash)])
     }
 
     fn refuse(&self, report: Report) -> SourceError {

@@ -8,7 +8,7 @@ use etcd_client::{Client, DeleteOptions, Txn, TxnOp};
 use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 
-use crate::{cluster::Cluster, document, etcd, next, next_error, settings, told, until, within};
+use crate::{cluster::Cluster, document, etcd, next, settings, told, until, within};
 
 async fn put(client: &mut Client, key: &str, value: impl ToString) -> u64 {
     let answer = client.put(key, value.to_string(), None).await.unwrap();
@@ -25,7 +25,7 @@ async fn documents_are_read_and_followed() {
 
     let etcd = etcd(cluster.endpoints());
     let mut changes = pin!(etcd.changes());
-    let Change::Reset(entries) = next(&mut changes).await else {
+    let Change::All { entries, .. } = next(&mut changes).await else {
         panic!("everything comes first")
     };
     let [entry] = entries.as_slice() else {
@@ -88,15 +88,13 @@ async fn what_is_wrong_stops_nobody_and_the_last_good_version_stays() {
     let etcd = etcd(cluster.endpoints());
     {
         let mut changes = pin!(etcd.changes());
-        next(&mut changes).await;
-        for why in [
-            "/aisix/models is not of the form <prefix>/<kind>/<id>",
-            "/aisix/models/broken is not JSON: ",
-            "/aisix/widgets/w is of an unknown kind",
-        ] {
-            let said = next_error(&mut changes).await;
-            assert!(said.contains(why), "{said}");
-        }
+        let first = next(&mut changes).await;
+        let bad = "!models/broken !unknown//aisix/models !widgets/w";
+        assert_eq!(told(&first), format!("= api_keys/a {bad}"));
+        client.delete("/aisix/widgets/w", None).await.unwrap();
+        assert_eq!(told(&next(&mut changes).await), "?widgets/w");
+        client.delete("/aisix/models/broken", None).await.unwrap();
+        assert_eq!(told(&next(&mut changes).await), "-models/broken");
     }
 
     let config = Config::builder().build();
@@ -141,12 +139,7 @@ async fn documents_of_the_first_generation_are_those_of_today() {
     let reset = next(&mut changes).await;
     assert_eq!(
         told(&reset),
-        "= provider_keys/model-m models/late models/m api_keys/k"
-    );
-    let said = next_error(&mut changes).await;
-    assert!(
-        said.contains("/aisix/models/late: `provider_id` belongs to a form that is not read"),
-        "{said}"
+        "= provider_keys/model-m models/m api_keys/k !models/late"
     );
     client.delete("/aisix/models/m", None).await.unwrap();
     assert_eq!(
@@ -157,7 +150,12 @@ async fn documents_of_the_first_generation_are_those_of_today() {
     let config = Config::builder().build();
     let report = config.apply([reset]);
     assert_eq!(report.rejected.len(), 1, "{report}");
-    assert_eq!(&*report.rejected[0].key.id, "late");
+    assert_eq!(&*report.rejected[0].name.id, "late");
+    assert!(
+        report
+            .to_string()
+            .contains("`provider_id` belongs to a form that is not read")
+    );
     assert!(report.unknown.is_empty(), "{report}");
     let snapshot = config.current();
     assert!(snapshot.caller(&KeyHash::of("sk-me")).is_some());
@@ -228,7 +226,7 @@ async fn many_and_large_documents_are_read_in_pieces() {
         client.txn(puts).await.unwrap();
     }
     let etcd = etcd(cluster.endpoints());
-    let Change::Reset(entries) = next(pin!(etcd.changes())).await else {
+    let Change::All { entries, .. } = next(pin!(etcd.changes())).await else {
         panic!("everything comes first")
     };
     assert_eq!(entries.len(), 1_240);
@@ -239,14 +237,14 @@ async fn many_and_large_documents_are_read_in_pieces() {
 
 fn apply(known: &mut BTreeMap<Key, Value>, change: Change) {
     match change {
-        Change::Reset(entries) => {
+        Change::All { entries, .. } | Change::Reset(entries) => {
             known.clear();
             known.extend(entries.into_iter().map(|entry| (entry.key, entry.value)));
         }
         Change::Put(entry) => drop(known.insert(entry.key, entry.value)),
         Change::Delete(key) => drop(known.remove(&key)),
         Change::Together(changes) => changes.into_iter().for_each(|it| apply(known, it)),
-        Change::At(_) => {}
+        Change::At(_) | Change::Hash(_) | Change::Reject(_) | Change::Forget(_) => {}
     }
 }
 

@@ -77,7 +77,14 @@ fn told(change: &Change) -> String {
     match change {
         Change::Put(entry) => format!("+{}", entry.key),
         Change::Delete(key) => format!("-{key}"),
-        Change::At(_) => String::new(),
+        Change::At(_) | Change::Hash(_) => String::new(),
+        Change::Reject(rejection) => format!("!{}", rejection.name),
+        Change::Forget(name) => format!("?{name}"),
+        Change::All { entries, rejected } => {
+            let keys = entries.iter().map(|entry| format!(" {}", entry.key));
+            let rejected = rejected.iter().map(|it| format!(" !{}", it.name));
+            format!("={}", keys.chain(rejected).collect::<String>())
+        }
         Change::Together(changes) => {
             let changes = changes.iter().map(told).filter(|told| !told.is_empty());
             changes.collect::<Vec<_>>().join(" ")

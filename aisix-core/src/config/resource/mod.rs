@@ -162,6 +162,11 @@ impl Invalid {
             message: message.into(),
         }
     }
+
+    /// Whether a document could not be read although nothing else is wrong with it.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.message == validate::UNREADABLE
+    }
 }
 
 impl fmt::Display for Invalid {

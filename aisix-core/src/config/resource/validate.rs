@@ -22,6 +22,9 @@ const MAX_UNKNOWN: usize = 64;
 
 const NOT_YET: &str = "is not supported yet";
 
+/// What is said of a document that fits its schema and yet cannot be read.
+pub(super) const UNREADABLE: &str = "cannot be read as this kind of resource";
+
 /// Validates and decodes; also gives the fields that were left out.
 pub(super) fn validated<T: Document>(
     kind: Kind,
@@ -130,8 +133,7 @@ fn decoded<T: DeserializeOwned>(
         return Err(errors);
     }
     // The message of a failed decoding might repeat a value, and the schema should have said it.
-    let decoded = serde_json::from_value(value)
-        .map_err(|_| vec![Invalid::new("", "cannot be read as what it should be")])?;
+    let decoded = serde_json::from_value(value).map_err(|_| vec![Invalid::new("", UNREADABLE)])?;
     Ok((decoded, bounded(left_out)))
 }
 
