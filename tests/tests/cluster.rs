@@ -187,3 +187,48 @@ async fn what_another_tool_has_written_to_etcd_administrators_cannot_break() {
     let status = made.status;
     assert_eq!(status, 201, "{}", made.text().await);
 }
+
+#[tokio::test]
+async fn administrators_of_two_gateways_lose_nothing_of_one_another() {
+    let etcd = Etcd::start().await;
+    let (one, other) = tokio::join!(Gateway::start(setup(&etcd)), Gateway::start(setup(&etcd)));
+    let admins = [one.administrator().await, other.administrator().await];
+    let path = "/aisix/admin/api_keys/shared";
+    let put = async |admin: &Client, body: String| {
+        let json = admin.clone().header("content-type", "application/json");
+        json.send(Method::PUT, path, body.into()).await
+    };
+    let document = |rpm: u64, name: &str| {
+        json!({"allowed_models": [], "rate_limit": {"rpm": rpm}, "user_name": name}).to_string()
+    };
+    let made = put(&admins[0], document(0, "nobody")).await;
+    assert_eq!(made.status, 201);
+
+    // Whoever was too slow is told so, and reads again.
+    let count = async |admin: &Client| loop {
+        let read = admin.get(path).await;
+        let tag = read.header("etag").expect("it has one").to_owned();
+        let rpm = read.json().await["value"]["rate_limit"]["rpm"].as_u64();
+        let new = document(rpm.expect("a number") + 1, "somebody");
+        let written = put(&admin.clone().header("if-match", &tag), new).await;
+        match written.status.as_u16() {
+            200 => return,
+            412 => {}
+            status => panic!("{status}: {}", written.text().await),
+        }
+    };
+    let counts = (0..24).map(|n| count(&admins[n % 2]));
+    within("all counts", futures_util::future::join_all(counts)).await;
+    let read = admins[1].get(path).await.json().await;
+    assert_eq!(read["value"]["rate_limit"]["rpm"], 24);
+
+    // Without a condition all are made, one after the other.
+    let puts = (0..24).map(|n| put(&admins[n % 2], document(n as u64, &n.to_string())));
+    let puts = within("all writes", futures_util::future::join_all(puts)).await;
+    assert!(puts.iter().all(|put| put.status == 200));
+    let history = admins[0].get("/aisix/admin/history").await.json().await;
+    let revisions: Vec<_> = history["list"].as_array().into_iter().flatten().collect();
+    let revisions = revisions.iter().map(|it| it["revision"].as_u64());
+    let expected: Vec<_> = (1..=49).rev().map(Some).collect();
+    assert_eq!(revisions.collect::<Vec<_>>(), expected);
+}
