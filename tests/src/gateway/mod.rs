@@ -16,7 +16,7 @@ use std::{
     process::{ExitStatus, Output, Stdio},
 };
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -65,7 +65,11 @@ pub fn binary() -> PathBuf {
 /// A command that runs the binary with no environment but `PATH`.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(binary());
+    bare(binary())
+}
+
+fn bare(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)));
@@ -101,7 +105,14 @@ impl Gateway {
     /// The same in a directory in which one has run before.
     pub async fn try_start_in(setup: Setup, directory: TempDir) -> Result<Self, String> {
         let config = setup.write(directory.path());
-        let mut command = command();
+        let mut command = match setup.script {
+            None => command(),
+            Some(script) => {
+                let mut shell = bare("sh");
+                shell.args(["-c", script, "sh"]).arg(binary());
+                shell
+            }
+        };
         command.arg("--config").arg(config).envs(setup.env);
         let gateway = Self::launch(command, directory).await?;
         if setup.config["proxy"]["tls"].is_null() {
@@ -259,6 +270,16 @@ impl Gateway {
         number
             .and_then(|text| text.parse().ok())
             .expect("a number of kB")
+    }
+
+    /// Lets files of the process grow to this many bytes, `None` is any number. A process that is not
+    /// told by `SIGXFSZ` finds what it finds on a disk that is full.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let current = bytes.or(maximum);
+        let limit = Rlimit { current, maximum };
+        prlimit(pid, Resource::Fsize, limit).expect("the process is ours");
     }
 
     fn pid(&self) -> u32 {

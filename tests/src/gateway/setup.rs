@@ -25,6 +25,7 @@ pub struct Setup {
     pub(super) config: Value,
     pub(super) resources: Value,
     pub(super) env: Vec<(String, String)>,
+    pub(super) script: Option<&'static str>,
     provider: &'static str,
     from_file: bool,
 }
@@ -45,6 +46,7 @@ impl Setup {
             config,
             resources,
             env: Vec::new(),
+            script: None,
             provider: "openai",
             from_file: true,
         }
@@ -147,6 +149,13 @@ impl Setup {
         fs::write(&resources, self.resources()).expect("the directory is writable");
         fs::write(&config, format!("{bootstrap:#}\n")).expect("the directory is writable");
         config
+    }
+
+    /// Starts the binary by this script of `sh`, which ends in `exec "$@"`.
+    #[must_use]
+    pub fn script(mut self, script: &'static str) -> Self {
+        self.script = Some(script);
+        self
     }
 
     /// Sets an environment variable of the process, which has none besides `PATH`.
