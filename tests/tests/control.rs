@@ -638,6 +638,20 @@ async fn a_full_disk_refuses_writes_and_nothing_else_and_room_heals_it() {
     gateway.limit_files(None);
     assert_eq!(put(&admin, "api_keys/late", &bulky).await.status, 201);
     made.push("/api_keys/late".to_owned());
+
+    // Nothing can be written at all, not even in place.
+    let last = json!({"allowed_models": []});
+    gateway.limit_files(Some(0));
+    for _ in 0..3 {
+        assert_eq!(put(&admin, "api_keys/none", &last).await.status, 500);
+    }
+    at_once(200, async || client.chat("gpt", "hi").await).await;
+    assert_eq!(keys(&admin).await, made);
+    gateway.limit_files(None);
+    let history = admin.get("/aisix/admin/history").await.json().await;
+    assert_eq!(history["total"], made.len() + 1, "the model too: {history}");
+    assert_eq!(put(&admin, "api_keys/last", &last).await.status, 201);
+    made.push("/api_keys/last".to_owned());
     let directory = gateway.kill().await;
     let again = Gateway::try_start_in(setup(), directory).await;
     let again = again.unwrap_or_else(|printed| panic!("{printed}"));
