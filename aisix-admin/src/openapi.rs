@@ -207,7 +207,7 @@ fn responses(action: Action) -> Value {
         Action::List | Action::History | Action::Status | Action::ListV1 => &["400", "401", "500"],
         Action::Get | Action::GetV1 => &["401", "404", "500"],
         Action::Create => &["400", "401", "409", "413", "415", "500"],
-        Action::Rollback => &["400", "401", "404", "409", "500"],
+        Action::Rollback => &["400", "401", "404", "409", "413", "500"],
         _ => &["400", "401", "404", "409", "412", "413", "415", "500"],
     };
     let mut responses = Map::new();

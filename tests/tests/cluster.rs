@@ -232,3 +232,47 @@ async fn administrators_of_two_gateways_lose_nothing_of_one_another() {
     let expected: Vec<_> = (1..=49).rev().map(Some).collect();
     assert_eq!(revisions.collect::<Vec<_>>(), expected);
 }
+
+#[tokio::test]
+async fn of_two_models_that_another_tool_gave_one_name_the_next_takes_over() {
+    let (first, second) = tokio::join!(
+        Upstream::start(Flavour::OpenAi),
+        Upstream::start(Flavour::OpenAi)
+    );
+    first.on("text", Answer::text(["first"]));
+    second.on("text", Answer::text(["second"]));
+    let etcd = Etcd::start().await;
+    let gateway = Gateway::start(setup(&etcd)).await;
+    let admin = gateway.administrator().await;
+    let key = json!({"key": KEY, "allowed_models": ["*"]});
+    admin.post("/aisix/admin/api_keys", &key).await;
+    let mut raw = etcd.client(0).await;
+    // The one that sorts first comes last.
+    for (id, upstream) in [("b", &second), ("a", &first)] {
+        let key = json!({"display_name": id, "provider": "openai", "api_key": upstream::KEY,
+            "api_base": upstream.base_url()});
+        let model = json!({"display_name": "gpt", "provider": "openai", "model_name": "text",
+            "provider_key_id": id});
+        for (kind, document) in [("provider_keys", key), ("models", model)] {
+            let put = raw.put(format!("/aisix/{kind}/{id}"), document.to_string(), None);
+            Box::pin(put).await.expect("etcd serves");
+        }
+    }
+    let told = |status: &Value| {
+        let rejected = &status["rejected"][0];
+        let id = (&rejected["resource_kind"], &rejected["resource_id"]);
+        id == (&json!("models"), &json!("b")) && status["state"] == "degraded"
+    };
+    status(&gateway, "the hidden one", told).await;
+    let client = Client::new(gateway.proxy());
+    let says = async |word: &str| client.chat("gpt", "hi").await.text().await.contains(word);
+    assert!(says("\"first\"").await);
+
+    let gone = admin.send(Method::DELETE, "/aisix/admin/models/a", Bytes::new());
+    assert_eq!(gone.await.status, 200);
+    assert!(says("\"second\"").await, "at once");
+    status(&gateway, "nothing hidden", |status| {
+        status["state"] == "synced"
+    })
+    .await;
+}
