@@ -68,8 +68,20 @@ async fn etcd_that_stands_still_is_noticed_and_nobody_else_notices() {
     assert_eq!(refused.status, 500, "told, not kept waiting");
     // Longer than it takes to ask whether somebody is there, and to wait for an answer.
     until(&gateway, "that etcd stands still", connected(false)).await;
+    let age = async || {
+        let health = admin.get("/admin/v1/health").await.json().await;
+        assert_eq!(health["status"], "ok", "not for long: {health}");
+        health["config"]["snapshot_age_seconds"].as_u64()
+    };
+    patiently("the snapshot to age", async {
+        while age().await < Some(1) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     etcd.resume(0);
     until(&gateway, "that etcd goes on", connected(true)).await;
+    assert_eq!(age().await, Some(0));
     let mut client = etcd.client(0).await;
     commit(&mut client, upstreams.pair(1)).await;
     make(&admin, "later").await;
