@@ -15,6 +15,9 @@ ALL := --workspace --lib --bins --tests --examples
 # cargo-nextest where it is installed; it would take longer to build than it saves.
 ifneq ($(shell cargo nextest --version 2>/dev/null),)
 run-tests := cargo nextest run
+# The slow ones have a stage of their own.
+only-faults := -E 'binary(faults)'
+not-faults := -E 'not binary(faults)'
 else
 run-tests := cargo test --no-fail-fast
 endif
@@ -23,7 +26,7 @@ endif
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/fuzz/Cargo.toml | tail -n +2)
 
-.PHONY: help quickstart test check fuzz fmt lint deps sdk package doc build all-tests feature-tests unit-tests
+.PHONY: help quickstart test check fuzz fmt lint deps sdk package doc build all-tests feature-tests fault-tests unit-tests
 .NOTPARALLEL:
 
 help:
@@ -33,7 +36,7 @@ help:
 quickstart: packages-run
 	cargo run --profile quickstart -p aisix-bin --no-default-features --bin aisix -- quickstart
 
-test: packages-test fmt lint deps sdk package doc feature-tests all-tests
+test: packages-test fmt lint deps sdk package doc feature-tests fault-tests all-tests
 
 check: packages-check fmt lint deps unit-tests
 
@@ -78,7 +81,13 @@ build:
 	cargo build $(ALL)
 
 all-tests: build sdk
-	$(run-tests) $(ALL)
+	$(run-tests) $(ALL) $(not-faults)
+
+# Storms of changes, and etcd that is paused, killed or without a leader: about half a minute. Without
+# cargo-nextest they are among all tests.
+fault-tests: build
+	@echo "== faults: configuration under storms and outages of etcd =="
+	$(if $(only-faults),$(run-tests) $(ALL) $(only-faults))
 
 # What only a feature switches on: reqwest as a transport, the embedded store, etcd (with real etcd), and the
 # interleavings of the limit store.

@@ -67,8 +67,12 @@ pub(crate) struct View<'v> {
     store: &'v dyn ConfigStore,
     pub(crate) catalog: &'v Catalog,
     config: Option<&'v Config>,
-    pending: &'v HashMap<Key, Option<Stored>>,
+    rows: &'v Rows,
 }
+
+/// What was read while writes are planned, as earlier ones will have left it. Nothing is read twice, so
+/// that a resource cannot change between what is asked of it and what is done to it.
+type Rows = Mutex<HashMap<Key, Option<Stored>>>;
 
 struct Ticket {
     operation: Box<dyn Operation>,
@@ -95,10 +99,13 @@ impl View<'_> {
 
     /// A resource as earlier writes will have left it.
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Stored>, Refusal> {
-        match self.pending.get(key) {
-            Some(stored) => Ok(stored.clone()),
-            None => Ok(self.store.get(key).await?),
+        let known = self.rows.lock().get(key).cloned();
+        if let Some(stored) = known {
+            return Ok(stored);
         }
+        let stored = self.store.get(key).await?;
+        self.rows.lock().insert(key.clone(), stored.clone());
+        Ok(stored)
     }
 
     /// What changes come to, each resource once and only if it differs.
@@ -259,7 +266,7 @@ impl Desk {
         let Some(catalog) = known else {
             unreachable!("it was just loaded")
         };
-        let (mut pending, mut edits, mut results) = (HashMap::new(), Vec::new(), Vec::new());
+        let (rows, mut edits, mut results) = (Rows::default(), Vec::new(), Vec::new());
         let expected = catalog.revision;
         let at = Timestamp::now();
         for ticket in tickets {
@@ -267,7 +274,7 @@ impl Desk {
                 store,
                 catalog,
                 config: self.config.as_ref(),
-                pending: &pending,
+                rows: &rows,
             };
             let planned = plan(&view, ticket).await;
             if let Ok(done) = &planned
@@ -279,13 +286,11 @@ impl Desk {
                 edits.push(Edit { changes, by, at });
                 catalog.revision += 1;
                 catalog.apply(&done.changed);
+                let mut rows = rows.lock();
                 for changed in &done.changed {
-                    let created = match pending.get(&changed.key) {
-                        Some(stored) => stored.as_ref().map(|it: &Stored| it.created),
-                        None => store.get(&changed.key).await?.map(|it| it.created),
-                    };
-                    let stored = stored(changed, created, catalog.revision);
-                    pending.insert(changed.key.clone(), stored);
+                    let row = rows.entry(changed.key.clone()).or_default();
+                    let created = row.as_ref().map(|stored| stored.created);
+                    *row = stored(changed, created, catalog.revision);
                 }
             }
             results.push(planned.map(|done| Done {

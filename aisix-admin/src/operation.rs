@@ -54,6 +54,16 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// How long it may.
 const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
 
+/// When the old credential stops to work, by the clock of now. Whole seconds.
+fn end_of_grace(now: Timestamp, grace: SignedDuration) -> Result<Timestamp, Refusal> {
+    let end = now.checked_add(grace);
+    let end = end.and_then(|end| end.round(jiff::Unit::Second));
+    end.map_err(|_| {
+        let message = "the clock of this machine is at the end of time";
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    })
+}
+
 /// A credential that nobody can guess.
 fn fresh_key() -> String {
     format!("sk-{}", Uuid::new_v4().simple())
@@ -200,12 +210,8 @@ impl Operation for Rotate {
         let old = match self.grace.is_zero() {
             true => [Value::Null, Value::Null],
             false => {
-                let end = (Timestamp::now() + self.grace).round(jiff::Unit::Second);
-                let end = end.map_err(|_| Refusal::bad("the clock is wrong"))?;
-                [
-                    stored.entry.value["key_hash"].clone(),
-                    end.to_string().into(),
-                ]
+                let end = end_of_grace(Timestamp::now(), self.grace)?.to_string();
+                [stored.entry.value["key_hash"].clone(), end.into()]
             }
         };
         let names = ["previous_key_hash", "previous_expires_at"].map(str::to_owned);
@@ -272,5 +278,21 @@ impl Operation for Rollback {
 
     fn is_alone(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_ends_after_now_whatever_the_clock_says_and_a_broken_clock_is_no_panic() {
+        for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::now()] {
+            let end = end_of_grace(now, GRACE);
+            let end = end.unwrap_or_else(|refusal| panic!("{}", refusal.message));
+            assert!((end - now).get_seconds().abs_diff(3_600) <= 1);
+        }
+        let refused = end_of_grace(Timestamp::MAX, GRACE);
+        assert!(refused.is_err_and(|refusal| refusal.status == 500));
     }
 }

@@ -141,7 +141,7 @@ impl Etcd {
     /// A client of one member, as another tool would have it. Waits until the member serves.
     pub async fn client(&self, member: usize) -> Client {
         let member = &self.members[member];
-        within("a client of etcd", member.client()).await
+        within("a client of etcd", Box::pin(member.client())).await
     }
 
     /// The member that leads.
@@ -256,9 +256,8 @@ impl Member {
 
     async fn try_client(&self) -> Option<Client> {
         let options = ConnectOptions::new().with_timeout(Duration::from_secs(5));
-        let client = Client::connect([&self.endpoint], Some(options))
-            .await
-            .ok()?;
+        let connecting = Client::connect([&self.endpoint], Some(options));
+        let client = Box::pin(connecting).await.ok()?;
         client.kv_client().get("nothing", None).await.ok()?;
         Some(client)
     }

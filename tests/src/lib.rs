@@ -29,4 +29,4 @@ pub mod upstream;
 
 mod wait;
 
-pub use wait::{left_in_minute, room_in_minute, within};
+pub use wait::{left_in_minute, patiently, room_in_minute, within};

@@ -15,6 +15,15 @@ pub async fn within<F: Future>(what: &str, event: F) -> F::Output {
     }
 }
 
+/// The same for what takes its time by itself, such as noticing that nobody answers: within a minute.
+pub async fn patiently<F: Future>(what: &str, event: F) -> F::Output {
+    let patience = 3 * PATIENCE;
+    match tokio::time::timeout(patience, event).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {patience:?} in vain for {what}"),
+    }
+}
+
 /// The whole seconds that are left in this minute of the clock, 1 to 60.
 #[must_use]
 pub fn left_in_minute() -> u64 {

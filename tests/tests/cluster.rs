@@ -321,3 +321,92 @@ async fn what_another_tool_has_written_to_etcd_administrators_cannot_break() {
     let status = made.status;
     assert_eq!(status, 201, "{}", made.text().await);
 }
+
+#[tokio::test]
+async fn administrators_of_two_gateways_lose_nothing_of_one_another() {
+    let etcd = Etcd::start().await;
+    let (one, other) = tokio::join!(Gateway::start(setup(&etcd)), Gateway::start(setup(&etcd)));
+    let admins = [one.administrator().await, other.administrator().await];
+    let path = "/aisix/admin/api_keys/shared";
+    let put = async |admin: &Client, body: String| {
+        let json = admin.clone().header("content-type", "application/json");
+        json.send(Method::PUT, path, body.into()).await
+    };
+    let document = |rpm: u64, name: &str| {
+        json!({"allowed_models": [], "rate_limit": {"rpm": rpm}, "user_name": name}).to_string()
+    };
+    let made = put(&admins[0], document(0, "nobody")).await;
+    assert_eq!(made.status, 201);
+
+    // Whoever was too slow is told so, and reads again.
+    let count = async |admin: &Client| loop {
+        let read = admin.get(path).await;
+        let tag = read.header("etag").expect("it has one").to_owned();
+        let rpm = read.json().await["value"]["rate_limit"]["rpm"].as_u64();
+        let new = document(rpm.expect("a number") + 1, "somebody");
+        let written = put(&admin.clone().header("if-match", &tag), new).await;
+        match written.status.as_u16() {
+            200 => return,
+            412 => {}
+            status => panic!("{status}: {}", written.text().await),
+        }
+    };
+    let counts = (0..24).map(|n| count(&admins[n % 2]));
+    within("all counts", futures_util::future::join_all(counts)).await;
+    let read = admins[1].get(path).await.json().await;
+    assert_eq!(read["value"]["rate_limit"]["rpm"], 24);
+
+    // Without a condition all are made, one after the other.
+    let puts = (0..24).map(|n| put(&admins[n % 2], document(n as u64, &n.to_string())));
+    let puts = within("all writes", futures_util::future::join_all(puts)).await;
+    assert!(puts.iter().all(|put| put.status == 200));
+    let history = admins[0].get("/aisix/admin/history").await.json().await;
+    let revisions: Vec<_> = history["list"].as_array().into_iter().flatten().collect();
+    let revisions = revisions.iter().map(|it| it["revision"].as_u64());
+    let expected: Vec<_> = (1..=49).rev().map(Some).collect();
+    assert_eq!(revisions.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn of_two_models_that_another_tool_gave_one_name_the_next_takes_over() {
+    let (first, second) = tokio::join!(
+        Upstream::start(Flavour::OpenAi),
+        Upstream::start(Flavour::OpenAi)
+    );
+    first.on("text", Answer::text(["first"]));
+    second.on("text", Answer::text(["second"]));
+    let etcd = Etcd::start().await;
+    let gateway = Gateway::start(setup(&etcd)).await;
+    let admin = gateway.administrator().await;
+    let key = json!({"key": KEY, "allowed_models": ["*"]});
+    admin.post("/aisix/admin/api_keys", &key).await;
+    let mut raw = etcd.client(0).await;
+    // The one that sorts first comes last.
+    for (id, upstream) in [("b", &second), ("a", &first)] {
+        let key = json!({"display_name": id, "provider": "openai", "api_key": upstream::KEY,
+            "api_base": upstream.base_url()});
+        let model = json!({"display_name": "gpt", "provider": "openai", "model_name": "text",
+            "provider_key_id": id});
+        for (kind, document) in [("provider_keys", key), ("models", model)] {
+            let put = raw.put(format!("/aisix/{kind}/{id}"), document.to_string(), None);
+            Box::pin(put).await.expect("etcd serves");
+        }
+    }
+    let told = |status: &Value| {
+        let rejected = &status["rejected"][0];
+        let id = (&rejected["resource_kind"], &rejected["resource_id"]);
+        id == (&json!("models"), &json!("b")) && status["state"] == "degraded"
+    };
+    status(&gateway, "the hidden one", told).await;
+    let client = Client::new(gateway.proxy());
+    let says = async |word: &str| client.chat("gpt", "hi").await.text().await.contains(word);
+    assert!(says("\"first\"").await);
+
+    let gone = admin.send(Method::DELETE, "/aisix/admin/models/a", Bytes::new());
+    assert_eq!(gone.await.status, 200);
+    assert!(says("\"second\"").await, "at once");
+    status(&gateway, "nothing hidden", |status| {
+        status["state"] == "synced"
+    })
+    .await;
+}

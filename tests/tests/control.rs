@@ -585,3 +585,155 @@ async fn administrators_may_come_by_tls_and_a_bomb_does_not_go_off() {
         .await;
     assert!(!plain.contains("200"), "plain HTTP is not spoken: {plain}");
 }
+
+/// An API key of about 900 KiB.
+fn bulky() -> Value {
+    let models = (0..58_000).map(|n| format!("model-{n:07}"));
+    json!({"allowed_models": models.collect::<Vec<_>>()})
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_nothing_else_and_room_heals_it() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    upstream.on("text", Answer::text(["Hello"]));
+    let setup = || Setup::embedded().after("trap '' XFSZ");
+    let gateway = Gateway::start(setup()).await;
+    let admin = gateway.administrator().await;
+    put(&admin, "models/gpt", &one_document(&upstream)).await;
+    let caller = json!({"key": KEY, "allowed_models": ["*"]});
+    put(&admin, "api_keys/me", &caller).await;
+    let client = Client::new(gateway.proxy());
+    at_once(200, async || client.chat("gpt", "hi").await).await;
+
+    let file = gateway.directory().join("aisix-data/store.redb");
+    let full = fs::metadata(file).expect("it is there").len();
+    gateway.limit_files(Some(full));
+    let (bulky, mut made) = (bulky(), Vec::new());
+    let refused = loop {
+        assert!(made.len() < 20, "the disk is never full");
+        let id = format!("api_keys/{}", made.len());
+        let answer = put(&admin, &id, &bulky).await;
+        match answer.status.as_u16() {
+            201 => made.push(format!("/{id}")),
+            status => break (status, answer.text().await),
+        }
+    };
+    assert_eq!(refused.0, 500);
+    assert!(
+        refused.1.contains("store error: cannot write"),
+        "{}",
+        refused.1
+    );
+    at_once(200, async || client.chat("gpt", "hi").await).await;
+    let keys = async |admin: &Client| {
+        let list = admin.get("/aisix/admin/api_keys").await.json().await;
+        let list = list["list"].as_array().into_iter().flatten();
+        let keys = list.filter_map(|it| it["key"].as_str().map(str::to_owned));
+        keys.collect::<Vec<_>>()
+    };
+    made.insert(0, "/api_keys/me".to_owned());
+    assert_eq!(keys(&admin).await, made);
+    assert_eq!(admin.get("/aisix/admin/history").await.status, 200);
+
+    gateway.limit_files(None);
+    assert_eq!(put(&admin, "api_keys/late", &bulky).await.status, 201);
+    made.push("/api_keys/late".to_owned());
+
+    // Nothing can be written at all, not even in place.
+    let last = json!({"allowed_models": []});
+    gateway.limit_files(Some(0));
+    for _ in 0..3 {
+        assert_eq!(put(&admin, "api_keys/none", &last).await.status, 500);
+    }
+    at_once(200, async || client.chat("gpt", "hi").await).await;
+    assert_eq!(keys(&admin).await, made);
+    gateway.limit_files(None);
+    let history = admin.get("/aisix/admin/history").await.json().await;
+    assert_eq!(history["total"], made.len() + 1, "the model too: {history}");
+    assert_eq!(put(&admin, "api_keys/last", &last).await.status, 201);
+    made.push("/api_keys/last".to_owned());
+    let directory = gateway.kill().await;
+    let again = Gateway::try_start_in(setup(), directory).await;
+    let again = again.unwrap_or_else(|printed| panic!("{printed}"));
+    assert_eq!(keys(&again.administrator().await).await, made);
+}
+
+#[tokio::test]
+async fn garbage_is_refused_plainly_and_changes_nothing() {
+    let gateway = Gateway::start(Setup::embedded()).await;
+    let bare = Client::anonymous(gateway.admin().await);
+    let key = format!("authorization: Bearer {ADMIN_KEY}\r\n");
+    let json = "content-type: application/json\r\n";
+    let long = "x".repeat(10_000);
+    let endless = "x".repeat(100_000);
+    let head = |line: &str, fields: &str| {
+        let line = format!("{line}\r\nhost: a\r\nconnection: close\r\n{key}{fields}\r\n");
+        line.into_bytes()
+    };
+    let with = |line: &str, fields: &str, body: &[u8]| {
+        let length = format!("content-length: {}\r\n{json}{fields}", body.len());
+        [&head(line, &length), body].concat()
+    };
+    let put = |path: &str| {
+        let line = format!("PUT /aisix/admin/api_keys/{path} HTTP/1.1");
+        with(&line, "", b"{\"allowed_models\": []}")
+    };
+    let get = |path: &str| head(&format!("GET {path} HTTP/1.1"), "");
+    let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
+        ("an encoded slash", get("/aisix/admin/models/a%2Fb"), &[404]),
+        ("an encoded slash, written", put("a%2Fb"), &[400]),
+        ("an encoded way up", put("%2e%2e%2fmodels%2fx"), &[400]),
+        ("a dot", put("."), &[400]),
+        ("a way up", put("../models/x"), &[404]),
+        ("a way up and down", get("/aisix/admin/../admin/models"), &[404]),
+        ("an empty id", put(""), &[404]),
+        ("NUL", get("/aisix/admin/models/%00"), &[404]),
+        ("NUL, written", put("a%00b"), &[400]),
+        ("a bare NUL", put("a\0b"), &[400]),
+        ("no UTF-8", put("%ff"), &[404]),
+        ("no UTF-8 in a parameter", get("/aisix/admin/models?name=%ff"), &[400]),
+        ("half an escape", put("%2"), &[400]),
+        ("a long id", get(&format!("/aisix/admin/models/{long}")), &[404]),
+        ("a long id, written", put(&long), &[400]),
+        ("an endless path", put(&endless), &[414, 431]),
+        ("an endless field", head("GET /aisix/admin/models HTTP/1.1", &format!("x: {endless}\r\n")), &[431]),
+        ("a parameter twice", get("/aisix/admin/models?page=0&page=1"), &[200]),
+        ("a parameter twice, wrong", get("/aisix/admin/models?page=1&page=0"), &[400]),
+        ("HTTP/1.0", head("GET /aisix/admin/models HTTP/1.0", ""), &[200]),
+        ("HTTP/1.0 without a host", format!("GET /aisix/admin/models HTTP/1.0\r\n{key}\r\n").into(), &[200]),
+        ("HEAD", head("HEAD /aisix/admin/models HTTP/1.1", ""), &[200]),
+        ("OPTIONS", head("OPTIONS /aisix/admin/models HTTP/1.1", ""), &[405]),
+        ("OPTIONS *", head("OPTIONS * HTTP/1.1", ""), &[404]),
+        ("TRACE", head("TRACE /aisix/admin/models HTTP/1.1", ""), &[405]),
+        ("a method of its own", head("BREW /aisix/admin/models HTTP/1.1", ""), &[405]),
+        ("a body that is no JSON", with("PUT /aisix/admin/api_keys/x HTTP/1.1", "", b"\xff\x00{"), &[400]),
+        ("a JSON of another kind", with("PUT /aisix/admin/api_keys/x HTTP/1.1", "", b"[]"), &[400]),
+        ("deep JSON", with("PUT /aisix/admin/api_keys/x HTTP/1.1", "", &b"[".repeat(100_000)), &[400]),
+        ("a form", head("POST /aisix/admin/api_keys HTTP/1.1", "content-type: text/plain\r\ncontent-length: 2\r\n\r\n{}"), &[415]),
+        ("too much", head("POST /aisix/admin/api_keys HTTP/1.1", &format!("{json}content-length: 2097153\r\n")), &[413]),
+        ("two lengths", head("POST /aisix/admin/api_keys HTTP/1.1", &format!("{json}content-length: 2\r\ncontent-length: 3\r\n")), &[400]),
+        ("another scheme", format!("GET /aisix/admin/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Basic {ADMIN_KEY}\r\n\r\n").into(), &[401]),
+        ("half a key", format!("GET /aisix/admin/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: {}\r\n\r\n", &ADMIN_KEY[1..]).into(), &[401]),
+    ];
+    for (what, request, wanted) in cases {
+        let answer = bare.raw(&request).await;
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        assert!(
+            status.is_some_and(|status| wanted.contains(&status)),
+            "{what}: {answer}"
+        );
+        assert!(answer.len() < 2_048, "{what}: {} bytes", answer.len());
+        if what == "HEAD" {
+            assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+        if what == "OPTIONS" {
+            assert!(answer.contains("allow: GET, HEAD, POST"), "{answer}");
+        }
+    }
+    let admin = gateway.administrator().await;
+    let history = admin.get("/aisix/admin/history").await.json().await;
+    assert_eq!(history["total"], 0, "{history}");
+}

@@ -384,7 +384,7 @@ async fn a_full_disk_stops_nobody_and_is_tried_again() {
     let failures = metric(&gateway, "aisix_config_snapshot_write_failures_total");
     assert!(failures.await >= Some(1.0));
 
-    gateway.unlimit_files();
+    gateway.limit_files(None);
     let written = async {
         while !file(gateway.directory()).exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,6 +1,7 @@
 //! What was done, and how it is undone.
 
-use aisix_core::config::ConfigStore;
+use aisix_core::config::{Change, ConfigStore, Entry, Kind, store::Edit};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -36,8 +37,8 @@ async fn history_tells_who_when_and_what() {
     for record in history["list"].as_array().unwrap() {
         let by = record["by"].as_str().unwrap();
         assert!(by.len() == 8 && !ADMIN_KEY.contains(by), "{by}");
-        let at: jiff::Timestamp = record["at"].as_str().unwrap().parse().unwrap();
-        assert!((jiff::Timestamp::now() - at).get_seconds() < 60);
+        let at: Timestamp = record["at"].as_str().unwrap().parse().unwrap();
+        assert!((Timestamp::now() - at).get_seconds() < 60);
     }
     let page = desk
         .get("/aisix/admin/history?page=2&page_size=3")
@@ -146,16 +147,14 @@ async fn a_rollback_that_cannot_be_says_why() {
         "nothing to do"
     );
 
-    let edits = (0..1_000).map(|n| aisix_core::config::store::Edit {
-        changes: vec![aisix_core::config::Change::Put(
-            aisix_core::config::Entry::new(
-                aisix_core::config::Kind::Model,
-                "m",
-                model(&format!("m{n}"), "up"),
-            ),
-        )],
+    let edits = (0..1_000).map(|n| Edit {
+        changes: vec![Change::Put(Entry::new(
+            Kind::Model,
+            "m",
+            model(&format!("m{n}"), "up"),
+        ))],
         by: "test".to_owned(),
-        at: jiff::Timestamp::now(),
+        at: Timestamp::now(),
     });
     desk.store.commit(None, edits.collect()).await.unwrap();
     let gone = desk.ask("POST", path, json!({"revision": 1})).await;
@@ -167,4 +166,31 @@ async fn a_rollback_that_cannot_be_says_why() {
         desk.ask("POST", path, json!({"revision": 2})).await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_reorders_nothing() {
+    let desk = Desk::new();
+    let now = Timestamp::now();
+    let clock = [now, Timestamp::MAX, Timestamp::MIN, now];
+    for (n, at) in clock.into_iter().enumerate() {
+        let entry = Entry::new(Kind::ProviderKey, "up", provider_key(&n.to_string()));
+        let by = "a clock".to_owned();
+        let changes = vec![Change::Put(entry)];
+        let edit = Edit { changes, by, at };
+        desk.store.commit(None, vec![edit]).await.unwrap();
+    }
+    let history = desk.get("/aisix/admin/history").await.json;
+    let told = history["list"].as_array().unwrap().iter().map(|record| {
+        let at: Timestamp = record["at"].as_str().unwrap().parse().unwrap();
+        (record["revision"].as_u64().unwrap(), at)
+    });
+    let wanted = (1..).zip(clock).collect::<Vec<_>>().into_iter().rev();
+    assert_eq!(told.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+    // To before the jumps.
+    let body = json!({"revision": 1});
+    let back = desk.ask("POST", "/aisix/admin/rollback", body).await;
+    assert_eq!(back.status, 200, "{back:?}");
+    let up = desk.get("/aisix/admin/provider_keys/up").await.json;
+    assert_eq!(up["value"]["display_name"], "0");
 }

@@ -55,9 +55,12 @@ impl<N: Eq + Hash> Claims<N> {
     }
 
     /// Takes the claim of a resource back; gives the resource whose claim is first then, if there is one.
-    pub(super) fn remove(&mut self, name: &N, id: &str) -> Option<Arc<str>> {
+    pub(super) fn remove(&mut self, name: &N, id: &Arc<str>) -> Option<Arc<str>> {
         let claims = self.0.get_mut(name)?;
-        claims.retain(|claim, _| *claim.id != *id);
+        for is_past in [false, true] {
+            let id = id.clone();
+            claims.remove(&Claim { is_past, id });
+        }
         let first = claims.keys().next().map(|claim| claim.id.clone());
         if first.is_none() {
             self.0.remove(name);

@@ -193,3 +193,42 @@ impl Compiler {
         Arc::new(builder.build())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use serde_json::json;
+
+    use crate::config::{Config, Entry, KeyHash, Kind};
+
+    #[test]
+    fn keys_end_by_the_clock_of_the_moment() {
+        let now = Timestamp::now();
+        let after = |hours| now + SignedDuration::from_hours(hours);
+        let document = json!({"key_hash": KeyHash::of("new").to_hex(), "allowed_models": [],
+            "expires_at": after(2), "previous_key_hash": KeyHash::of("old").to_hex(),
+            "previous_expires_at": after(1)});
+        let entry = Entry::new(Kind::ApiKey, "me", document);
+        let config = Config::builder()
+            .fixed([entry])
+            .unwrap_or_else(|it| panic!("{it}"));
+        let is_over = |key, at| {
+            let snapshot = config.current();
+            let caller = snapshot.caller(&KeyHash::of(key));
+            caller.expect("both are known").is_expired(at)
+        };
+        // Forward, back again, and as far as clocks go.
+        let states = [
+            after(0),
+            after(1),
+            after(2),
+            after(-9),
+            Timestamp::MIN,
+            Timestamp::MAX,
+        ];
+        let states = states.map(|at| (is_over("old", at), is_over("new", at)));
+        let none = (false, false);
+        let all = (true, true);
+        assert_eq!(states, [none, (true, false), all, none, none, all]);
+    }
+}

@@ -220,7 +220,10 @@ impl Status {
 
     /// The whole of it, as `/status/config` tells it.
     pub fn to_json(&self) -> Value {
-        let now = Timestamp::now();
+        self.to_json_at(Timestamp::now())
+    }
+
+    fn to_json_at(&self, now: Timestamp) -> Value {
         let source = object([
             ("type", Some(self.source.name.into())),
             ("connected", self.source.connected.map(Value::from)),
@@ -243,7 +246,8 @@ impl Status {
             ])
         });
         let rejected = self.rejected.iter().map(|rejected| {
-            let age = |since: Timestamp| (now - since).total(Unit::Second).unwrap_or_default();
+            // The clock may have been set back since.
+            let age = |since: Timestamp| (now.as_second() - since.as_second()).max(0);
             object([
                 ("resource_kind", Some(shown(&rejected.name.kind))),
                 ("resource_id", Some(shown(&rejected.name.id))),
@@ -257,9 +261,7 @@ impl Status {
                 ("serving_stale_since", rejected.stale_since.map(time)),
                 (
                     "serving_stale_age_seconds",
-                    rejected
-                        .stale_since
-                        .map(|since| (age(since).max(0.0) as u64).into()),
+                    rejected.stale_since.map(|since| age(since).into()),
                 ),
             ])
         });
@@ -479,6 +481,26 @@ mod tests {
         assert_eq!(config.status().rejected.len(), 2);
         config.apply([Change::Reset(vec![])]);
         assert_eq!(config.status().state(), "empty");
+    }
+
+    #[test]
+    fn ages_are_never_negative_whatever_the_clock_does() {
+        let config = Config::builder().build();
+        config.apply([Change::Put(key("a", good("a")))]);
+        config.apply([Change::Put(key("a", json!({})))]);
+        let status = config.status();
+        let since = status.rejected[0].stale_since.expect("the old one serves");
+        let age = |now| {
+            let json = status.to_json_at(now);
+            json["rejected"][0]["serving_stale_age_seconds"].as_u64()
+        };
+        assert_eq!(
+            age(since + jiff::SignedDuration::from_hours(1)),
+            Some(3_600)
+        );
+        assert_eq!(age(since - jiff::SignedDuration::from_hours(1)), Some(0));
+        assert_eq!(age(Timestamp::MIN), Some(0));
+        assert!(age(Timestamp::MAX) > Some(3_600));
     }
 
     #[test]

@@ -80,8 +80,13 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether it failed, and could not be opened again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.database.is_none()
+    }
+
     /// Reads all rows.
-    pub(super) fn load(&mut self) -> Result<Rows, StoreError> {
+    pub(super) fn load(&self) -> Result<Rows, StoreError> {
         let database = self.database()?;
         let load = || -> Result<Rows, redb::Error> {
             let transaction = database.begin_read()?;
@@ -112,11 +117,7 @@ impl Disk {
     }
 
     /// Writes a draft as one transaction, and waits until it is on the disk.
-    pub(super) fn write(&mut self, draft: &Draft) -> Result<(), StoreError> {
-        // After a failure that the file did not recover from.
-        if self.database.is_none() {
-            self.reopen()?;
-        }
+    pub(super) fn write(&self, draft: &Draft) -> Result<(), StoreError> {
         let database = self.database()?;
         let write = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;

@@ -69,7 +69,7 @@ impl Embedded {
     /// [`StoreErrorKind::Unavailable`] when another process has it open, when the directory or file
     /// cannot be written, or when the file is not a store.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let mut disk = Disk::open(directory.as_ref())?;
+        let disk = Disk::open(directory.as_ref())?;
         let shared = Arc::new(Shared::new(disk.load()?));
         let (jobs, queue) = mpsc::channel(QUEUE);
         writer::start(disk, queue, shared.clone())?;

@@ -66,6 +66,10 @@ impl Writer {
 
     /// Does what has queued up: all commits are one transaction, then questions are answered.
     fn work(&mut self, jobs: Vec<Job>) {
+        // It may work again by now. Before anything is based on what was known of it.
+        if self.disk.is_closed() {
+            self.recover();
+        }
         let mut draft = Draft::new(self.shared.rows());
         let (mut written, mut questions) = (Vec::new(), Vec::new());
         for job in jobs {

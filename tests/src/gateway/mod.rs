@@ -16,7 +16,7 @@ use std::{
     process::{ExitStatus, Output, Stdio},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -282,13 +282,13 @@ impl Gateway {
             .expect("a number of kB")
     }
 
-    /// Lets the process write files of any size, whatever its limit was.
-    pub fn unlimit_files(&self) {
+    /// Lets files of the process grow to this many bytes, `None` is any number. A process that is not
+    /// told by `SIGXFSZ` finds what it finds on a disk that is full.
+    pub fn limit_files(&self, bytes: Option<u64>) {
         let pid = Pid::from_raw(self.pid().cast_signed());
-        let limit = Rlimit {
-            current: None,
-            maximum: None,
-        };
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let current = bytes.or(maximum);
+        let limit = Rlimit { current, maximum };
         prlimit(pid, Resource::Fsize, limit).expect("the process is ours");
     }
 
