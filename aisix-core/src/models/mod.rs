@@ -6,7 +6,7 @@ mod model;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer},
+    admit::{Admit, AdmitLayer, way},
     list::{list, one},
     target::Missing,
 };
