@@ -29,6 +29,7 @@ mod catalog;
 mod desk;
 mod diff;
 mod document;
+mod explain;
 mod history;
 mod openapi;
 mod operation;

@@ -20,6 +20,7 @@ pub(crate) enum Action {
     Status,
     History,
     Rollback,
+    Explain,
     ListV1,
     GetV1,
     OpenApi,
@@ -45,7 +46,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 17] = [
+pub(crate) static ROUTES: [Route; 18] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -111,6 +112,12 @@ pub(crate) static ROUTES: [Route; 17] = [
         "/aisix/admin/rollback",
         Action::Rollback,
         "Bring the configuration of a revision back",
+    ),
+    route(
+        Method::POST,
+        "/aisix/admin/explain",
+        Action::Explain,
+        "Tell what would become of a request, and why, without sending it",
     ),
     route(
         Method::GET,

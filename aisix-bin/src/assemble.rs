@@ -8,6 +8,7 @@ use aisix_core::{
     body::Body,
     config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
     edge::{self, Drain},
+    explain::Explainer,
     limit,
     observe::Observer,
     upstream,
@@ -77,10 +78,7 @@ pub(crate) fn run(
     );
 
     // One configuration for all workers. What is wrong at the start stops the start.
-    let config = Config::builder()
-        .providers(aisix_providers::registry())
-        .upstream(upstream_settings(settings))
-        .build();
+    let config = empty_config(settings);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -154,6 +152,13 @@ pub(crate) fn run(
     Ok(())
 }
 
+fn empty_config(settings: &Settings) -> Config {
+    Config::builder()
+        .providers(aisix_providers::registry())
+        .upstream(upstream_settings(settings))
+        .build()
+}
+
 /// Who watches, and what writes the rest of the access log when it is dropped.
 fn observers(settings: &Settings, metrics: &Metrics) -> anyhow::Result<(Observers, Option<Flush>)> {
     let mut observers = Observers::new();
@@ -195,6 +200,7 @@ fn admin_listener(
         return Ok(None);
     };
     let client = Client::new(transport_settings(settings))?;
+    let explainer = Explainer::new(gateway.clone());
     let gateway = gateway.transport(client).build()?;
     let configured = admin.keys.iter().map(|key| KeyHash::of(key.expose()));
     let keys = configured.chain(made_up.map(|made_up| made_up.hash));
@@ -202,6 +208,7 @@ fn admin_listener(
         .keys(AdminKeys::hashed(keys))
         .config(config.clone())
         .gateway(gateway)
+        .explainer(explainer)
         .build();
     let listener = ListenerSettings {
         tls: admin.tls.clone().map(tls_files),

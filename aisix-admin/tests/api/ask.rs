@@ -1,6 +1,6 @@
 //! Short words for asking.
 
-use aisix_admin::{Admin, AdminKeys};
+use aisix_admin::{Admin, AdminBuilder, AdminKeys};
 use aisix_core::body::Body;
 use aisix_sources::embedded::Embedded;
 use http::{HeaderMap, Request};
@@ -31,10 +31,15 @@ pub(crate) struct Answer {
 
 impl Desk {
     pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// The same with more in it.
+    pub(crate) fn with(more: impl FnOnce(AdminBuilder) -> AdminBuilder) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path()).unwrap();
         let keys = AdminKeys::new([ADMIN_KEY, "another-admin-key"]);
-        let admin = Admin::builder(store.clone()).keys(keys).build();
+        let admin = more(Admin::builder(store.clone()).keys(keys)).build();
         Self {
             admin,
             store,

@@ -127,7 +127,7 @@ impl Explainer {
             .await
             .map(http_body_util::Collected::to_bytes);
         if let (Some(id), true) = (asked.key_id, notes.is_key_unknown()) {
-            let message = format!("no API key has the id {id:?}");
+            let message = format!("names no API key: {id:?}");
             return Err(BadQuestion::new("key_id", message));
         }
         let answer = Answer {

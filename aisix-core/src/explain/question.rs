@@ -43,7 +43,7 @@ pub struct Question {
 pub struct BadQuestion {
     /// Which part of the question is wrong: `key`, `key_id`, `model` or `operation`.
     pub member: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with it: the rest of a sentence that begins with its name.
     pub message: String,
 }
 
@@ -234,7 +234,7 @@ impl BadQuestion {
 
 impl fmt::Display for BadQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.member, self.message)
+        write!(f, "`{}` {}", self.member, self.message)
     }
 }
 

@@ -398,10 +398,7 @@ async fn a_caller_may_be_named_by_its_key() {
     }
     let explainer = Explainer::new(setup().builder(&Upstream::new()));
     let error = explainer.explain(named("nobody")).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`key_id`: no API key has the id \"nobody\""
-    );
+    assert_eq!(error.to_string(), "`key_id` names no API key: \"nobody\"");
 }
 
 #[tokio::test]
