@@ -152,6 +152,19 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// What explains requests as a gateway with these settings would serve them that has just started.
+///
+/// # Errors
+///
+/// When the resources cannot be read.
+pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> {
+    let config = empty_config(settings);
+    let source = load(settings, Resources::Settings).await?;
+    config.apply([source.first]);
+    let gateway = Gateway::builder(config).settings(edge_settings(settings));
+    Ok(Explainer::new(gateway))
+}
+
 fn empty_config(settings: &Settings) -> Config {
     Config::builder()
         .providers(aisix_providers::registry())

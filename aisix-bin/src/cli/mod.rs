@@ -1,5 +1,6 @@
 //! The command line.
 
+mod explain;
 mod greeting;
 mod quickstart;
 mod validate;
@@ -19,7 +20,7 @@ use crate::{assemble, settings::Settings, telemetry};
 pub(crate) struct Cli {
     /// The configuration file: YAML, TOML or JSON. Without one, serve on 127.0.0.1 and keep everything
     /// in ./aisix-data.
-    #[arg(short, long, env = "AISIX_CONFIG", value_name = "FILE")]
+    #[arg(short, long, env = "AISIX_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,6 +36,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         resources: PathBuf,
     },
+    /// Tell what would become of a request, and why, without sending it.
+    ///
+    /// Asks the node that runs on this configuration, which knows where limits stand; without one, reads
+    /// the configuration here. Ends with 0 when the request would be sent, 3 when it would be refused, and
+    /// 1 when that cannot be told.
+    Explain(explain::Arguments),
 }
 
 // === impl Cli ===
@@ -44,6 +51,7 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Some(Command::Validate { resources }) => validate::run(&resources),
+            Some(Command::Explain(arguments)) => explain::run(self.config.as_deref(), &arguments),
             Some(Command::Quickstart) => quickstart::run(),
             None => serve(self.config.as_deref()),
         }
