@@ -8,6 +8,7 @@ use std::{
 
 use aisix_tests::{
     client::Client,
+    etcd::Etcd,
     gateway::{self, ADMIN_KEY, Gateway, KEY, Setup},
     room_in_minute,
     tls::Certificate,
@@ -357,4 +358,22 @@ async fn the_command_line_asks_by_tls() {
         .run()
         .await
         .says(0, &["would be sent to openai", &url]);
+}
+
+#[tokio::test]
+async fn the_resources_of_a_cluster_are_read_from_where_they_are() {
+    let etcd = Etcd::start().await;
+    let gateway = Gateway::start(Setup::embedded().config(etcd.block())).await;
+    let (admin, addr) = (gateway.administrator().await, gateway.admin().await);
+    let mock =
+        json!({"name": "mock", "model": "mock/mock", "provider_config": {"api_key": "none"}});
+    assert_eq!(admin.post("/aisix/admin/models", &mock).await.status, 201);
+    let key = json!({"key": KEY, "allowed_models": ["*"]});
+    assert_eq!(admin.post("/aisix/admin/api_keys", &key).await.status, 201);
+    let directory = gateway.kill().await;
+    let line = Line::new(directory.path(), &["--key", KEY, "--model", "mock"]);
+    line.at(addr)
+        .run()
+        .await
+        .says(0, &["would be sent to mock", "idle"]);
 }
