@@ -53,6 +53,7 @@ pub use self::{
 };
 use crate::{
     builder::{Borders, GatewayBuilder},
+    models::quoted,
     upstream::Exit,
 };
 
@@ -127,7 +128,7 @@ impl Explainer {
             .await
             .map(http_body_util::Collected::to_bytes);
         if let (Some(id), true) = (asked.key_id, notes.is_key_unknown()) {
-            let message = format!("names no API key: {id:?}");
+            let message = format!("names no API key: {}", quoted(&id));
             return Err(BadQuestion::new("key_id", message));
         }
         let answer = Answer {

@@ -19,6 +19,7 @@ use crate::{
     body::Body,
     config::Secret,
     edge::{ClientAddr, Route},
+    models::quoted,
 };
 
 /// A request to be explained.
@@ -180,7 +181,7 @@ impl Question {
             }
             (Some(asked), Some(named)) if *asked != named => Err(BadQuestion::new(
                 "model",
-                format!("is not the one of the request, {named:?}"),
+                format!("is not the one of the request, {}", quoted(&named)),
             )),
             (asked, named) => Ok(named.or_else(|| {
                 // A given body that names none is refused for that.

@@ -134,7 +134,8 @@ pub(super) fn not_found(name: &str) -> Error {
     )
 }
 
-fn quoted(name: &str) -> String {
+/// A name in quotes, cut to what a message may repeat.
+pub(crate) fn quoted(name: &str) -> String {
     match name.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{:?}", format!("{}…", &name[..end])),
         None => format!("{name:?}"),

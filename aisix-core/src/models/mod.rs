@@ -6,7 +6,7 @@ mod model;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer, way},
+    admit::{Admit, AdmitLayer, quoted, way},
     list::{list, one},
     target::Missing,
 };

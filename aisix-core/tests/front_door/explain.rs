@@ -635,6 +635,18 @@ async fn a_question_without_sense_has_no_answer() {
     for (question, member) in [
         (bare(), "model"),
         (bare().operation("generate_content"), "model"),
+        (
+            bare().model("x".repeat(9_999)).body(r#"{"model": ""}"#),
+            "model",
+        ),
+        (
+            question().body(format!(r#"{{"model": "{}"}}"#, "x".repeat(9_999))),
+            "model",
+        ),
+        (
+            Question::new().key_id("x".repeat(9_999)).model(MODEL),
+            "key_id",
+        ),
         (question().body(r#"{"model": "another"}"#), "model"),
         (
             question().operation("/v1beta/models/another:generateContent"),
@@ -646,5 +658,6 @@ async fn a_question_without_sense_has_no_answer() {
     ] {
         let error = explainer.explain(question).await.unwrap_err();
         assert_eq!(error.member, member, "{error}");
+        assert!(error.message.len() < 300, "{error}");
     }
 }
