@@ -98,6 +98,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error.kind() {
             StoreErrorKind::ReadOnly => Self::conflict(error.to_string()),
+            StoreErrorKind::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             StoreErrorKind::Conflict => Self::conflict("others write at the same time; try again"),
             _ => {
                 let message = format!("store error: {error}");
@@ -113,6 +114,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::ProviderKey => "Provider key",
         Kind::Model => "Model",
         Kind::ApiKey => "API key",
+        Kind::Gateway => "Gateway",
         _ => "Resource",
     }
 }

@@ -1,6 +1,9 @@
 //! Who has which name, and who refers to whom: what must hold between resources.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    hash::Hash,
+};
 
 use aisix_core::config::{
     ConfigStore, Key, Kind,
@@ -17,18 +20,23 @@ type Name = (Kind, usize, String);
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) revision: Revision,
+    /// See [`ConfigStore::moment`].
+    pub(crate) moment: u64,
     keys: HashSet<Key>,
-    owners: HashMap<Name, Key>,
+    /// Usually one each; whoever writes past this API may make more.
+    owners: HashMap<Name, BTreeSet<Key>>,
     users: HashMap<Key, BTreeSet<Key>>,
 }
 
 // === impl Catalog ===
 
 impl Catalog {
-    pub(crate) async fn load(store: &dyn ConfigStore) -> Result<Self, StoreError> {
+    /// Reads a store, not before that moment of it.
+    pub(crate) async fn load(store: &dyn ConfigStore, moment: u64) -> Result<Self, StoreError> {
         let listing = store.list(None).await?;
         let mut catalog = Self {
             revision: listing.revision,
+            moment,
             ..Self::default()
         };
         for stored in listing.entries {
@@ -39,7 +47,7 @@ impl Catalog {
 
     /// The resource of a kind that has this text in its first group of fields.
     pub(crate) fn named(&self, kind: Kind, name: &str) -> Option<&Key> {
-        self.owners.get(&(kind, 0, name.to_owned()))
+        self.owners.get(&(kind, 0, name.to_owned()))?.first()
     }
 
     /// Who refers to a resource.
@@ -47,7 +55,8 @@ impl Catalog {
         self.users.get(key).into_iter().flatten()
     }
 
-    /// Refuses changes that would leave two resources with one name, or a reference that leads nowhere.
+    /// Refuses changes that would give a resource the name of another one, or leave a reference that leads
+    /// nowhere. Who has the name of another one already may keep it.
     pub(crate) fn check(&self, changes: &[Changed]) -> Result<(), Refusal> {
         let after: HashMap<&Key, Option<&Value>> = changes
             .iter()
@@ -64,10 +73,13 @@ impl Catalog {
         let (mut new_names, mut referred) = (HashMap::new(), HashMap::new());
         for (key, document) in documents() {
             for (field, name) in names(key.kind, document) {
-                let owner = self.owners.get(&name);
-                let owner = owner.filter(|owner| !after.contains_key(owner));
+                let owners = self.owners.get(&name);
+                let have_it = |key: &Key| owners.is_some_and(|owners| owners.contains(key));
+                let mut others = owners.into_iter().flatten();
+                let owner = others.find(|owner| !after.contains_key(owner));
                 let owner = owner.or_else(|| new_names.get(&name).copied());
-                if let Some(owner) = owner.filter(|owner| *owner != key) {
+                let is_new = |owner: &&Key| *owner != key && !(have_it(key) && have_it(owner));
+                if let Some(owner) = owner.filter(is_new) {
                     return Err(taken(field, &name.2, owner));
                 }
                 new_names.insert(name, key);
@@ -107,7 +119,7 @@ impl Catalog {
     fn insert(&mut self, key: &Key, document: &Value) {
         self.keys.insert(key.clone());
         for (_, name) in names(key.kind, document) {
-            self.owners.entry(name).or_insert_with(|| key.clone());
+            self.owners.entry(name).or_default().insert(key.clone());
         }
         for (_, other) in references(key.kind, document) {
             self.users.entry(other).or_default().insert(key.clone());
@@ -117,17 +129,20 @@ impl Catalog {
     fn remove(&mut self, key: &Key, document: &Value) {
         self.keys.remove(key);
         for (_, name) in names(key.kind, document) {
-            if self.owners.get(&name) == Some(key) {
-                self.owners.remove(&name);
-            }
+            leave(&mut self.owners, &name, key);
         }
         for (_, other) in references(key.kind, document) {
-            if let Some(users) = self.users.get_mut(&other) {
-                users.remove(key);
-                if users.is_empty() {
-                    self.users.remove(&other);
-                }
-            }
+            leave(&mut self.users, &other, key);
+        }
+    }
+}
+
+/// Takes a resource out of a set, and the set away with the last one.
+fn leave<K: Eq + Hash>(sets: &mut HashMap<K, BTreeSet<Key>>, of: &K, key: &Key) {
+    if let Some(set) = sets.get_mut(of) {
+        set.remove(key);
+        if set.is_empty() {
+            sets.remove(of);
         }
     }
 }

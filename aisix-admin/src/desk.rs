@@ -2,7 +2,8 @@
 //!
 //! Writes queue up. Whoever has the desk takes all that wait, plans one after the other against what the
 //! earlier ones will have left, and commits them together, so that many writers cost one sync of the
-//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew.
+//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew. If they are
+//! too large for the store together, they are made in halves.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use aisix_core::config::{
-    Change, ConfigStore, Entry, Key,
+    Change, Config, ConfigStore, Entry, Key,
     store::{Changed, Edit, Revision, StoreError, StoreErrorKind, Stored},
 };
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::{answer::Refusal, catalog::Catalog};
+use crate::{answer::Refusal, catalog::Catalog, plugins};
 
 /// How many writes are one commit at most; a store may bound its transactions.
 const TOGETHER: usize = 64;
@@ -65,6 +66,7 @@ pub(crate) struct Done {
 pub(crate) struct View<'v> {
     store: &'v dyn ConfigStore,
     pub(crate) catalog: &'v Catalog,
+    config: Option<&'v Config>,
     pending: &'v HashMap<Key, Option<Stored>>,
 }
 
@@ -78,6 +80,7 @@ struct Ticket {
 /// Where writes are made.
 pub(crate) struct Desk {
     store: Arc<dyn ConfigStore>,
+    config: Option<Config>,
     waiting: Mutex<VecDeque<Ticket>>,
     /// What the store holds as far as it is known. Held by whoever has the desk.
     catalog: tokio::sync::Mutex<Option<Catalog>>,
@@ -128,9 +131,10 @@ impl View<'_> {
 // === impl Desk ===
 
 impl Desk {
-    pub(crate) fn new(store: Arc<dyn ConfigStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn ConfigStore>, config: Option<Config>) -> Self {
         Self {
             store,
+            config,
             waiting: Mutex::default(),
             catalog: tokio::sync::Mutex::default(),
         }
@@ -197,28 +201,46 @@ impl Desk {
     }
 
     async fn serve(&self, known: &mut Option<Catalog>, tickets: Vec<Ticket>) {
-        let mut attempts = 0;
-        let error = loop {
-            attempts += 1;
-            match self.attempt(known, &tickets).await {
-                Ok(results) => {
-                    for (ticket, result) in tickets.into_iter().zip(results) {
-                        // Whoever asked may have left.
-                        let _ = ticket.reply.send(result);
-                    }
-                    return;
+        let mut batches = vec![tickets];
+        while let Some(mut tickets) = batches.pop() {
+            let results = match self.together(known, &tickets).await {
+                Ok(results) => results,
+                Err(error) if error.kind() == StoreErrorKind::TooLarge && tickets.len() > 1 => {
+                    let later = tickets.split_off(tickets.len() / 2);
+                    batches.extend([later, tickets]);
+                    continue;
                 }
+                Err(error) => {
+                    let refusal = Refusal::from(error);
+                    tickets.iter().map(|_| Err(refusal.clone())).collect()
+                }
+            };
+            for (ticket, result) in tickets.into_iter().zip(results) {
+                // Whoever asked may have left.
+                let _ = ticket.reply.send(result);
+            }
+        }
+    }
+
+    /// Makes writes as one commit, planned anew as often as somebody else is quicker.
+    async fn together(
+        &self,
+        known: &mut Option<Catalog>,
+        tickets: &[Ticket],
+    ) -> Result<Vec<Result<Done, Refusal>>, StoreError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt(known, tickets).await {
+                Ok(results) => return Ok(results),
                 Err(error) => {
                     // What was planned is in the catalog, but not in the store.
                     *known = None;
                     if error.kind() != StoreErrorKind::Conflict || attempts == ATTEMPTS {
-                        break Refusal::from(error);
+                        return Err(error);
                     }
                 }
             }
-        };
-        for ticket in tickets {
-            let _ = ticket.reply.send(Err(error.clone()));
         }
     }
 
@@ -229,12 +251,10 @@ impl Desk {
         tickets: &[Ticket],
     ) -> Result<Vec<Result<Done, Refusal>>, StoreError> {
         let store = self.store.as_ref();
-        let is_fresh = match &known {
-            Some(catalog) => catalog.revision == store.revision().await?,
-            None => false,
-        };
-        if !is_fresh {
-            *known = Some(Catalog::load(store).await?);
+        // Taken before the store is read, so that nothing falls between.
+        let now = store.moment().await?;
+        if known.as_ref().is_none_or(|catalog| catalog.moment != now) {
+            *known = Some(Catalog::load(store, now).await?);
         }
         let Some(catalog) = known else {
             unreachable!("it was just loaded")
@@ -246,6 +266,7 @@ impl Desk {
             let view = View {
                 store,
                 catalog,
+                config: self.config.as_ref(),
                 pending: &pending,
             };
             let planned = plan(&view, ticket).await;
@@ -276,7 +297,12 @@ impl Desk {
             }));
         }
         if !edits.is_empty() {
-            store.commit(Some(expected), edits).await?;
+            let revision = store.commit(Some(expected), edits).await?;
+            match store.moment_after(now, revision) {
+                Some(moment) => catalog.moment = moment,
+                // Somebody may have written what is not in it.
+                None => *known = None,
+            }
         }
         Ok(results)
     }
@@ -286,6 +312,7 @@ async fn plan(view: &View<'_>, ticket: &Ticket) -> Result<Done, Refusal> {
     let plan = ticket.operation.plan(view).await?;
     let changed = view.changed(&plan.changes).await?;
     view.catalog.check(&changed)?;
+    plugins::check(view.config, &changed)?;
     // Of what does not change, the revision stays.
     let stored = match &plan.key {
         Some(key) => view.get(key).await?,

@@ -205,10 +205,13 @@ fn responses(action: Action) -> Value {
     };
     let bad: &[&str] = match action {
         Action::OpenApi | Action::OpenApiPage => &[],
-        Action::List | Action::History | Action::Status | Action::ListV1 => &["400", "401", "500"],
+        Action::ModelsStatus | Action::Health => &["400", "401", "501"],
+        Action::List | Action::History | Action::Status | Action::Plugins | Action::ListV1 => {
+            &["400", "401", "500"]
+        }
         Action::Get | Action::GetV1 => &["401", "404", "500"],
-        Action::Create => &["400", "401", "409", "413", "415", "500"],
         Action::Explain => &["400", "401", "413", "415", "501"],
+        Action::Create => &["400", "401", "409", "413", "415", "422", "500"],
         Action::Rollback => &["400", "401", "404", "409", "500"],
         _ => &["400", "401", "404", "409", "412", "413", "415", "500"],
     };

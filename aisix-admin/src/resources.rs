@@ -39,7 +39,7 @@ pub(crate) async fn list(
     found.retain(|stored| {
         let document = &stored.entry.value;
         let named = |part: &String| {
-            let name = document["display_name"].as_str().unwrap_or_default();
+            let name = document[kind.name_field()].as_str().unwrap_or_default();
             name.to_lowercase().contains(part)
         };
         name.as_ref().is_none_or(named)

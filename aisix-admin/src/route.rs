@@ -18,6 +18,9 @@ pub(crate) enum Action {
     Delete,
     Rotate,
     Status,
+    Plugins,
+    ModelsStatus,
+    Health,
     History,
     Rollback,
     Explain,
@@ -46,7 +49,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 18] = [
+pub(crate) static ROUTES: [Route; 21] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -103,6 +106,12 @@ pub(crate) static ROUTES: [Route; 18] = [
     ),
     route(
         Method::GET,
+        "/aisix/admin/plugins",
+        Action::Plugins,
+        "List the hooks that chains can name, with the schemas of their settings",
+    ),
+    route(
+        Method::GET,
         "/aisix/admin/history",
         Action::History,
         "List the last changes, newest first",
@@ -112,6 +121,19 @@ pub(crate) static ROUTES: [Route; 18] = [
         "/aisix/admin/rollback",
         Action::Rollback,
         "Bring the configuration of a revision back",
+    ),
+    // Before the kinds and ids that it would be.
+    route(
+        Method::GET,
+        "/admin/v1/health",
+        Action::Health,
+        "Tell how the models and the configuration fare, in short",
+    ),
+    route(
+        Method::GET,
+        "/admin/v1/models/status",
+        Action::ModelsStatus,
+        "List the models with their health",
     ),
     route(
         Method::POST,
@@ -209,9 +231,11 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Match, Refusal> {
         if route.method == *method {
             return Ok(found);
         }
-        allowed.push(route.method.as_str());
-        if route.method == Method::GET {
-            allowed.push("HEAD");
+        let head = (route.method == Method::GET).then_some("HEAD");
+        for name in [route.method.as_str()].into_iter().chain(head) {
+            if !allowed.contains(&name) {
+                allowed.push(name);
+            }
         }
     }
     if allowed.is_empty() {

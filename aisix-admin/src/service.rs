@@ -14,6 +14,7 @@ use aisix_core::{
     body::Body,
     config::{Config, ConfigStore, Key, Kind, store::Revision},
     explain::Explainer,
+    models,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -24,8 +25,9 @@ use crate::{
     auth::AdminKeys,
     desk::{Desk, Operation},
     document::Mode,
-    explain, history, openapi,
+    explain, health, history, openapi,
     operation::{Delete, Put, Rollback, Rotate},
+    plugins,
     request::{self, Conditions, Query},
     resources,
     route::{self, Action, Match},
@@ -68,7 +70,8 @@ impl AdminBuilder {
     }
 
     /// The configuration that follows the store: a write is answered once it is served there, or after
-    /// two seconds, and `/aisix/admin/status` tells how it stands. Default: none.
+    /// two seconds, and `/aisix/admin/status`, `/admin/v1/health` and
+    /// `/admin/v1/models/status` tell how it stands. Default: none.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);
@@ -94,7 +97,7 @@ impl AdminBuilder {
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
-            desk: Arc::new(Desk::new(self.store.clone())),
+            desk: Arc::new(Desk::new(self.store.clone(), self.config.clone())),
             store: self.store,
             keys: self.keys,
             config: self.config,
@@ -211,6 +214,18 @@ impl Shared {
                 query.finish()?;
                 self.status().await
             }
+            Action::Plugins => {
+                query.finish()?;
+                Ok(plugins::list(self.config.as_ref()))
+            }
+            Action::ModelsStatus => {
+                query.finish()?;
+                Ok(health::models(self.config()?))
+            }
+            Action::Health => {
+                query.finish()?;
+                Ok(health::summary(self.config()?))
+            }
             Action::History => history::list(self.store(), query).await,
             Action::Explain => {
                 query.finish()?;
@@ -282,9 +297,21 @@ impl Shared {
     /// What is in the store, and how this process stands to it.
     async fn status(&self) -> Result<Response<Body>, Refusal> {
         let revision = self.store.revision().await?;
-        let config = self.config.as_ref().map(|config| config.status().to_json());
-        let status = serde_json::json!({"revision": revision, "config": config});
+        let config = self.config.as_ref();
+        let status = serde_json::json!({
+            "revision": revision,
+            "config": config.map(|config| config.status().to_json()),
+            "models": config.map(|config| models::health::to_json(&config.current())),
+        });
         Ok(json_response(StatusCode::OK, &status))
+    }
+
+    fn config(&self) -> Result<&Config, Refusal> {
+        let missing = || {
+            let message = "no gateway is followed here";
+            Refusal::new(StatusCode::NOT_IMPLEMENTED, message)
+        };
+        self.config.as_ref().ok_or_else(missing)
     }
 
     fn store(&self) -> &dyn ConfigStore {

@@ -1,6 +1,6 @@
 //! The one place where all crates meet.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use aisix_admin::{Admin, AdminKeys};
 use aisix_core::{
@@ -9,13 +9,13 @@ use aisix_core::{
     config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
     edge::{self, Drain},
     explain::Explainer,
-    limit,
+    limit, models,
     observe::Observer,
     upstream,
 };
 use aisix_hooks::observe::{
     AccessLog, Flush, Metrics, MetricsSettings,
-    metrics::{self, Buckets, ClientTypeRule},
+    metrics::{self, Buckets, ClientTypeRule, ConfigMetrics},
 };
 use aisix_providers::http::{self as transport, Client};
 use aisix_sources::embedded::Embedded;
@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use crate::{
     admin_key::MadeUp,
+    last_known::Keeper,
     resources::{self, Follow},
     serve::{
         Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
@@ -52,12 +53,15 @@ pub(crate) struct Started {
 
 /// Where resources come from, opened.
 struct Source {
-    first: Change,
+    /// What there is to begin with, unless something is served already.
+    first: Option<Change>,
     follow: Follow,
     /// What administrators read and write, if there is something.
     store: Option<Arc<dyn ConfigStore>>,
     /// Whether it is ours to write.
     is_embedded: bool,
+    /// Keeps what was served last.
+    keeper: Option<Keeper>,
 }
 
 /// Puts the gateway together and serves until it is told to stop.
@@ -84,9 +88,12 @@ pub(crate) fn run(
         .build()?;
     let metrics = Metrics::new(metrics_settings(settings));
     let counts = metrics.config();
-    let source = runtime.block_on(load(settings, resources))?;
-    config.describe(source.follow.source());
-    resources::apply(&config, &counts, [source.first]);
+    let source = runtime.block_on(load(settings, resources, (&config, &counts)))?;
+    let named = source.follow.source();
+    config.describe(move || named());
+    if let Some(first) = source.first {
+        resources::apply(&config, &counts, [first]);
+    }
 
     // One gateway for each worker, with connections of its own and everything else shared.
     let (observers, flush) = observers(settings, &metrics)?;
@@ -127,7 +134,7 @@ pub(crate) fn run(
         metrics: side.as_ref().map(Aside::addr),
         admin_key: made_up.as_ref().and_then(|made_up| made_up.key.clone()),
     };
-    let follow = source.follow;
+    let (follow, keeper) = (source.follow, source.keeper);
 
     // Serve, follow the resources, heed signals.
     let ended = runtime.block_on(async {
@@ -144,9 +151,13 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
+            () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
     })?;
+    if let Some(keeper) = &keeper {
+        keeper.finish();
+    }
     tracing::info!(?ended, "stopped");
     drop(flush);
     Ok(())
@@ -159,8 +170,9 @@ pub(crate) fn run(
 /// When the resources cannot be read.
 pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> {
     let config = empty_config(settings);
-    let source = load(settings, Resources::Settings).await?;
-    config.apply([source.first]);
+    let counts = Metrics::new(metrics_settings(settings)).config();
+    let source = load(settings, Resources::Settings, (&config, &counts)).await?;
+    config.apply(source.first);
     let gateway = Gateway::builder(config).settings(edge_settings(settings));
     Ok(Explainer::new(gateway))
 }
@@ -168,8 +180,17 @@ pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> 
 fn empty_config(settings: &Settings) -> Config {
     Config::builder()
         .providers(aisix_providers::registry())
+        .hooks(aisix_hooks::hooks())
         .upstream(upstream_settings(settings))
         .build()
+}
+
+/// Keeps what is served, if it is to be kept. Never ends.
+async fn keep(keeper: Option<&Keeper>) {
+    match keeper {
+        Some(keeper) => keeper.run().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Who watches, and what writes the rest of the access log when it is dropped.
@@ -240,26 +261,33 @@ fn made_up_key(settings: &Settings, is_embedded: bool) -> anyhow::Result<Option<
 }
 
 /// Loads the resources for the first time; what comes later is to be followed.
-async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Source> {
+async fn load(
+    settings: &Settings,
+    resources: Resources,
+    served: (&Config, &ConfigMetrics),
+) -> anyhow::Result<Source> {
     if let (Resources::Settings, Some(etcd)) = (&resources, &settings.etcd) {
-        return in_etcd(etcd).await;
+        let kept = settings.snapshot_cache_path.clone();
+        return in_etcd(etcd, kept, served).await;
     }
     match (resources, &settings.resources_file) {
         (Resources::Memory(entries), _) => Ok(Source {
-            first: Change::Reset(entries),
+            first: Some(Change::Reset(entries)),
             follow: Follow::Nothing,
             store: None,
             is_embedded: false,
+            keeper: None,
         }),
         (Resources::Settings, Some(path)) => {
             let place = path.display();
             let mirror = Mirror::new(format!("resources come from {place}: change them there"));
             let (first, follow) = Follow::file(path, mirror.clone()).await?;
             Ok(Source {
-                first,
+                first: Some(first),
                 follow,
                 store: Some(Arc::new(mirror)),
                 is_embedded: false,
+                keeper: None,
             })
         }
         (Resources::Settings, None) => {
@@ -268,31 +296,65 @@ async fn load(settings: &Settings, resources: Resources) -> anyhow::Result<Sourc
                 name: "embedded",
                 ..status::Source::default()
             };
-            let (first, follow) = Follow::store(store.changes(), Box::new(named), 1).await?;
+            let (first, follow) = Follow::store(store.changes(), Arc::new(named), 1).await?;
             Ok(Source {
-                first,
+                first: Some(first),
                 follow,
                 store: Some(Arc::new(store)),
                 is_embedded: true,
+                keeper: None,
             })
         }
     }
 }
 
-/// Loads the resources of a cluster.
+/// Loads the resources of a cluster; while it is away, those that were known last, if they are kept.
 #[cfg(feature = "etcd")]
-async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
-    use aisix_sources::etcd::{Etcd, Pem, Settings, Tls};
-
-    /// How often it is tried at the start.
+async fn in_etcd(
+    etcd: &settings::Etcd,
+    kept: Option<PathBuf>,
+    (config, metrics): (&Config, &ConfigMetrics),
+) -> anyhow::Result<Source> {
+    /// How often it is tried at the start when there is nothing to serve.
     const ATTEMPTS: usize = 5;
+
+    let store = etcd_store(etcd)?;
+    let named = etcd_named(&store);
+    // Served first even if etcd answers, for it may have what is not good.
+    let root = store.root().to_owned();
+    let keeper = kept.map(|path| Keeper::restore(path, root, config, metrics));
+    let changes = store.changes();
+    let (first, follow) = if keeper.as_ref().is_some_and(Keeper::serves) {
+        let (attempts, silence) = (etcd.endpoints.len(), etcd.connect_timeout);
+        let (first, follow) = Follow::store_or_later(changes, named, attempts, silence).await?;
+        if let Err(why) = &first {
+            resources::failed(config, metrics, why);
+            tracing::warn!("the last known configuration is served until etcd is back");
+        }
+        (first.ok(), follow)
+    } else {
+        let (first, follow) = Follow::store(changes, named, ATTEMPTS).await?;
+        (Some(first), follow)
+    };
+    Ok(Source {
+        first,
+        follow,
+        store: Some(Arc::new(store)),
+        is_embedded: false,
+        keeper,
+    })
+}
+
+#[cfg(feature = "etcd")]
+fn etcd_store(etcd: &settings::Etcd) -> anyhow::Result<aisix_sources::etcd::Etcd> {
+    use aisix_sources::etcd::{Etcd, Pem, Settings, Tls};
 
     let tls = etcd.tls.clone().map(|tls| Tls {
         ca: Some(Pem::File(tls.ca_file)),
         client: Some((Pem::File(tls.cert_file), Pem::File(tls.key_file))),
         domain_name: tls.domain_name,
     });
-    let store = Etcd::new(Settings {
+    Ok(Etcd::new(Settings {
         endpoints: etcd.endpoints.clone(),
         prefix: etcd.prefix.clone(),
         env_id: etcd.env_id.clone(),
@@ -301,30 +363,31 @@ async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
         connect_timeout: etcd.connect_timeout,
         request_timeout: etcd.request_timeout,
         ..Settings::default()
-    })?;
-    let named = {
-        let store = store.clone();
-        move || {
-            let standing = store.standing();
-            status::Source {
-                name: "etcd",
-                connected: Some(standing.is_connected),
-                observed_revision: standing.revision,
-                ..status::Source::default()
-            }
+    })?)
+}
+
+/// What the status says of etcd.
+#[cfg(feature = "etcd")]
+fn etcd_named(store: &aisix_sources::etcd::Etcd) -> resources::Named {
+    let store = store.clone();
+    Arc::new(move || {
+        let standing = store.standing();
+        status::Source {
+            name: "etcd",
+            connected: Some(standing.is_connected),
+            observed_revision: standing.revision,
+            observed_at: standing.heard_at,
+            ..status::Source::default()
         }
-    };
-    let (first, follow) = Follow::store(store.changes(), Box::new(named), ATTEMPTS).await?;
-    Ok(Source {
-        first,
-        follow,
-        store: Some(Arc::new(store)),
-        is_embedded: false,
     })
 }
 
 #[cfg(not(feature = "etcd"))]
-async fn in_etcd(etcd: &settings::Etcd) -> anyhow::Result<Source> {
+async fn in_etcd(
+    etcd: &settings::Etcd,
+    _kept: Option<PathBuf>,
+    _served: (&Config, &ConfigMetrics),
+) -> anyhow::Result<Source> {
     let endpoints = etcd.endpoints.join(", ");
     anyhow::bail!("`etcd.endpoints` ({endpoints}) needs a build with the feature `etcd`")
 }
@@ -346,6 +409,11 @@ fn answers(
                 200,
                 "application/json",
                 config.status().to_json().to_string(),
+            ),
+            "/status/models" => (
+                200,
+                "application/json",
+                models::health::to_json(&config.current()).to_string(),
             ),
             "/status/ready" if config.current().is_loaded() => (200, "text/plain", "ok".to_owned()),
             "/status/ready" => (503, "text/plain", "no configuration available".to_owned()),

@@ -1,6 +1,8 @@
 //! Following the resources while the process runs.
 
-use std::{path::Path, pin::Pin, time::SystemTime};
+#[cfg(feature = "etcd")]
+use std::time::Duration;
+use std::{path::Path, pin::Pin, sync::Arc, time::SystemTime};
 
 use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
@@ -22,7 +24,7 @@ pub(crate) enum Follow {
 }
 
 /// Tells what the status says of a store.
-pub(crate) type Named = Box<dyn Fn() -> Source + Send>;
+pub(crate) type Named = Arc<dyn Fn() -> Source + Send + Sync>;
 
 // === impl Follow ===
 
@@ -65,17 +67,49 @@ impl Follow {
         }
     }
 
+    /// The same for a store that may be away: there is something to serve already, so it is not waited for when
+    /// it is silent for this long, or has failed this often; the change is `None` then, and this says why.
+    #[cfg(feature = "etcd")]
+    pub(crate) async fn store_or_later(
+        changes: impl ConfigSource + Send + 'static,
+        named: Named,
+        attempts: usize,
+        silence: Duration,
+    ) -> anyhow::Result<(Result<Change, String>, Self)> {
+        let mut changes: Pin<Box<dyn ConfigSource + Send>> = Box::pin(changes);
+        let (mut attempt, mut heard) = (1, None);
+        loop {
+            let why = match tokio::time::timeout(silence, changes.next()).await {
+                Ok(None) => anyhow::bail!("the store was closed"),
+                Ok(Some(Ok(first))) => return Ok((Ok(first), Self::Store(changes, named))),
+                Ok(Some(Err(error))) if attempt >= attempts => error.to_string(),
+                Ok(Some(Err(error))) => {
+                    tracing::warn!("the store cannot be read: {error}");
+                    attempt += 1;
+                    continue;
+                }
+                // There may be much to read.
+                Err(_) if named().observed_at > heard => {
+                    heard = named().observed_at;
+                    continue;
+                }
+                Err(_) => format!("etcd: no answer within {silence:?}"),
+            };
+            return Ok((Err(why), Self::Store(changes, named)));
+        }
+    }
+
     /// What the status calls it.
-    pub(crate) fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Named {
         let name = match self {
             Self::Nothing => "memory",
             Self::File(..) => "file",
-            Self::Store(_, named) => return named(),
+            Self::Store(_, named) => return named.clone(),
         };
-        Source {
+        Arc::new(move || Source {
             name,
             ..Source::default()
-        }
+        })
     }
 
     /// What a SIGHUP does.
@@ -111,21 +145,16 @@ impl Follow {
                     }
                 }
             }
-            Self::Store(changes, named) => {
+            Self::Store(changes, _) => {
                 let mut batches = changes.ready_chunks(TOGETHER);
                 while let Some(batch) = batches.next().await {
                     let mut changes = Vec::with_capacity(batch.len());
                     for item in batch {
                         match item {
                             Ok(change) => changes.push(change),
-                            Err(error) => {
-                                metrics.reload_failed(ReloadFailure::Fetch);
-                                config.failed("fetch", error.to_string());
-                                tracing::error!("the store cannot be read: {error}");
-                            }
+                            Err(error) => failed(config, metrics, &error.to_string()),
                         }
                     }
-                    config.describe(named());
                     if !changes.is_empty() {
                         apply(config, metrics, changes);
                     }
@@ -146,6 +175,13 @@ pub(crate) fn apply(
     metrics.reloaded(SystemTime::now());
 }
 
+/// Says that a store cannot be read.
+pub(crate) fn failed(config: &Config, metrics: &ConfigMetrics, why: &str) {
+    metrics.reload_failed(ReloadFailure::Fetch);
+    config.failed("fetch", why);
+    tracing::error!("the store cannot be read: {why}");
+}
+
 /// Brings the metrics up to date. Called when somebody reads them, since it looks at everything.
 pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
     let status = config.status();
@@ -156,7 +192,7 @@ pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
             .collect()
     };
     metrics.rejected(&counts(status.rejected_by_kind()));
-    metrics.stale_served(&counts(status.stale_by_kind()));
+    metrics.stale_served(&counts(status.stale));
     let mut partial: Vec<(Kind, usize)> = Vec::new();
     for (kind, _, count) in &status.partial {
         match partial.last_mut() {

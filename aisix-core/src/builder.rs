@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     edge::{Drain, Edge, EdgeLayer, Settings},
     gateway::Gateway,
-    hook::{Hook, HookLayer},
+    hook::{Hook, HookLayer, HttpHookLayer},
     ingest::IngestLayer,
     limit::{LimitLayer, LimitStore, Memory},
     models::AdmitLayer,
@@ -151,8 +151,8 @@ impl GatewayBuilder {
     }
 
     /// The names of the hooks, outermost first.
-    pub(crate) fn hook_names(&self) -> Vec<&'static str> {
-        self.hooks.iter().map(|hook| hook.name()).collect()
+    pub(crate) fn hook_names(&self) -> impl Iterator<Item = &'static str> {
+        self.hooks.iter().map(|hook| hook.name())
     }
 
     fn assemble(self, exit: Exit) -> Gateway {
@@ -164,6 +164,7 @@ impl GatewayBuilder {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
             auth: AuthLayer::new(self.authenticator),
+            http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),
             admit: AdmitLayer::new(exit),
             limit: LimitLayer::new(self.limits),

@@ -5,6 +5,7 @@
 //!  → observe        every ending is reported once: complete, refused, failed, cancelled
 //!  → edge           request id, one snapshot of the configuration, the route
 //!  → auth           who is calling?                                          [Auth]
+//!  → http hooks     those that configuration names, before the body is read
 //!  → ingest         the body, and the envelope of its JSON
 //!  → admit          does the model exist, may the caller use it?             [Model validation]
 //!  → limit          held until the reply ends                                [Rate limit]

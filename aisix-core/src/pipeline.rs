@@ -8,7 +8,7 @@ use tower::ServiceBuilder;
 use crate::{
     auth::{Auth, AuthLayer},
     edge::{EdgeLayer, EdgeService},
-    hook::{HookLayer, Hooked},
+    hook::{HookLayer, Hooked, HttpHookLayer, HttpHooked},
     ingest::{Ingest, IngestLayer},
     limit::{LimitLayer, LimitService},
     models::{Admit, AdmitLayer},
@@ -19,13 +19,14 @@ use crate::{
 
 /// `http::Request` in, `http::Response` out.
 pub(crate) type Pipeline =
-    Observe<EdgeService<Auth<Ingest<Admit<LimitService<Hooked<Router<Upstream>>>>>>>>;
+    Observe<EdgeService<Auth<HttpHooked<Ingest<Admit<LimitService<Hooked<Router<Upstream>>>>>>>>>;
 
 /// What the stages are made from.
 pub(crate) struct Stages {
     pub(crate) observe: ObserveLayer,
     pub(crate) edge: EdgeLayer,
     pub(crate) auth: AuthLayer,
+    pub(crate) http_hooks: HttpHookLayer,
     pub(crate) ingest: IngestLayer,
     pub(crate) admit: AdmitLayer,
     pub(crate) limit: LimitLayer,
@@ -41,13 +42,15 @@ pub(crate) fn pipeline(stages: Stages) -> Pipeline {
         .layer(stages.edge)
         // → Authenticated. Before the body is read: a stranger costs nothing more.
         .layer(stages.auth)
+        // What gateway and key say before the body is read.
+        .layer(stages.http_hooks)
         // → Inbound. Body and envelope. Routes without a model are answered here.
         .layer(stages.ingest)
         // → Call. The model exists, and its caller may use it.
         .layer(stages.admit)
         // Before the hooks, so that a caller over its limit cannot buy guard calls.
         .layer(stages.limit)
-        // Yours.
+        // Yours, then those that gateway, model and key name.
         .layer(stages.hooks)
         // → Attempt, again and elsewhere while nothing has reached the client.
         .layer(RouteLayer)

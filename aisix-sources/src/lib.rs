@@ -8,6 +8,8 @@
 //! | `file` (default) | `file::Watch`: one `resources.yaml`, read again when it changes | |
 //! | `embedded` | `embedded::Embedded::changes` | `embedded::Embedded`: a file in a directory of this machine |
 //! | `etcd` | `etcd::Etcd::changes` | `etcd::Etcd`: a cluster, shared through etcd |
+//!
+//! The feature `last-known` keeps in a file what was served last, for a start while the source is away.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "embedded")]
@@ -16,5 +18,7 @@ pub mod embedded;
 pub mod etcd;
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(feature = "last-known")]
+pub mod last_known;
 #[cfg(any(feature = "embedded", feature = "etcd"))]
 mod record;

@@ -465,6 +465,43 @@ async fn status_tells_what_is_served() {
 }
 
 #[tokio::test]
+async fn the_health_of_models_is_told_on_both_listeners() {
+    let upstream = Upstream::start(Flavour::OpenAi).await;
+    let gateway = Gateway::start(Setup::embedded()).await;
+    let admin = gateway.administrator().await;
+    let metrics = Client::anonymous(gateway.metrics_listener());
+    let health = async || admin.get("/admin/v1/health").await.json().await;
+    let nothing = json!({"status": "ok", "models": [],
+        "config": {"snapshot_revision": 0, "snapshot_age_seconds": 0}});
+    assert_eq!(health().await, nothing);
+
+    put(&admin, "models/gpt", &one_document(&upstream)).await;
+    let mut odd = one_document(&upstream);
+    odd["name"] = "odd".into();
+    odd["model"] = "nobody/odd".into();
+    odd["provider_config"] = json!({"api_key": "k"});
+    put(&admin, "models/odd", &odd).await;
+    let reason = "no provider \"nobody\" can serve this model";
+    let models = json!([
+        {"id": "gpt", "display_name": "gpt", "kind": "direct", "status": "healthy"},
+        {"id": "odd", "display_name": "odd", "kind": "direct", "status": "unhealthy", "status_reason": reason},
+    ]);
+    assert_eq!(metrics.get("/status/models").await.json().await, models);
+    let told = admin.get("/admin/v1/models/status").await;
+    assert_eq!(told.json().await, models);
+    let told = admin.get("/aisix/admin/status").await.json().await;
+    assert_eq!(told["models"], models);
+    assert_eq!(health().await["status"], "degraded");
+    assert_eq!(
+        health().await["models"][1],
+        json!({"id": "odd", "name": "odd", "health": 2})
+    );
+    assert_eq!(health().await["config"]["snapshot_revision"], 2);
+    let refused = Client::anonymous(gateway.admin().await);
+    assert_eq!(refused.get("/admin/v1/health").await.status, 401);
+}
+
+#[tokio::test]
 async fn status_tells_of_a_file_that_was_refused() {
     let gateway = Gateway::start(Setup::new()).await;
     let metrics = Client::anonymous(gateway.metrics_listener());

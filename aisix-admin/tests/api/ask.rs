@@ -31,17 +31,17 @@ pub(crate) struct Answer {
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        Self::with(|builder| builder)
+        Self::built(|admin| admin)
     }
 
-    /// The same with more in it.
-    pub(crate) fn with(more: impl FnOnce(AdminBuilder) -> AdminBuilder) -> Self {
+    /// One that knows more than its store.
+    pub(crate) fn built(more: impl FnOnce(AdminBuilder) -> AdminBuilder) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path()).unwrap();
         let keys = AdminKeys::new([ADMIN_KEY, "another-admin-key"]);
-        let admin = more(Admin::builder(store.clone()).keys(keys)).build();
+        let admin = more(Admin::builder(store.clone()).keys(keys));
         Self {
-            admin,
+            admin: admin.build(),
             store,
             _directory: directory,
         }

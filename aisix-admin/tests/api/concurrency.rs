@@ -151,6 +151,43 @@ async fn what_another_writer_does_to_the_store_is_seen() {
 }
 
 #[tokio::test]
+async fn of_two_that_have_one_name_each_can_be_changed_and_nobody_else_gets_it() {
+    let desk = Desk::new().with_model().await;
+    let twin = |id| Change::Put(Entry::new(Kind::Model, id, model("twin", "up")));
+    let edit = Edit {
+        changes: vec![twin("a"), twin("b")],
+        by: "somebody else".to_owned(),
+        at: jiff::Timestamp::now(),
+    };
+    desk.store.commit(None, vec![edit]).await.unwrap();
+    let merge = async |id: &str, patch| {
+        let path = format!("/aisix/admin/models/{id}");
+        desk.ask("PATCH", &path, patch).await
+    };
+    for id in ["a", "b"] {
+        assert_eq!(merge(id, json!({"timeout": 1})).await.status, 200, "{id}");
+    }
+    let refused = merge("m", json!({"display_name": "twin"})).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.message().contains("models/a"), "{refused:?}");
+    desk.ask("DELETE", "/aisix/admin/models/a", Value::Null)
+        .await;
+    let made = desk
+        .ask("POST", "/aisix/admin/models", model("twin", "up"))
+        .await;
+    assert_eq!(made.status, 409, "the other one still has it");
+    assert!(made.message().contains("models/b"), "{made:?}");
+    assert_eq!(
+        merge("b", json!({"display_name": "free"})).await.status,
+        200
+    );
+    let made = desk
+        .ask("POST", "/aisix/admin/models", model("twin", "up"))
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_takes_nobody_with_it() {
     let desk = Desk::new().with_model().await;
     for n in 0..50 {

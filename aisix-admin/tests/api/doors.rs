@@ -192,6 +192,22 @@ async fn a_misspelt_parameter_is_not_passed_over() {
 }
 
 #[tokio::test]
+async fn health_is_told_only_where_a_gateway_is_followed() {
+    let desk = Desk::new();
+    for path in ["/admin/v1/health", "/admin/v1/models/status"] {
+        let answer = desk.get(path).await;
+        assert_eq!(answer.status, 501, "{path}");
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        assert_eq!(desk.send(request).await.status, 401, "{path}");
+        let posted = desk.ask("POST", path, json!({})).await;
+        assert_eq!(
+            (posted.status, &posted.headers["allow"]),
+            (405, &"GET, HEAD".parse().unwrap())
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_description_needs_no_key_and_names_every_path_that_is_served() {
     let desk = Desk::new().with_model().await;
     for path in [
@@ -219,5 +235,5 @@ async fn the_description_needs_no_key_and_names_every_path_that_is_served() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 3 * 8 + 10);
+    assert_eq!(operations, 4 * 8 + 13);
 }

@@ -15,7 +15,7 @@ fn desk(upstream: &Upstream) -> Desk {
         .api_key(json!({"rate_limit": {"rpm": 5}}))
         .model(json!({"allowed_cidrs": ["192.0.2.0/24"]}));
     let explainer = Explainer::new(setup.builder(upstream));
-    Desk::with(|builder| builder.explainer(explainer))
+    Desk::built(|builder| builder.explainer(explainer))
 }
 
 #[tokio::test]

@@ -8,5 +8,6 @@ mod explain;
 mod history;
 mod keys;
 mod models;
+mod plugins;
 mod random;
 mod resources;

@@ -2,10 +2,10 @@
 
 use super::block::Block;
 
-const NOT_YET: &str = "is not supported yet";
+pub(super) const NOT_YET: &str = "is not supported yet";
 
-/// Reads the blocks; gives the key that asks for another source of resources, if one does.
-pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
+/// Reads the blocks.
+pub(super) fn check(root: &mut Block<'_>) {
     cache(root.block("cache"));
     let bedrock = "bedrock_endpoint_url";
     if root
@@ -14,32 +14,6 @@ pub(super) fn check(root: &mut Block<'_>) -> Option<&'static str> {
     {
         root.no_effect_yet(bedrock);
     }
-    managed(root.block("managed")).then_some("managed.enabled")
-}
-
-fn managed(mut managed: Block<'_>) -> bool {
-    let enabled = managed.get("enabled", false);
-    if enabled {
-        managed.error("enabled", NOT_YET);
-    }
-    managed.accept(&[
-        "cp_base_url",
-        "cp_etcd_endpoint",
-        "cp_cert_pem",
-        "cp_key_pem",
-        "cp_ca_pem",
-        "cp_cert_file",
-        "cp_key_file",
-        "cp_ca_file",
-        "cp_ca_cert_file",
-        "mtls_dir",
-        "dp_id_file",
-        "snapshot_cache_path",
-        "heartbeat_interval_secs",
-    ]);
-    managed.later("snapshot_cache_enabled");
-    managed.finish();
-    enabled
 }
 
 fn cache(mut cache: Block<'_>) {

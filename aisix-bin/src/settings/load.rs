@@ -12,6 +12,7 @@ use super::{
     env,
     etcd::Etcd,
     file, later,
+    managed::Managed,
     observability::Observability,
     problem::{SettingsError, Warning},
     proxy::Proxy,
@@ -117,11 +118,16 @@ fn read(
         let shutdown = Shutdown::read(root.block("shutdown"));
         ratelimit::check(root.block("ratelimit"));
         let etcd = Etcd::read(root.block("etcd"));
-        let managed = later::check(&mut root);
-        let other = etcd.as_ref().map(|_| "etcd.endpoints").or(managed);
+        let managed = Managed::read(root.block("managed"));
+        later::check(&mut root);
+        let other = etcd.as_ref().map(|_| "etcd.endpoints");
+        let other = other.or(managed.enabled.then_some("managed.enabled"));
         if let (Some(_), Some(other)) = (&resources_file, other) {
             let message = format!("and `{other}` exclude each other");
             root.error("resources_file", message);
+        }
+        if etcd.is_none() && managed.snapshot_cache_path.is_some() {
+            notes.warn("`managed.snapshot_cache_path` is for resources in etcd, and has no effect");
         }
         let data_dir = root.get("data_dir", PathBuf::from("aisix-data"));
         // Whose keys nobody but the settings could know.
@@ -133,6 +139,7 @@ fn read(
         proxy.map(|proxy| Settings {
             resources_file,
             etcd,
+            snapshot_cache_path: managed.snapshot_cache_path,
             data_dir,
             admin: admin.filter(|_| source == Source::Settings),
             proxy,

@@ -12,6 +12,7 @@ mod etcd;
 mod file;
 mod later;
 mod load;
+mod managed;
 mod metrics;
 mod observability;
 mod problem;
@@ -42,6 +43,16 @@ pub(crate) struct Settings {
     pub(crate) resources_file: Option<PathBuf>,
     /// `etcd`: where the resources of a cluster are. Default: none.
     pub(crate) etcd: Option<Etcd>,
+    /// `managed.snapshot_cache_path`: the file in which the last known resources of a cluster are kept.
+    /// Default: none.
+    #[cfg_attr(
+        not(feature = "etcd"),
+        allow(
+            dead_code,
+            reason = "checked in every build, used where etcd is built in"
+        )
+    )]
+    pub(crate) snapshot_cache_path: Option<PathBuf>,
     /// `data_dir`: the directory of the embedded store. Default: `aisix-data`.
     pub(crate) data_dir: PathBuf,
     /// `admin`: the listener for administrators, if there is one.

@@ -50,6 +50,7 @@ fn what_is_not_said_has_its_default() {
     let Settings {
         resources_file,
         etcd,
+        snapshot_cache_path,
         data_dir,
         admin,
         proxy,
@@ -61,6 +62,7 @@ fn what_is_not_said_has_its_default() {
     let secs = |secs| Some(Duration::from_secs(secs));
     assert_eq!(resources_file, Some(PathBuf::from("r.yaml")));
     assert!(etcd.is_none());
+    assert_eq!(snapshot_cache_path, None);
     assert_eq!(data_dir, PathBuf::from("aisix-data"));
     assert!(
         admin.is_none(),
@@ -371,6 +373,28 @@ managed: {snapshot_cache_enabled: true}
         ]
         .map(|key| format!("`{key}` belongs to a later revision and has no effect"))
     );
+}
+
+#[test]
+fn the_last_known_resources_of_a_cluster_are_kept_where_it_says() {
+    let etcd = "etcd: {endpoints: ['http://e:2379']}\n";
+    for (path, expected) in [
+        ("/a/b.json", Some("/a/b.json")),
+        ("''", None),
+        ("null", None),
+    ] {
+        let text = format!(
+            "proxy: {{addr: '0.0.0.0:1'}}\nadmin: {{enabled: false}}\n{etcd}managed: {{snapshot_cache_path: {path}}}\n"
+        );
+        let (settings, warnings) = with_env(&text, &[]);
+        assert_eq!(settings.snapshot_cache_path, expected.map(PathBuf::from));
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+    let variable = ("AISIX_MANAGED__SNAPSHOT_CACHE_PATH", "/a/b.json");
+    let (settings, warnings) = with_env(MINIMAL, &[variable]);
+    assert_eq!(settings.snapshot_cache_path, Some("/a/b.json".into()));
+    let told = "`managed.snapshot_cache_path` is for resources in etcd, and has no effect";
+    assert_eq!(warnings, [told]);
 }
 
 #[test]

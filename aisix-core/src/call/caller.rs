@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     config::{glob::Glob, resource::RateLimit},
+    hook::Chain,
     limit::{Limit, Scope},
 };
 
@@ -23,6 +24,8 @@ pub struct Caller {
     team_id: Option<Arc<str>>,
     user_id: Option<Arc<str>>,
     user_name: Option<Arc<str>>,
+    /// The hooks of its calls.
+    chain: Option<Arc<Chain>>,
 }
 
 enum Models {
@@ -48,6 +51,7 @@ impl Caller {
             team_id: None,
             user_id: None,
             user_name: None,
+            chain: None,
         })
     }
 
@@ -105,6 +109,10 @@ impl Caller {
     /// When the caller's time is over; `None` for never.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
+    }
+
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.as_ref()
     }
 
     /// Whether the caller's time is over at `now`.
@@ -180,6 +188,11 @@ impl CallerBuilder {
         self.0.team_id = team_id.map(Into::into);
         self.0.user_id = user_id.map(Into::into);
         self.0.user_name = user_name.map(Into::into);
+        self
+    }
+
+    pub(crate) fn chain(mut self, chain: Option<Arc<Chain>>) -> Self {
+        self.0.chain = chain;
         self
     }
 

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     call::Caller,
     error::ErrorKind,
+    hook::{Chain, Chains},
     limit::{Limit, Scope},
     models::{Deadlines, Missing, Model, Target, UpstreamKey},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
@@ -34,6 +35,7 @@ pub(super) struct Compiler {
     pub(super) providers: Registry,
     pub(super) settings: Settings,
     pub(super) states: States,
+    pub(super) chains: Chains,
 }
 
 // === impl Compiler ===
@@ -45,6 +47,7 @@ impl Compiler {
         id: &Arc<str>,
         model: &resource::Model,
         key: Option<(&Arc<str>, &ProviderKey)>,
+        chain: Option<Arc<Chain>>,
     ) -> Arc<Model> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let name: Arc<str> = model.display_name.as_str().into();
@@ -56,6 +59,7 @@ impl Compiler {
             allowed_cidrs: model.allowed_cidrs.clone(),
             cost: model.cost,
             target: Arc::new(self.target(model, key)),
+            chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             name,
         })
@@ -155,17 +159,24 @@ impl Compiler {
         &self,
         id: &Arc<str>,
         key: &ApiKey,
+        chain: Option<&Arc<Chain>>,
     ) -> impl Iterator<Item = (KeyHash, Arc<Caller>)> + use<> {
         let previous = key.previous_key_hash.zip(key.previous_expires_at);
+        let previous = previous.filter(|(hash, _)| *hash != key.key_hash);
         let previous = previous.map(|(hash, end)| {
             let end = key.expires_at.map_or(end, |other| other.min(end));
-            (hash, Self::caller(id, key, Some(end)))
+            (hash, Self::caller(id, key, Some(end), chain))
         });
-        let present = (key.key_hash, Self::caller(id, key, key.expires_at));
+        let present = (key.key_hash, Self::caller(id, key, key.expires_at, chain));
         previous.into_iter().chain([present])
     }
 
-    fn caller(id: &Arc<str>, key: &ApiKey, expires_at: Option<Timestamp>) -> Arc<Caller> {
+    fn caller(
+        id: &Arc<str>,
+        key: &ApiKey,
+        expires_at: Option<Timestamp>,
+        chain: Option<&Arc<Chain>>,
+    ) -> Arc<Caller> {
         let mut builder = Caller::builder(id.clone())
             .models(key.allowed_models.iter().cloned())
             .disabled(key.disabled)
@@ -178,7 +189,7 @@ impl Compiler {
         if let Some(name) = key.display_name.as_deref() {
             builder = builder.name(name);
         }
-        builder = builder.rate_limit(&key.rate_limit);
+        builder = builder.rate_limit(&key.rate_limit).chain(chain.cloned());
         Arc::new(builder.build())
     }
 }

@@ -5,11 +5,14 @@
 //! finds and keeps it to its end. What remembers (counters, caches, connections) lives outside of
 //! snapshots, in [`States`].
 //!
-//! A [`ConfigStore`] is where configuration can be written.
+//! A [`ConfigStore`] is where configuration can be written. What was served last can be kept
+//! ([`LastKnown`]) and served again when the source is away at the start.
 
 mod change;
+mod claims;
 mod compile;
 pub mod glob;
+mod last_known;
 mod reconcile;
 mod report;
 pub mod resource;
@@ -19,9 +22,11 @@ mod source;
 mod state;
 pub mod status;
 pub mod store;
+mod summary;
 
 pub use self::{
     change::{Change, Entry, Key},
+    last_known::{Known, LastKnown},
     reconcile::{Config, ConfigBuilder},
     report::{Rejection, Report},
     resource::{KeyHash, Kind},

@@ -1,7 +1,7 @@
 //! The configuration of a process: changes in, snapshots out.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     pin::pin,
     sync::Arc,
@@ -14,13 +14,19 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Change, ConfigSource, Entry, Key, Rejection, Report, Snapshot, States, Status,
+    Change, ConfigSource, Entry, Key, Known, LastKnown, Rejection, Report, Snapshot, States,
+    Status,
+    claims::{Claim, Claims},
     compile::Compiler,
-    glob::Glob,
-    resource::{Kind, Model, Resource, Strictness, decode},
-    status::{self, Applied, Failure, Source, Troubles},
+    resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
+    status::{self, Applied, Failure, Rejected, Source, Troubles},
+    summary::Latest,
 };
-use crate::upstream::{Registry, Settings};
+use crate::{
+    call::Caller,
+    hook::{self, Chain, Chains, Hooks},
+    upstream::{Registry, Settings},
+};
 
 /// The configuration of a process, shared by all its gateways. A cheap clone.
 #[derive(Clone)]
@@ -29,14 +35,27 @@ pub struct Config(Arc<Shared>);
 struct Shared {
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
-    /// The revision of the source up to which everything is served.
-    revision: watch::Sender<Option<u64>>,
+    served: watch::Sender<Served>,
+    summary: Latest,
 }
+
+/// What is served, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    /// The snapshot.
+    sequence: u64,
+    /// The revision of the source up to which everything is served.
+    revision: Option<u64>,
+}
+
+/// Tells where the configuration comes from.
+type Describe = Arc<dyn Fn() -> Source + Send + Sync>;
 
 /// Builds a [`Config`].
 #[derive(Debug, Default)]
 pub struct ConfigBuilder {
     providers: Registry,
+    hooks: Hooks,
     upstream: Settings,
 }
 
@@ -44,25 +63,38 @@ pub struct ConfigBuilder {
 struct Writer {
     compiler: Compiler,
     next: Snapshot,
-    rows: HashMap<Key, Row>,
+    /// Persistent, so that a copy is made in no time.
+    rows: imbl::HashMap<Key, Arc<Row>>,
     /// The models that use a provider key.
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The names of models that several have.
+    names: Claims<Arc<str>>,
+    /// The hashes of credentials that several API keys have.
+    hashes: Claims<KeyHash>,
+    /// The chains of gateways by their ids.
+    gateways: BTreeMap<Arc<str>, Option<Arc<Chain>>>,
     troubles: Troubles,
-    source: Source,
+    source: Describe,
     revision: Option<u64>,
     applied_at: Timestamp,
     last_reload: Option<(bool, Timestamp)>,
     last_failure: Option<Failure>,
-    /// The hash of a sequence, made when somebody asks.
-    hash: Option<(u64, String)>,
 }
 
-struct Row {
+/// A resource that is served.
+#[derive(Clone)]
+pub(super) struct Row {
     /// The document as canonical JSON, which takes a fraction of the memory of a tree.
-    json: Box<str>,
+    pub(super) json: Arc<str>,
     resource: Resource,
     /// The fields that were left out.
     unknown: Vec<String>,
+    /// The hooks that hang on it.
+    chain: Option<Arc<Chain>>,
+    /// The revision of the source that has brought it.
+    revision: u64,
+    /// Since when the source has another version, which is not good.
+    pub(super) stale_since: Option<Timestamp>,
 }
 
 // === impl ConfigBuilder ===
@@ -72,6 +104,13 @@ impl ConfigBuilder {
     #[must_use]
     pub fn providers(mut self, providers: Registry) -> Self {
         self.providers = providers;
+        self
+    }
+
+    /// The hooks that configuration can name. Default: none.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
         self
     }
 
@@ -88,23 +127,30 @@ impl ConfigBuilder {
             providers: self.providers,
             settings: self.upstream,
             states: States::default(),
+            chains: Chains {
+                hooks: self.hooks,
+                innermost: hook::innermost(self.upstream),
+            },
         };
         Config(Arc::new(Shared {
             current: ArcSwap::default(),
             writer: Mutex::new(Writer {
                 compiler,
                 next: Snapshot::default(),
-                rows: HashMap::new(),
+                rows: imbl::HashMap::new(),
                 users: HashMap::new(),
+                names: Claims::default(),
+                hashes: Claims::default(),
+                gateways: BTreeMap::new(),
                 troubles: Troubles::default(),
-                source: Source::default(),
+                source: Arc::new(Source::default),
                 revision: None,
                 applied_at: Timestamp::UNIX_EPOCH,
                 last_reload: None,
                 last_failure: None,
-                hash: None,
             }),
-            revision: watch::Sender::new(None),
+            served: watch::Sender::default(),
+            summary: Latest::default(),
         }))
     }
 
@@ -139,6 +185,26 @@ impl Config {
         self.0.writer.lock().compiler.settings
     }
 
+    /// The hooks that configuration can name.
+    pub fn hooks(&self) -> Hooks {
+        self.0.writer.lock().compiler.chains.hooks.clone()
+    }
+
+    /// Checks what a document says about hooks, as strictly as people want it. Whether the document is
+    /// one of its kind, [`decode`] has to say.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn check_plugins(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
+        let chains = self.0.writer.lock().compiler.chains.clone();
+        // With states of its own: what is only tried leaves nothing behind.
+        let states = States::default();
+        chains
+            .compile(key, resource.plugins(), Strictness::Strict, &states)
+            .map(drop)
+    }
+
     /// Applies changes that came together, in one swap.
     ///
     /// Each entry is validated by itself: one that is wrong is left out and reported, and its last
@@ -150,28 +216,86 @@ impl Config {
             writer.change(change, &mut report);
         }
         let now = Timestamp::now();
+        writer.last_reload = Some((true, now));
+        self.swap(&mut writer, now);
+        report
+    }
+
+    /// Serves what was known when somebody called [`last_known`](Self::last_known), perhaps in another
+    /// process. To be called before a source is followed: what it tells then takes its place.
+    ///
+    /// A resource that cannot be served any more is left out and reported. One that was served in an older
+    /// version goes on being reported as such, since then.
+    pub fn restore(&self, known: LastKnown) -> Report {
+        let mut writer = self.0.writer.lock();
+        let mut report = Report::default();
+        for row in known.rows {
+            writer.restore(row, &mut report);
+        }
+        writer.revision = known.revision;
+        self.swap(&mut writer, Timestamp::now());
+        report
+    }
+
+    /// All that is served, to be kept somewhere. Changes wait for hardly longer than a moment.
+    pub fn last_known(&self) -> LastKnown {
+        let (revision, rows) = {
+            let writer = self.0.writer.lock();
+            (writer.revision, writer.rows.clone())
+        };
+        let rows = rows.into_iter().map(|(key, row)| Known {
+            key,
+            json: row.json.clone(),
+            revision: row.revision,
+            stale_since: row.stale_since,
+        });
+        LastKnown {
+            revision,
+            rows: rows.collect(),
+        }
+    }
+
+    /// Waits until a snapshot later than this one is served, see [`Snapshot::sequence`]; says which.
+    pub async fn changed_since(&self, sequence: u64) -> u64 {
+        let mut served = self.0.served.subscribe();
+        let later = served.wait_for(|now| now.sequence > sequence).await;
+        // The sender is ours, so it is never gone.
+        later.map_or(sequence, |now| now.sequence)
+    }
+
+    /// Serves what the writer has made.
+    fn swap(&self, writer: &mut Writer, now: Timestamp) {
         writer.next.loaded = true;
         writer.next.sequence += 1;
+        writer.next.revision = writer.revision;
         writer.applied_at = now;
-        writer.last_reload = Some((true, now));
         self.0.current.store(Arc::new(writer.next.clone()));
-        self.0.revision.send_replace(writer.revision);
-        report
+        self.0.served.send_replace(Served {
+            sequence: writer.next.sequence,
+            revision: writer.revision,
+        });
     }
 
     /// Waits until everything up to this revision of the source is served.
     ///
     /// The source must tell its revisions ([`Change::At`]), and somebody must apply what it tells.
     pub async fn until(&self, revision: u64) {
-        let mut told = self.0.revision.subscribe();
-        let reached = told.wait_for(|now| now.is_some_and(|now| now >= revision));
+        let mut served = self.0.served.subscribe();
+        let reached = served.wait_for(|now| now.revision.is_some_and(|now| now >= revision));
         // The sender is ours, so it is never gone.
         let _ = reached.await;
     }
 
-    /// Says where the configuration comes from, for [`status`](Self::status).
-    pub fn describe(&self, source: Source) {
-        self.0.writer.lock().source = source;
+    /// Says where the configuration comes from. It is asked whenever somebody asks for the
+    /// [`status`](Self::status), and must not ask for it in turn.
+    pub fn describe(&self, source: impl Fn() -> Source + Send + Sync + 'static) {
+        self.0.writer.lock().source = Arc::new(source);
+    }
+
+    /// Where the configuration comes from, as it is at this moment.
+    pub fn source(&self) -> Source {
+        let source = self.0.writer.lock().source.clone();
+        source()
     }
 
     /// Says that a reload was not taken; `reason` is `fetch`, `parse` or `validate`. The message must not
@@ -188,9 +312,20 @@ impl Config {
     }
 
     /// How the configuration stands. Costs time that grows with it, if it has changed since the last
-    /// call.
+    /// call; changes do not wait for it.
     pub fn status(&self) -> Status {
-        self.0.writer.lock().status()
+        let (mut status, rows, source) = {
+            let writer = self.0.writer.lock();
+            (writer.status(), writer.rows.clone(), writer.source.clone())
+        };
+        if let Some(applied) = &mut status.applied {
+            let summary = self.0.summary.of(applied.sequence, &rows);
+            applied.hash.clone_from(&summary.hash);
+            applied.counts.clone_from(&summary.counts);
+            status.stale.clone_from(&summary.stale);
+        }
+        status.source = source();
+        status
     }
 
     /// Applies what `source` yields for as long as it is polled; changes that are ready together are
@@ -259,23 +394,20 @@ impl Writer {
     }
 
     fn put(&mut self, entry: Entry, report: &mut Report) {
-        let Entry { key, value, .. } = entry;
+        let Entry {
+            key,
+            value,
+            revision,
+        } = entry;
         let json = status::canonical(&value);
-        if let Some(row) = self.rows.get(&key)
-            && row.json == json
-        {
-            self.troubles.applied(&key, &row.unknown);
+        if self.is_served(&key, &json, revision) {
             return;
         }
-        match decode(key.kind, value, Strictness::Lenient) {
-            Err(errors) => {
-                let rejection = Rejection { key, errors };
-                let is_stale = self.rows.contains_key(&rejection.key);
-                self.troubles
-                    .rejected(&rejection, is_stale, Timestamp::now());
-                report.rejected.push(rejection);
-            }
-            Ok(decoded) => {
+        let compiled = decode(key.kind, value, Strictness::Lenient)
+            .and_then(|decoded| self.chain(&key, decoded));
+        match compiled {
+            Err(errors) => self.reject(Rejection { key, errors }, report),
+            Ok((decoded, chain)) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
                 if !decoded.unknown.is_empty() {
@@ -287,10 +419,84 @@ impl Writer {
                     json,
                     resource,
                     unknown,
+                    chain,
+                    revision,
+                    stale_since: None,
                 };
-                self.rows.insert(key.clone(), row);
+                self.rows.insert(key.clone(), Arc::new(row));
                 self.insert(&key);
             }
+        }
+    }
+
+    /// The hooks that hang on a resource: those it has, if nothing was changed about them.
+    fn chain(
+        &self,
+        key: &Key,
+        mut decoded: Decoded,
+    ) -> Result<(Decoded, Option<Arc<Chain>>), Vec<Invalid>> {
+        let plugins = decoded.resource.plugins();
+        if plugins.is_empty() {
+            return Ok((decoded, None));
+        }
+        let old = self.rows.get(key);
+        if let Some(old) = old.filter(|old| old.resource.plugins() == plugins) {
+            let in_settings = |path: &&String| path.starts_with(Chain::SETTINGS);
+            let unknown = old.unknown.iter().filter(in_settings).cloned();
+            decoded.unknown.extend(unknown);
+            return Ok((decoded, old.chain.clone()));
+        }
+        let chains = &self.compiler.chains;
+        let states = &self.compiler.states;
+        let (chain, unknown) = chains.compile(key, plugins, Strictness::Lenient, states)?;
+        decoded.unknown.extend(unknown);
+        Ok((decoded, chain))
+    }
+
+    /// Whether just this document is served. If so, nothing is wrong with it any more.
+    fn is_served(&mut self, key: &Key, json: &str, revision: u64) -> bool {
+        let Some(row) = self.rows.get(key).filter(|row| *row.json == *json) else {
+            return false;
+        };
+        self.troubles.applied(key, &row.unknown);
+        let is_as_before = row.revision == revision && row.stale_since.is_none();
+        if !is_as_before && let Some(row) = self.rows.get_mut(key) {
+            let row = Arc::make_mut(row);
+            (row.revision, row.stale_since) = (revision, None);
+        }
+        true
+    }
+
+    fn reject(&mut self, rejection: Rejection, report: &mut Report) {
+        let now = Timestamp::now();
+        let stale_since = self.stale(&rejection.key, now);
+        self.troubles.rejected(&rejection, stale_since, now);
+        report.rejected.push(rejection);
+    }
+
+    /// Notes that what is served is not what is at the source; says since when, if something is served.
+    fn stale(&mut self, key: &Key, since: Timestamp) -> Option<Timestamp> {
+        let row = self.rows.get_mut(key)?;
+        if row.stale_since.is_none() {
+            Arc::make_mut(row).stale_since = Some(since);
+        }
+        row.stale_since
+    }
+
+    fn restore(&mut self, known: Known, report: &mut Report) {
+        let (key, revision) = (known.key, known.revision);
+        let Ok(value) = serde_json::from_str(&known.json) else {
+            let errors = vec![Invalid::new("", "is not JSON")];
+            return report.rejected.push(Rejection { key, errors });
+        };
+        let entry = Entry {
+            key: key.clone(),
+            value,
+            revision,
+        };
+        self.put(entry, report);
+        if let Some(since) = known.stale_since.and_then(|since| self.stale(&key, since)) {
+            self.troubles.restored(&key, since);
         }
     }
 
@@ -303,80 +509,191 @@ impl Writer {
         }
     }
 
-    /// Takes a row's compiled form out of the next snapshot.
+    /// Takes a row's compiled form out of the next snapshot; whoever is hidden behind it takes over.
     fn remove(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
-            return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
-                remove_model(&mut self.next, &key.id, model);
-                let provider_key = model.provider_key_id.as_str();
-                if let Some(users) = self.users.get_mut(provider_key) {
+        match self.rows.get(key).map(|row| &row.resource) {
+            Some(Resource::Model(model)) => {
+                let provider_key = model.provider_key_id.clone();
+                let name = model.display_name.clone();
+                self.remove_model(&key.id, &name);
+                if let Some(users) = self.users.get_mut(provider_key.as_str()) {
                     users.remove(&key.id);
                     if users.is_empty() {
-                        self.users.remove(provider_key);
+                        self.users.remove(provider_key.as_str());
                     }
                 }
             }
-            Resource::ApiKey(api_key) => {
-                for hash in [Some(api_key.key_hash), api_key.previous_key_hash] {
-                    let caller = hash.and_then(|hash| Some((hash, self.next.callers.get(&hash)?)));
-                    if let Some((hash, _)) = caller.filter(|(_, caller)| *caller.id() == key.id) {
-                        self.next.callers.remove(&hash);
-                    }
+            Some(Resource::ApiKey(api_key)) => {
+                for (hash, _) in credentials(api_key) {
+                    self.remove_caller(&key.id, hash);
                 }
             }
-            _ => {}
+            Some(Resource::Gateway(_)) => {
+                self.gateways.remove(&key.id);
+                self.next.chain = self.first_gateway();
+            }
+            Some(Resource::ProviderKey(_)) | None => {}
         }
     }
 
-    /// Compiles a row into the next snapshot.
-    fn insert(&mut self, key: &Key) {
-        let Some(row) = self.rows.get(key) else {
+    fn remove_model(&mut self, id: &Arc<str>, name: &str) {
+        let heir = self.names.remove(&name.into(), id);
+        if self.next.named(name).is_none_or(|found| found.id != *id) {
             return;
-        };
-        match &row.resource {
-            Resource::Model(model) => {
+        }
+        match heir.and_then(|heir| self.compiled(&heir)) {
+            Some(model) => self.next.put_model(model),
+            None => self.next.remove_model(name),
+        }
+    }
+
+    fn remove_caller(&mut self, id: &Arc<str>, hash: KeyHash) {
+        let heir = self.hashes.remove(&hash, id);
+        let served = self.next.callers.get(&hash);
+        if served.is_none_or(|caller| *caller.id() != *id) {
+            return;
+        }
+        let heir = heir.and_then(|id| {
+            let api_key = self.api_key(&id)?;
+            let mut callers = self.callers(&id, api_key);
+            callers.find(|(of, _)| *of == hash)
+        });
+        match heir {
+            Some((_, caller)) => drop(self.next.callers.insert(hash, caller)),
+            None => drop(self.next.callers.remove(&hash)),
+        }
+    }
+
+    /// Compiles a row into the next snapshot, unless another one has its name.
+    fn insert(&mut self, key: &Key) {
+        match self.rows.get(key).map(|row| &row.resource) {
+            Some(Resource::Model(model)) => {
                 let users = self.users.entry(model.provider_key_id.as_str().into());
                 users.or_default().insert(key.id.clone());
-                let compiled = self.compile_model(&key.id, model);
-                insert_model(&mut self.next, compiled);
+                let name = model.display_name.as_str();
+                let served = self.next.named(name).map(|model| Claim::of(&model.id));
+                let is_first = served
+                    .is_none_or(|served| self.names.add(name.into(), served, Claim::of(&key.id)));
+                if let Some(model) = self.compiled(&key.id).filter(|_| is_first) {
+                    self.next.put_model(model);
+                }
             }
-            Resource::ApiKey(api_key) => {
-                let callers = self.compiler.callers(&key.id, api_key);
-                self.next.callers.extend(callers);
+            Some(Resource::ApiKey(api_key)) => {
+                let callers: Vec<_> = self.callers(&key.id, api_key).collect();
+                let claims: Vec<_> = credentials(api_key).collect();
+                for (hash, caller) in callers {
+                    let is_past = claims.contains(&(hash, true));
+                    let id = key.id.clone();
+                    let claim = Claim { is_past, id };
+                    let served = self.served_by(&hash);
+                    if served.is_none_or(|served| self.hashes.add(hash, served, claim)) {
+                        self.next.callers.insert(hash, caller);
+                    }
+                }
             }
-            Resource::ProviderKey(_) => self.recompile_users(&key.id),
+            Some(Resource::ProviderKey(_)) => self.recompile_users(&key.id),
+            Some(Resource::Gateway(_)) => {
+                let chain = self.chain_of(key);
+                self.gateways.insert(key.id.clone(), chain);
+                self.next.chain = self.first_gateway();
+            }
+            None => {}
         }
     }
 
-    fn status(&mut self) -> Status {
-        let sequence = self.next.sequence;
-        let applied = self.next.loaded.then(|| {
-            let hash = match self.hash.take() {
-                Some((of, hash)) if of == sequence => hash,
-                _ => status::hash(self.rows.iter().map(|(key, row)| (key, &*row.json))),
+    /// The chain of the gateway: of several of one name, the one whose id sorts first.
+    fn first_gateway(&self) -> Option<Arc<Chain>> {
+        self.gateways.values().next().cloned().flatten()
+    }
+
+    fn chain_of(&self, key: &Key) -> Option<Arc<Chain>> {
+        self.rows.get(key).and_then(|row| row.chain.clone())
+    }
+
+    fn callers(
+        &self,
+        id: &Arc<str>,
+        api_key: &ApiKey,
+    ) -> impl Iterator<Item = (KeyHash, Arc<Caller>)> + use<> {
+        let (kind, id) = (Kind::ApiKey, id.clone());
+        let key = Key { kind, id };
+        let chain = self.chain_of(&key);
+        self.compiler.callers(&key.id, api_key, chain.as_ref())
+    }
+
+    /// By what the API key that serves a credential claims it.
+    fn served_by(&self, hash: &KeyHash) -> Option<Claim> {
+        let id = self.next.callers.get(hash)?.id().clone();
+        let is_past = self.api_key(&id)?.key_hash != *hash;
+        Some(Claim { is_past, id })
+    }
+
+    fn api_key(&self, id: &Arc<str>) -> Option<&ApiKey> {
+        let (kind, id) = (Kind::ApiKey, id.clone());
+        match &self.rows.get(&Key { kind, id })?.resource {
+            Resource::ApiKey(api_key) => Some(api_key),
+            _ => None,
+        }
+    }
+
+    /// What is not served because another one has its name or credential, besides what was rejected.
+    fn rejected(&self) -> Vec<Rejected> {
+        let mut rejected = self.troubles.all_rejected();
+        let models = self
+            .names
+            .hidden()
+            .map(|it| (Kind::Model, "display_name", it));
+        let api_keys = self.hashes.hidden().map(|it| {
+            let field = match it.claim.is_past {
+                true => "previous_key_hash",
+                false => "key_hash",
             };
-            self.hash = Some((sequence, hash.clone()));
-            let counts = Kind::ALL.into_iter().map(|kind| {
-                let of_kind = self.rows.keys().filter(|key| key.kind == kind);
-                (kind, of_kind.count())
-            });
-            Applied {
-                revision: self.revision,
-                sequence,
-                at: self.applied_at,
-                hash,
-                counts: counts.filter(|(_, count)| *count > 0).collect(),
+            (Kind::ApiKey, field, it)
+        });
+        let known: HashSet<Key> = rejected.iter().map(|it| it.key.clone()).collect();
+        for (kind, field, hidden) in models.chain(api_keys) {
+            let (id, by) = (hidden.claim.id.clone(), hidden.by);
+            let key = Key { kind, id };
+            if !known.contains(&key) {
+                let message = format!("`{field}` is also that of {kind}/{by}, which is served");
+                rejected.push(Rejected {
+                    key,
+                    message,
+                    first_seen: hidden.since,
+                    last_seen: hidden.since,
+                    stale_since: None,
+                });
             }
+        }
+        // Both credentials of an API key may be hidden.
+        rejected.sort_by(|a, b| (&a.key, &a.message).cmp(&(&b.key, &b.message)));
+        rejected.dedup_by(|next, first| {
+            let is_same = next.key == first.key;
+            if is_same {
+                first.message = format!("{}; {}", first.message, next.message);
+            }
+            is_same
+        });
+        rejected.truncate(status::MAX_REJECTED);
+        rejected
+    }
+
+    /// All that costs little.
+    fn status(&self) -> Status {
+        let applied = self.next.loaded.then(|| Applied {
+            revision: self.revision,
+            sequence: self.next.sequence,
+            at: self.applied_at,
+            hash: String::new(),
+            counts: Vec::new(),
         });
         Status {
-            source: self.source.clone(),
+            source: Source::default(),
             applied,
             last_reload: self.last_reload,
             last_failure: self.last_failure.clone(),
-            rejected: self.troubles.all_rejected(),
+            rejected: self.rejected(),
+            stale: Vec::new(),
             partial: self.troubles.fields(),
         }
     }
@@ -384,62 +701,43 @@ impl Writer {
     fn recompile_users(&mut self, provider_key: &str) {
         let users = self.users.get(provider_key).cloned().unwrap_or_default();
         for id in users {
-            let key = Key {
-                kind: Kind::Model,
-                id: id.clone(),
-            };
-            if let Some(Resource::Model(model)) = self.rows.get(&key).map(|row| &row.resource) {
-                let compiled = self.compile_model(&id, model);
-                insert_model(&mut self.next, compiled);
+            let compiled = self.compiled(&id).filter(|model| {
+                let served = self.next.named(&model.name);
+                served.is_some_and(|served| served.id == id)
+            });
+            if let Some(model) = compiled {
+                self.next.put_model(model);
             }
         }
     }
 
-    fn compile_model(&self, id: &Arc<str>, model: &Model) -> Arc<crate::models::Model> {
-        let key = Key {
-            kind: Kind::ProviderKey,
-            id: model.provider_key_id.as_str().into(),
+    /// A model that is known, compiled with its provider key as they are now.
+    fn compiled(&self, id: &Arc<str>) -> Option<Arc<crate::models::Model>> {
+        let key = |kind, id: &str| Key {
+            kind,
+            id: id.into(),
         };
-        let provider_key = match self.rows.get_key_value(&key) {
-            Some((
-                key,
-                Row {
-                    resource: Resource::ProviderKey(row),
-                    ..
-                },
-            )) => Some((&key.id, row)),
-            _ => None,
+        let row = self.rows.get(&key(Kind::Model, id))?;
+        let Resource::Model(model) = &row.resource else {
+            return None;
         };
-        self.compiler.model(id, model, provider_key)
+        let provider_key = key(Kind::ProviderKey, &model.provider_key_id);
+        let provider_key = match self.rows.get_key_value(&provider_key) {
+            Some((key, row)) => match &row.resource {
+                Resource::ProviderKey(document) => Some((&key.id, document)),
+                _ => None,
+            },
+            None => None,
+        };
+        let chain = row.chain.clone();
+        Some(self.compiler.model(id, model, provider_key, chain))
     }
 }
 
-fn wildcard_key(model: &crate::models::Model) -> Option<(std::cmp::Reverse<usize>, Arc<str>)> {
-    let glob = model.glob.as_ref()?;
-    Some((std::cmp::Reverse(glob.literal_len()), model.name.clone()))
-}
-
-fn insert_model(next: &mut Snapshot, model: Arc<crate::models::Model>) {
-    match wildcard_key(&model) {
-        Some(key) => next.wildcards.insert(key, model),
-        None => next.models.insert(model.name.clone(), model),
-    };
-}
-
-fn remove_model(next: &mut Snapshot, id: &Arc<str>, model: &Model) {
-    let name = model.display_name.as_str();
-    if next.models.get(name).is_some_and(|found| found.id == *id) {
-        next.models.remove(name);
-    }
-    if name.contains('*') {
-        let length = Glob::new(name).literal_len();
-        let key = (std::cmp::Reverse(length), Arc::from(name));
-        if next
-            .wildcards
-            .get(&key)
-            .is_some_and(|found| found.id == *id)
-        {
-            next.wildcards.remove(&key);
-        }
-    }
+/// The credentials of an API key, and whether each is one of the past.
+fn credentials(api_key: &ApiKey) -> impl Iterator<Item = (KeyHash, bool)> + use<> {
+    let (present, past) = (api_key.key_hash, api_key.previous_key_hash);
+    let past = past.filter(|past| *past != present);
+    let past = past.map(|hash| (hash, true));
+    past.into_iter().chain([(present, false)])
 }

@@ -1,12 +1,15 @@
 //! One state of the configuration, compiled.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Reverse, fmt, sync::Arc};
 
 use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
-use super::KeyHash;
-use crate::{call::Caller, models::Model};
+use super::{KeyHash, glob::Glob};
+use crate::{call::Caller, hook::Chain, models::Model};
+
+/// Where a pattern stands among all.
+type Place = (Reverse<usize>, Arc<str>);
 
 /// One state of the configuration, compiled and never changed.
 ///
@@ -15,10 +18,13 @@ use crate::{call::Caller, models::Model};
 pub struct Snapshot {
     pub(super) loaded: bool,
     pub(super) sequence: u64,
+    pub(super) revision: Option<u64>,
     pub(super) models: HashMap<Arc<str>, Arc<Model>>,
     /// By descending length of the literal part, then by name: the first match is the best.
-    pub(super) wildcards: OrdMap<(std::cmp::Reverse<usize>, Arc<str>), Arc<Model>>,
+    pub(super) wildcards: OrdMap<Place, Arc<Model>>,
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
+    /// The chain of the gateway.
+    pub(super) chain: Option<Arc<Chain>>,
 }
 
 // === impl Snapshot ===
@@ -32,6 +38,11 @@ impl Snapshot {
     /// Counts the snapshots, from 0 for the empty one.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The revision of the source up to which everything is in it, if the source counts them.
+    pub fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// The model of this name: the one that has it, else the wildcard with the longest literal part.
@@ -62,10 +73,44 @@ impl Snapshot {
         of_key.max_by_key(|caller| caller.expires_at().unwrap_or(Timestamp::MAX))
     }
 
+    /// The model that has this very name, or this very pattern.
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Model>> {
+        match place(name) {
+            Some(place) => self.wildcards.get(&place),
+            None => self.models.get(name),
+        }
+    }
+
+    /// Puts a model in the place of its name.
+    pub(super) fn put_model(&mut self, model: Arc<Model>) {
+        match place(&model.name) {
+            Some(place) => self.wildcards.insert(place, model),
+            None => self.models.insert(model.name.clone(), model),
+        };
+    }
+
+    pub(super) fn remove_model(&mut self, name: &str) {
+        match place(name) {
+            Some(place) => self.wildcards.remove(&place),
+            None => self.models.remove(name),
+        };
+    }
+
     /// The caller whose key has this hash.
     pub fn caller(&self, hash: &KeyHash) -> Option<&Arc<Caller>> {
         self.callers.get(hash)
     }
+
+    /// The hooks of every call.
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.as_ref()
+    }
+}
+
+/// The place of a pattern; none for a plain name.
+fn place(name: &str) -> Option<Place> {
+    let is_pattern = name.contains('*');
+    is_pattern.then(|| (Reverse(Glob::new(name).literal_len()), name.into()))
 }
 
 impl fmt::Debug for Snapshot {

@@ -1,6 +1,6 @@
 //! How the configuration stands: what is served, what is not, and why.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Key, Kind, Rejection};
 
 /// The most rejections that are kept; the newest win.
-const MAX_REJECTED: usize = 256;
+pub(super) const MAX_REJECTED: usize = 256;
 /// The most resources with unknown fields that are kept.
 const MAX_PARTIAL: usize = 1_024;
 
@@ -26,6 +26,8 @@ pub struct Status {
     pub last_failure: Option<Failure>,
     /// Resources that are not served as they are at the source.
     pub rejected: Vec<Rejected>,
+    /// How many resources of each kind are served in an older version; kinds without any are left out.
+    pub stale: Vec<(Kind, usize)>,
     /// Fields that are ignored because they are unknown here, and in how many resources.
     pub partial: Vec<(Kind, String, usize)>,
 }
@@ -105,20 +107,39 @@ impl Troubles {
         }
     }
 
-    /// A resource is not served as it is; `is_stale` if its older version goes on.
-    pub(super) fn rejected(&mut self, rejection: &Rejection, is_stale: bool, now: Timestamp) {
+    /// A resource is not served as it is; `stale_since` if its older version goes on.
+    pub(super) fn rejected(
+        &mut self,
+        rejection: &Rejection,
+        stale_since: Option<Timestamp>,
+        now: Timestamp,
+    ) {
         let errors: Vec<String> = rejection.errors.iter().map(ToString::to_string).collect();
-        let message = errors.join("; ");
         let known = self.rejected.get(&rejection.key);
-        let stale_since = known.and_then(|known| known.stale_since).unwrap_or(now);
-        let rejected = Rejected {
+        self.keep(Rejected {
             key: rejection.key.clone(),
-            message,
+            message: errors.join("; "),
             first_seen: known.map_or(now, |known| known.first_seen),
             last_seen: now,
-            stale_since: is_stale.then_some(stale_since),
-        };
-        self.rejected.insert(rejection.key.clone(), rejected);
+            stale_since,
+        });
+    }
+
+    /// A resource is served again as it was when its newer version had not been good.
+    pub(super) fn restored(&mut self, key: &Key, since: Timestamp) {
+        self.keep(Rejected {
+            key: key.clone(),
+            message:
+                "an older version is served, as before the start; the source was not heard yet"
+                    .to_owned(),
+            first_seen: since,
+            last_seen: since,
+            stale_since: Some(since),
+        });
+    }
+
+    fn keep(&mut self, rejected: Rejected) {
+        self.rejected.insert(rejected.key.clone(), rejected);
         if self.rejected.len() > MAX_REJECTED {
             let oldest = self.rejected.values().min_by_key(|it| it.last_seen);
             if let Some(key) = oldest.map(|it| it.key.clone()) {
@@ -182,12 +203,6 @@ impl Status {
     /// How many resources of each kind are rejected.
     pub fn rejected_by_kind(&self) -> Vec<(Kind, usize)> {
         by_kind(self.rejected.iter().map(|rejected| rejected.key.kind))
-    }
-
-    /// How many resources of each kind are served in an older version.
-    pub fn stale_by_kind(&self) -> Vec<(Kind, usize)> {
-        let stale = self.rejected.iter().filter(|it| it.stale_since.is_some());
-        by_kind(stale.map(|rejected| rejected.key.kind))
     }
 
     /// The whole of it, as `/status/config` tells it.
@@ -290,7 +305,7 @@ pub(super) fn hash<'v>(documents: impl Iterator<Item = (&'v Key, &'v str)>) -> S
 }
 
 /// Compact JSON with the members of objects in order.
-pub(super) fn canonical(value: &Value) -> Box<str> {
+pub(super) fn canonical(value: &Value) -> Arc<str> {
     let mut text = String::new();
     write(value, &mut text);
     text.into()
@@ -378,7 +393,7 @@ mod tests {
             config.current().caller(&KeyHash::of("a")).is_some(),
             "the last good one serves"
         );
-        assert_eq!(status.stale_by_kind(), [(Kind::ApiKey, 1)]);
+        assert_eq!(status.stale, [(Kind::ApiKey, 1)]);
         assert_eq!(status.rejected_by_kind(), [(Kind::ApiKey, 2)]);
         let json = status.to_json();
         assert_eq!(json["rejected"][0]["resource_id"], "a");

@@ -53,7 +53,7 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreErrorKind::Conflict`] when `expected` is not the revision of the store, for instance
-    /// because another writer was quicker; [`StoreErrorKind::ReadOnly`];
+    /// because another writer was quicker; [`StoreErrorKind::TooLarge`]; [`StoreErrorKind::ReadOnly`];
     /// [`StoreErrorKind::Unavailable`].
     async fn commit(
         &self,
@@ -72,6 +72,23 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// [`Change::At`]. Default: the same.
     fn told_as(&self, revision: Revision) -> u64 {
         revision
+    }
+
+    /// A number that grows with all that changes in the store, and with what is written past it too, which
+    /// its revisions do not count. Default: the revision.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`].
+    async fn moment(&self) -> Result<u64, StoreError> {
+        self.revision().await
+    }
+
+    /// The moment after a commit that was made here, if nothing else has changed since the moment
+    /// `before`; `None` when it may have. Default: the revision.
+    fn moment_after(&self, before: u64, revision: Revision) -> Option<u64> {
+        let _ = before;
+        Some(revision)
     }
 
     /// How many resources one commit can write. Default: any number.
@@ -149,6 +166,8 @@ pub enum StoreErrorKind {
     Conflict,
     /// This store is written by somebody else.
     ReadOnly,
+    /// It is more than the store takes at once, or at all. Less at a time may help.
+    TooLarge,
     /// The store cannot be reached, or cannot keep what it is given.
     Unavailable,
 }

@@ -51,7 +51,7 @@ impl Authenticator for Naming {
         head: &Parts,
         config: &Arc<Snapshot>,
     ) -> Result<Arc<Caller>, Error> {
-        self.notes.auth_reached();
+        self.notes.auth_reached(config);
         if let Some(id) = &self.key_id {
             return self.named(id, config);
         }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::explanation::{Refusal, Stage};
 use crate::{
     call::{Attempt, Caller, Trail},
+    config::Snapshot,
     edge::error_body,
     error::Error,
     limit::{Claim, Look},
@@ -30,7 +31,8 @@ pub(super) struct Notes {
 #[derive(Default)]
 struct Seen {
     trail: Option<Trail>,
-    is_auth_reached: bool,
+    /// The configuration, once somebody is asked who calls.
+    config: Option<Arc<Snapshot>>,
     is_key_unknown: bool,
     caller: Option<Arc<Caller>>,
     claim: Option<(Claim, Option<Look>)>,
@@ -61,8 +63,12 @@ impl Notes {
         }
     }
 
-    pub(super) fn auth_reached(&self) {
-        self.seen.lock().is_auth_reached = true;
+    pub(super) fn auth_reached(&self, config: &Arc<Snapshot>) {
+        self.seen.lock().config = Some(config.clone());
+    }
+
+    pub(super) fn config(&self) -> Option<Arc<Snapshot>> {
+        self.seen.lock().config.clone()
     }
 
     pub(super) fn key_unknown(&self) {
@@ -122,7 +128,7 @@ impl Observer for Notes {
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         if let End::Refused(error) | End::Failed(error) = outcome.end {
             let mut seen = self.seen.lock();
-            let stage = stage(trail, seen.is_auth_reached, error);
+            let stage = stage(trail, seen.config.is_some(), error);
             seen.refusal = Some(refusal(stage, error));
         }
     }

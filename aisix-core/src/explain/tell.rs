@@ -1,5 +1,7 @@
 //! From what was seen to what is told.
 
+use std::sync::Arc;
+
 use aisix_wire::Operation;
 use http::Uri;
 
@@ -15,6 +17,7 @@ use crate::{
     builder::GatewayBuilder,
     call::{Caller, Trail},
     error::ErrorKind,
+    hook::Chain,
     models::{self, Model},
     route,
 };
@@ -34,7 +37,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         request: request(trail, notes),
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict),
-        hooks: builder.hook_names(),
+        hooks: hooks(notes, builder, caller.as_deref(), model),
         targets: model
             .map(|model| target(model, trail, notes))
             .into_iter()
@@ -42,6 +45,23 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         caller: caller.map(|caller| self::caller(&caller)),
         verdict,
     }
+}
+
+fn hooks(
+    notes: &Notes,
+    builder: &GatewayBuilder,
+    caller: Option<&Caller>,
+    model: Option<&Arc<Model>>,
+) -> Vec<String> {
+    let config = notes.config();
+    let (mut names, on_calls) = Chain::names([
+        config.as_ref().and_then(|config| config.chain()),
+        model.and_then(|model| model.chain.as_ref()),
+        caller.and_then(Caller::chain),
+    ]);
+    names.extend(builder.hook_names().map(str::to_owned));
+    names.extend(on_calls);
+    names
 }
 
 fn refusal(notes: &Notes, answer: &Answer) -> Refusal {

@@ -1,34 +1,41 @@
 //! The stage: the chain of hooks.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use futures_util::FutureExt;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CallService, Hook};
+use super::{CallService, Hook, chain::Chain};
 use crate::{
     call::Call,
-    error::Error,
+    error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
 };
 
-/// Runs each call through the hooks, the first one outermost.
+/// Runs each call through the hooks of the builder, the first one outermost, and then through those of
+/// the configuration.
 #[derive(Clone)]
 pub(crate) struct HookLayer {
     hooks: Arc<[Arc<dyn Hook>]>,
 }
 
-/// See [`HookLayer`]. Without hooks, nothing stands in the way.
+/// See [`HookLayer`]. Without hooks of the builder, nothing of theirs stands in the way.
 #[derive(Clone)]
 pub(crate) enum Hooked<S> {
-    Direct(S),
+    Direct(Configured<S>),
     Chain(CallService),
 }
+
+/// Runs a call through what its configuration says, if it says something.
+#[derive(Clone)]
+pub(crate) struct Configured<S>(S);
 
 // === impl HookLayer ===
 
@@ -42,16 +49,20 @@ impl HookLayer {
 
 impl<S> Layer<S> for HookLayer
 where
-    S: Service<Call, Response = Reply, Error = Error> + Clone + Send + Sync + 'static,
-    S::Future: Send,
+    S: Service<Call, Response = Reply, Error = Error, Future = StageFuture<Reply, Error>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
     type Service = Hooked<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        let configured = Configured(inner);
         if self.hooks.is_empty() {
-            return Hooked::Direct(inner);
+            return Hooked::Direct(configured);
         }
-        let innermost = BoxCloneSyncService::new(inner);
+        let innermost = BoxCloneSyncService::new(configured);
         let chain = self.hooks.iter().rev();
         Hooked::Chain(chain.fold(innermost, |inner, hook| hook.wrap(inner)))
     }
@@ -81,13 +92,42 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         match self {
             Self::Direct(inner) => inner.call(call),
-            Self::Chain(chain) => {
-                let mut chain = replace(chain);
-                Box::pin(async move {
-                    std::future::poll_fn(|cx| chain.poll_ready(cx)).await?;
-                    chain.call(call).await
-                })
-            }
+            Self::Chain(chain) => Box::pin(run(replace(chain), call)),
         }
     }
+}
+
+// === impl Configured ===
+
+impl<S> Service<Call> for Configured<S>
+where
+    S: Service<Call, Response = Reply, Error = Error, Future = StageFuture<Reply, Error>>,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = StageFuture<Reply, Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        match Chain::of(&call).filter(|_| call.exit.sends()) {
+            None => self.0.call(call),
+            Some(chain) => Box::pin(run(chain, call)),
+        }
+    }
+}
+
+/// Runs a chain. A hook that panics must not take the connection and its other calls with it.
+pub(super) async fn run<T, U>(
+    mut chain: BoxCloneSyncService<T, U, Error>,
+    request: T,
+) -> Result<U, Error> {
+    let running = async move {
+        std::future::poll_fn(|cx| chain.poll_ready(cx)).await?;
+        chain.call(request).await
+    };
+    let answer = AssertUnwindSafe(running).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a hook failed")))
 }

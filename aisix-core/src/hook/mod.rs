@@ -20,15 +20,29 @@
 //!
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
+mod chain;
 mod from_fn;
+mod hooks;
+mod http;
 mod layer;
+mod parallel;
+mod plugin;
 
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use self::from_fn::{FromFn, FromFnService, Next, from_fn};
-pub(crate) use self::layer::{HookLayer, Hooked};
+pub(crate) use self::{
+    chain::{Chain, Chains, innermost},
+    http::{HttpHookLayer, HttpHooked},
+    layer::{HookLayer, Hooked},
+};
+pub use self::{
+    from_fn::{FromFn, FromFnService, Next, from_fn},
+    hooks::{Description, Hooks},
+    http::{HttpHook, HttpService},
+    plugin::{Built, Check, Context, PluginFactory, Stages},
+};
 use crate::{BoxError, call::Call, error::Error, reply::Reply};
 
 /// What a hook wraps: the rest of the pipeline.

@@ -1,6 +1,7 @@
 //! Models: what callers name, and where it is served.
 
 mod admit;
+pub mod health;
 mod list;
 mod model;
 mod target;

@@ -8,6 +8,7 @@ use crate::{
         glob::Glob,
         resource::{Cidrs, Cost},
     },
+    hook::Chain,
     limit::Limit,
 };
 
@@ -21,6 +22,8 @@ pub struct Model {
     pub(crate) allowed_cidrs: Cidrs,
     pub(crate) cost: Option<Cost>,
     pub(crate) target: Arc<Target>,
+    /// The hooks of its calls.
+    pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) serial: u64,
 }
 

@@ -5,10 +5,11 @@ mod outcome;
 mod progress;
 mod tail;
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
+use parking_lot::Mutex;
 
 pub use self::{
     events::EventStream,
@@ -30,6 +31,10 @@ pub struct Reply {
     body: Body,
     tail: Tail,
 }
+
+/// The callbacks of a reply, in the extensions of a response.
+#[derive(Clone)]
+struct Deposit(Arc<Mutex<Option<Tail>>>);
 
 // === impl Reply ===
 
@@ -72,6 +77,25 @@ impl Reply {
             body: Body::full(body),
             tail: Tail::new(Progress::shared()).refused(error),
         }
+    }
+
+    /// This reply as a response that keeps the callbacks for [`retrieve`](Self::retrieve). If it is
+    /// dropped before, or loses its extensions, it counts as one that never reached a client.
+    pub(crate) fn deposit(mut self) -> http::Response<Body> {
+        let tail = Arc::new(Mutex::new(Some(self.tail)));
+        self.head.extensions.insert(Deposit(tail));
+        http::Response::from_parts(self.head, self.body)
+    }
+
+    /// A reply from a response, with the callbacks that it keeps.
+    pub(crate) fn retrieve(mut response: http::Response<Body>) -> Self {
+        let deposit = response.extensions_mut().remove::<Deposit>();
+        let tail = deposit.and_then(|Deposit(tail)| tail.lock().take());
+        let mut reply = Self::from_response(response);
+        if let Some(tail) = tail {
+            reply.tail = tail;
+        }
+        reply
     }
 
     /// The status.

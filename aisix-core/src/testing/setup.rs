@@ -9,6 +9,7 @@ use crate::{
     Gateway, GatewayBuilder,
     body::Body,
     config::{Config, Entry, KeyHash, resource::Kind},
+    hook::Hooks,
     upstream::{Registry, Settings},
 };
 
@@ -61,6 +62,7 @@ pub fn chat_request(text: &str) -> http::Request<Body> {
 pub struct Setup {
     settings: Settings,
     registry: Registry,
+    hooks: Hooks,
     entries: Vec<Entry>,
 }
 
@@ -78,6 +80,7 @@ impl Setup {
         Self {
             settings: Settings::default(),
             registry: Registry::new().provider(Plain),
+            hooks: Hooks::new(),
             entries: vec![
                 Entry::new(Kind::ProviderKey, "key", provider_key),
                 Entry::new(Kind::Model, "model", model),
@@ -118,6 +121,13 @@ impl Setup {
         self
     }
 
+    /// Lets chains name these hooks.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
     /// Sets what holds for every upstream.
     #[must_use]
     pub fn upstream(mut self, settings: Settings) -> Self {
@@ -133,6 +143,7 @@ impl Setup {
     pub fn config(self) -> Config {
         let builder = Config::builder()
             .providers(self.registry)
+            .hooks(self.hooks)
             .upstream(self.settings);
         builder.fixed(self.entries).expect("the documents are good")
     }

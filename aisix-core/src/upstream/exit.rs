@@ -14,6 +14,15 @@ pub(crate) enum Exit {
     Show(Arc<dyn Witness>),
 }
 
+// === impl Exit ===
+
+impl Exit {
+    /// Whether calls are sent. Where they are only shown, hooks do not run: they may have effects.
+    pub(crate) fn sends(&self) -> bool {
+        matches!(self, Self::Send(_))
+    }
+}
+
 /// Is shown what would be sent.
 pub(crate) trait Witness: Send + Sync + 'static {
     fn prepared(&self, attempt: &Attempt, prepared: Prepared);

@@ -11,12 +11,16 @@ use std::{
 };
 
 use aisix_core::{
-    Error, GatewayBuilder,
+    Error, ErrorKind, GatewayBuilder,
+    body::Body,
     call::{Attempt, Call},
-    config::{KeyHash, resource::Kind},
+    config::{
+        KeyHash,
+        resource::{Invalid, Kind, Stage as PluginStage},
+    },
     edge::{self, ClientAddr},
     explain::{Explainer, Explanation, Question, Refusal, Stage, Verdict},
-    hook::{Next, from_fn},
+    hook::{Built, Context, Hooks, HttpService, Next, PluginFactory, Stages, from_fn},
     limit::{Claim, Exceeded, LimitStore, Memory, Permit},
     testing::{self, API_KEY, Answer, Endings, MODEL, Setup, UPSTREAM_KEY, Upstream},
     upstream::{Endpoint, Provider, Registry, Spec, Transport},
@@ -520,6 +524,60 @@ async fn hooks_are_named_and_not_run_and_nobody_observes() {
     assert!(endings.all().is_empty());
 }
 
+/// A hook that refuses everything, on calls or over HTTP.
+struct Refuses(&'static str);
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
+
+impl PluginFactory for Refuses {
+    type Settings = NoSettings;
+
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::Fixed(&[PluginStage::PreRequest])
+    }
+
+    fn build(&self, _: NoSettings, _: &Context<'_>) -> Result<Built, Vec<Invalid>> {
+        let error = || Error::new(ErrorKind::Blocked, "no");
+        Ok(match self.0 {
+            "over-http" => Built::http(tower::layer::layer_fn(move |_: HttpService| {
+                tower::service_fn(move |_| async move { Err::<http::Response<Body>, _>(error()) })
+            })),
+            _ => Built::hook(from_fn(move |_: Call, _: Next| async move { Err(error()) })),
+        })
+    }
+}
+
+#[tokio::test]
+async fn hooks_of_the_configuration_are_named_in_their_order_and_not_run() {
+    let plugin = |name: &str| json!({"name": name});
+    let setup = || {
+        Setup::new()
+            .hooks(
+                Hooks::new()
+                    .plugin(Refuses("on-calls"))
+                    .plugin(Refuses("over-http")),
+            )
+            .model(json!({"plugins": [plugin("on-calls")]}))
+    };
+    let key = json!({"plugins": [plugin("over-http")]});
+    for setup in [setup(), setup().api_key(key)] {
+        let builder = setup.builder(&Upstream::new()).hook(from_fn(policy));
+        let (status, _) = refusal(chat(&builder.clone().build().unwrap()).await).await;
+        assert_eq!(status, 422, "the gateway runs them");
+        let explanation = explain(builder, question()).await;
+        assert!(explanation.is_sent(), "{explanation:?}");
+        let expected = ["over-http", "front_door::explain::policy", "on-calls"];
+        let expected = &expected[3 - explanation.hooks.len()..];
+        assert_eq!(explanation.hooks, expected);
+    }
+}
+
 /// A provider with a transport of its own.
 struct Inside(Upstream);
 
@@ -545,11 +603,7 @@ impl Endpoint for InsideEndpoint {
         Some(Dialect::OpenAi)
     }
 
-    async fn prepare(
-        &self,
-        _: &Attempt,
-        body: Bytes,
-    ) -> Result<Request<aisix_core::body::Body>, Error> {
+    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
         let url = "http://user:pass-word@inside.test:8080/chat?key=query-secret";
         Ok(Request::post(url)
             .header("x-secret", "header-secret")

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use aisix_core::config::{Change, ConfigSource, SourceError};
 use futures_util::stream;
+use jiff::Timestamp;
 use tokio::{sync::watch::Sender, time};
 
 use super::{
@@ -80,6 +81,7 @@ impl Follower {
         time::sleep(std::mem::take(&mut self.pause)).await;
         let client = connect(&self.settings, self.number).await?;
         let mut reader = Reader::new(&client, &self.settings);
+        reader.heard = Some(self.standing.clone());
         if let Some(seen) = self.seen {
             // Emptied, restored from a backup, or another one: there is nothing to go on from.
             if !seen.leads_to(&reader.now(self.layout.root()).await?) {
@@ -94,7 +96,7 @@ impl Follower {
         let watch = Watch::start(&client, &self.settings, &self.layout, seen.revision + 1);
         self.watch = Some(watch.await?);
         self.ready.push_back(Ok(Change::At(seen.revision)));
-        self.stand();
+        self.heard();
         Ok(())
     }
 
@@ -133,13 +135,20 @@ impl Follower {
                 seen.revision = revision;
             }
         }
+        self.heard();
+    }
+
+    /// etcd has said something.
+    fn heard(&self) {
+        self.standing
+            .send_modify(|standing| standing.heard_at = Some(Timestamp::now()));
         self.stand();
     }
 
     fn stand(&self) {
-        self.standing.send_replace(Standing {
-            is_connected: self.watch.is_some(),
-            revision: self.seen.map(|seen| seen.revision),
+        self.standing.send_modify(|standing| {
+            standing.is_connected = self.watch.is_some();
+            standing.revision = self.seen.map(|seen| seen.revision);
         });
     }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use etcd_client::{Client, GetOptions, KvClient, ResponseHeader, Txn, TxnOp, TxnOpResponse};
+use jiff::Timestamp;
+use tokio::sync::watch::Sender;
 
 use super::{
-    Settings,
+    Settings, Standing,
     fault::{Fault, FaultKind},
     link::{ANSWER_BYTES, within},
     rows::{Row, unsigned},
@@ -30,6 +32,8 @@ pub(super) struct Reader {
     several: usize,
     /// The revision that is read, once it is known.
     pub(super) moment: Option<Moment>,
+    /// Whom to tell of each answer.
+    pub(super) heard: Option<Sender<Standing>>,
 }
 
 // === impl Moment ===
@@ -59,6 +63,7 @@ impl Reader {
             timeout: settings.request_timeout,
             several: settings.transaction_operations.max(1),
             moment: None,
+            heard: None,
         }
     }
 
@@ -157,6 +162,9 @@ impl Reader {
     }
 
     fn began(&mut self, header: Option<&ResponseHeader>) -> Result<(), Fault> {
+        if let Some(heard) = &self.heard {
+            heard.send_modify(|standing| standing.heard_at = Some(Timestamp::now()));
+        }
         if self.moment.is_none() {
             self.moment = Some(Moment::of(header)?);
         }

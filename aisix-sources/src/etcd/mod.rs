@@ -65,6 +65,7 @@ use aisix_core::config::{
     ConfigSource,
     store::{Revision, StoreError, StoreErrorKind},
 };
+use jiff::Timestamp;
 use tokio::sync::watch::Sender;
 
 pub use self::settings::{Backoff, Keepalive, Pem, Settings, Tls};
@@ -77,7 +78,7 @@ pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// Revisions of the store count edits that were made through such stores; the source tells etcd's own,
 /// with [`ConfigStore::told_as`](aisix_core::config::ConfigStore::told_as) between them. Whoever writes to etcd in
-/// another way does not move those of the store, although what is written is followed, and is not overwritten by
+/// another way does not move those of the store, although its moment moves, what is written is followed, and is not overwritten by
 /// a commit that was made without having seen it.
 #[derive(Clone, Debug)]
 pub struct Etcd {
@@ -96,6 +97,8 @@ pub struct Standing {
     pub is_connected: bool,
     /// Up to which of etcd's revisions everything was seen.
     pub revision: Option<u64>,
+    /// When etcd was heard last, be it a mere sign of life.
+    pub heard_at: Option<Timestamp>,
 }
 
 // === impl Etcd ===
@@ -127,6 +130,11 @@ impl Etcd {
     pub fn changes(&self) -> impl ConfigSource + Send + use<> {
         let (settings, layout) = (self.settings.clone(), self.layout.clone());
         follow::follow(settings, layout, self.standing.clone())
+    }
+
+    /// What the keys of all documents begin with; ends with a slash.
+    pub fn root(&self) -> &str {
+        self.layout.root()
     }
 
     /// How the latest source stands to etcd.

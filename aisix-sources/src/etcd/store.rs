@@ -99,7 +99,7 @@ impl ConfigStore for Etcd {
             if draft.records.is_empty() {
                 return Ok(found);
             }
-            let transaction = self.transaction(&image, &draft)?;
+            let (transaction, size) = self.transaction(&image, &draft)?;
             let write = |mut reader: Reader| {
                 let transaction = transaction.clone();
                 async move { reader.write(transaction).await }
@@ -113,7 +113,7 @@ impl ConfigStore for Etcd {
                 }
                 // Something is not as it was read.
                 Ok(None) => {}
-                Err(fault) => return Err(failed(&fault)),
+                Err(fault) => return Err(failed(&fault, size)),
             }
         }
         let message = "others write to etcd all the time";
@@ -142,6 +142,20 @@ impl ConfigStore for Etcd {
         let (last, told) = *self.written.borrow();
         // Of what others have committed nothing is known.
         if revision <= last { told } else { 0 }
+    }
+
+    async fn moment(&self) -> Result<u64, StoreError> {
+        let moment = self.link.ask(|mut reader| async move {
+            reader.get(&self.layout.revision()).await?;
+            Ok(reader.moment.map_or(0, |moment| moment.revision))
+        });
+        moment.await.map_err(|fault| unavailable(&fault))
+    }
+
+    /// etcd counts whatever is written to it.
+    fn moment_after(&self, before: u64, revision: Revision) -> Option<u64> {
+        let now = self.told_as(revision);
+        (now == before + 1).then_some(now)
     }
 
     fn most_at_once(&self) -> usize {
@@ -232,8 +246,9 @@ impl Etcd {
         }
     }
 
-    /// All that a draft writes, if everything is still as it was read.
-    fn transaction(&self, image: &Image, draft: &Draft) -> Result<Txn, StoreError> {
+    /// All that a draft writes, if everything is still as it was read; and about how many bytes that is.
+    fn transaction(&self, image: &Image, draft: &Draft) -> Result<(Txn, usize), StoreError> {
+        let mut size = 0;
         let revision = self.layout.revision();
         let mut compares = vec![match image.revision {
             0 => Compare::version(revision.clone(), CompareOp::Equal, 0),
@@ -246,6 +261,7 @@ impl Etcd {
                 return;
             }
             let changed = changed.unwrap_or_default().try_into().unwrap_or_default();
+            size += name.len() + value.as_ref().map_or(0, String::len);
             compares.push(Compare::mod_revision(
                 name.clone(),
                 CompareOp::Equal,
@@ -286,7 +302,9 @@ impl Etcd {
             None => TxnOp::delete(name, None),
         }));
         let history = self.layout.history(draft.revision);
-        operations.push(TxnOp::put(history, write_records(&draft.records), None));
+        let records = write_records(&draft.records);
+        size += records.len();
+        operations.push(TxnOp::put(history, records, None));
         let gone = draft.revision.saturating_sub(HISTORY as u64) + 1;
         let gone = DeleteOptions::new().with_range(self.layout.history(gone));
         operations.push(TxnOp::delete(self.layout.history(0), Some(gone)));
@@ -296,9 +314,9 @@ impl Etcd {
                 "{} resources are too many for one transaction of etcd, which takes {most} operations",
                 draft.writes.len()
             );
-            return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+            return Err(StoreError::new(StoreErrorKind::TooLarge, message));
         }
-        Ok(Txn::new().when(compares).and_then(operations))
+        Ok((Txn::new().when(compares).and_then(operations), size))
     }
 }
 
@@ -307,13 +325,20 @@ fn is_readable(stored: &Stored) -> bool {
     stored.entry.value.is_object()
 }
 
-fn failed(fault: &Fault) -> StoreError {
-    let message = match fault.kind {
-        FaultKind::LongRequest => format!("too large for one transaction of etcd: {fault}"),
-        FaultKind::Refused => return unavailable(fault),
-        _ => format!("etcd: {fault}; the commit was written, or not"),
-    };
-    StoreError::new(StoreErrorKind::Unavailable, message)
+fn failed(fault: &Fault, size: usize) -> StoreError {
+    match fault.kind {
+        FaultKind::LongRequest => {
+            let message = format!(
+                "too large for one transaction of etcd: {size} bytes, the record in the history included ({fault})"
+            );
+            StoreError::new(StoreErrorKind::TooLarge, message)
+        }
+        FaultKind::Refused => unavailable(fault),
+        _ => {
+            let message = format!("etcd: {fault}; the commit was written, or not");
+            StoreError::new(StoreErrorKind::Unavailable, message)
+        }
+    }
 }
 
 fn read_revision(row: Option<&Row>) -> Result<Revision, Fault> {

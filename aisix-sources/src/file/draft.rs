@@ -51,7 +51,7 @@ impl Draft {
             return None;
         };
         let name = members
-            .get("display_name")
+            .get(kind.name_field())
             .and_then(Value::as_str)
             .filter(|name| !name.is_empty())
             .map(str::to_owned);

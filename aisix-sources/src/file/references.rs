@@ -18,7 +18,8 @@ pub(super) fn duplicate_names(drafts: &[Draft], problems: &mut Problems) {
             continue;
         };
         if let Some(other) = first.get(&(draft.kind, name)) {
-            let message = format!("`display_name` is the same as that of {}", other.scope);
+            let field = draft.kind.name_field();
+            let message = format!("`{field}` is the same as that of {}", other.scope);
             problems.at(&draft.scope, message);
         } else {
             first.insert((draft.kind, name), draft);

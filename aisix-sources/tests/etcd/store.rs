@@ -188,7 +188,7 @@ async fn too_much_at_once_is_refused_and_nothing_is_written() {
     assert_eq!(store.commit(Some(0), vec![edit(some)]).await.unwrap(), 1);
     let many = (0..63).map(|n| put(&n.to_string(), "2"));
     let error = store.commit(Some(1), vec![edit(many)]).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     assert_eq!(
         error.to_string(),
         "63 resources are too many for one transaction of etcd, which takes 128 operations"
@@ -199,11 +199,12 @@ async fn too_much_at_once_is_refused_and_nothing_is_written() {
         .commit(Some(1), vec![edit([large])])
         .await
         .unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     let said = error.to_string();
-    assert!(
-        said.starts_with("too large for one transaction of etcd"),
-        "{said}"
-    );
+    let (start, rest) = said.split_once(": ").unwrap();
+    assert_eq!(start, "too large for one transaction of etcd");
+    // The document, and once more in the history.
+    assert!(rest.starts_with("4194"), "{said}");
     let stored = store.get(&key("0")).await.unwrap().unwrap();
     assert_eq!(
         (stored.entry.revision, stored.entry.value),
@@ -236,6 +237,30 @@ async fn what_others_have_written_is_seen_and_has_another_revision() {
         store.get(&key("a")).await.unwrap().unwrap().entry.revision,
         2
     );
+}
+
+#[tokio::test]
+async fn a_moment_tells_what_was_written_past_the_store() {
+    let (cluster, store) = store().await;
+    let mut client = cluster.client().await;
+    let commit = async |text| {
+        let edits = ["a", "b"].map(|id| edit([put(id, text)]));
+        store.commit(None, edits.into()).await.unwrap()
+    };
+    let before = store.moment().await.unwrap();
+    let revision = commit("1").await;
+    let after = store.moment_after(before, revision);
+    assert_eq!(after, Some(store.moment().await.unwrap()));
+    assert!(after > Some(before));
+    // Somebody else comes between, or afterwards.
+    let before = store.moment().await.unwrap();
+    client.put("/aisix/api_keys/c", "{}", None).await.unwrap();
+    let revision = commit("2").await;
+    assert_eq!(store.moment_after(before, revision), None);
+    let before = store.moment().await.unwrap();
+    client.delete("/aisix/api_keys/c", None).await.unwrap();
+    assert_ne!(store.moment().await.unwrap(), before);
+    assert_eq!(store.revision().await.unwrap(), revision);
 }
 
 #[tokio::test]

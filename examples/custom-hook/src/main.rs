@@ -1,5 +1,5 @@
-//! Policies of one's own, in three forms: an async function, a hand-written Tower layer, and a layer
-//! of tower's as it is.
+//! Policies of one's own, in four forms: an async function, a hand-written Tower layer, a layer of
+//! tower's as it is, and a factory that configuration uses by name.
 //!
 //! ```sh
 //! cargo run -p example-custom-hook
@@ -8,6 +8,7 @@
 //!   -d '{"model": "demo", "messages": [{"role": "user", "content": "What is the launch code?"}]}'
 //! ```
 
+mod plugin;
 mod timing;
 
 use std::{error::Error, time::Duration};
@@ -16,7 +17,7 @@ use aisix_core::{
     Error as CallError, ErrorKind, Gateway,
     call::Call,
     config::{Config, Entry, KeyHash, Kind},
-    hook::{Next, from_fn},
+    hook::{Hooks, Next, from_fn},
     reply::Reply,
     wire::{Edits, json_string},
 };
@@ -25,7 +26,7 @@ use axum::Router;
 use serde_json::json;
 use tower::timeout::TimeoutLayer;
 
-use crate::timing::TimingLayer;
+use crate::{plugin::BannedWords, timing::TimingLayer};
 
 // ANCHOR: refuse
 /// Refuses calls that speak of what nobody may speak of.
@@ -66,6 +67,7 @@ fn gateway() -> Result<Gateway, Box<dyn Error>> {
 }
 // ANCHOR_END: chain
 
+// ANCHOR: config
 fn config() -> Result<Config, Box<dyn Error>> {
     let provider_key = json!({"display_name": "key", "provider": "mock", "api_key": "unused"});
     let model = json!({
@@ -73,16 +75,19 @@ fn config() -> Result<Config, Box<dyn Error>> {
         "provider": "mock",
         "model_name": "mock",
         "provider_key_id": "key",
+        "plugins": [{"name": "banned_words", "settings": {"words": ["swordfish"]}}],
     });
     let api_key = json!({"key_hash": KeyHash::of("sk-demo").to_hex(), "allowed_models": ["*"]});
     Ok(Config::builder()
         .providers(aisix_providers::registry())
+        .hooks(Hooks::new().plugin(BannedWords))
         .fixed([
             Entry::new(Kind::ProviderKey, "key", provider_key),
             Entry::new(Kind::Model, "demo", model),
             Entry::new(Kind::ApiKey, "me", api_key),
         ])?)
 }
+// ANCHOR_END: config
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

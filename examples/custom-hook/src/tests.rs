@@ -42,6 +42,14 @@ async fn the_function_refuses_in_the_callers_dialect() {
     assert_eq!(json_of(response).await["error"]["type"], "content_filter");
 }
 
+#[tokio::test]
+async fn the_factory_builds_what_the_model_says() {
+    let response = ask(question("Is it Swordfish?")).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let body = json_of(response).await;
+    assert_eq!(body["error"]["message"], "that word is banned");
+}
+
 #[tokio::test(start_paused = true)]
 async fn towers_timeout_is_a_timeout_of_the_gateway() {
     let mut body = question("Hello");

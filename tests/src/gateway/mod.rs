@@ -16,7 +16,7 @@ use std::{
     process::{ExitStatus, Output, Stdio},
 };
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -65,7 +65,18 @@ pub fn binary() -> PathBuf {
 /// A command that runs the binary with no environment but `PATH`.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(binary());
+    bare(Command::new(binary()))
+}
+
+/// The same by a shell that does something before.
+fn shell(script: &str) -> Command {
+    let mut command = bare(Command::new("sh"));
+    command.args(["-c", &format!("{script}; exec \"$0\" \"$@\"")]);
+    command.arg(binary());
+    command
+}
+
+fn bare(mut command: Command) -> Command {
     command
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)));
@@ -101,7 +112,10 @@ impl Gateway {
     /// The same in a directory in which one has run before.
     pub async fn try_start_in(setup: Setup, directory: TempDir) -> Result<Self, String> {
         let config = setup.write(directory.path());
-        let mut command = command();
+        let mut command = match setup.before {
+            None => command(),
+            Some(script) => shell(script),
+        };
         command.arg("--config").arg(config).envs(setup.env);
         let gateway = Self::launch(command, directory).await?;
         if setup.config["proxy"]["tls"].is_null() {
@@ -171,6 +185,13 @@ impl Gateway {
     /// Kills the process with SIGKILL, and gives its directory back.
     pub async fn kill(mut self) -> TempDir {
         self.child.start_kill().expect("the process is ours");
+        self.exited().await;
+        self.directory
+    }
+
+    /// Has the process stop by itself, and gives its directory back.
+    pub async fn stop(mut self) -> TempDir {
+        self.signal(Signal::TERM);
         self.exited().await;
         self.directory
     }
@@ -259,6 +280,16 @@ impl Gateway {
         number
             .and_then(|text| text.parse().ok())
             .expect("a number of kB")
+    }
+
+    /// Lets the process write files of any size, whatever its limit was.
+    pub fn unlimit_files(&self) {
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        let limit = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit).expect("the process is ours");
     }
 
     fn pid(&self) -> u32 {

@@ -25,6 +25,8 @@ pub struct Setup {
     pub(super) config: Value,
     pub(super) resources: Value,
     pub(super) env: Vec<(String, String)>,
+    /// What a shell does before it becomes the gateway.
+    pub(super) before: Option<&'static str>,
     provider: &'static str,
     from_file: bool,
 }
@@ -45,6 +47,7 @@ impl Setup {
             config,
             resources,
             env: Vec::new(),
+            before: None,
             provider: "openai",
             from_file: true,
         }
@@ -147,6 +150,13 @@ impl Setup {
         fs::write(&resources, self.resources()).expect("the directory is writable");
         fs::write(&config, format!("{bootstrap:#}\n")).expect("the directory is writable");
         config
+    }
+
+    /// Has a shell do this before it becomes the gateway, for instance set limits.
+    #[must_use]
+    pub fn after(mut self, script: &'static str) -> Self {
+        self.before = Some(script);
+        self
     }
 
     /// Sets an environment variable of the process, which has none besides `PATH`.

@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Invalid, document::Document, key_hash::KeyHash, rate_limit::RateLimit};
+use super::{
+    Invalid, document::Document, key_hash::KeyHash, plugin::Plugin, rate_limit::RateLimit,
+};
 use crate::config::glob::Glob;
 
 /// A caller's credential and what it may do.
@@ -47,6 +49,9 @@ pub struct ApiKey {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub previous_expires_at: Option<Timestamp>,
+    /// Hooks of calls with this key, see [`Plugin`].
+    #[serde(default)]
+    pub plugins: Vec<Plugin>,
 }
 
 // === impl ApiKey ===

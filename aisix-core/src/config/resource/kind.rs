@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ApiKey, Model, ProviderKey, document::Document};
+use super::{ApiKey, Gateway, Model, ProviderKey, document::Document};
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +14,8 @@ pub enum Kind {
     Model,
     /// A caller's credential and what it may do.
     ApiKey,
+    /// What holds for everything that comes in at one address.
+    Gateway,
 }
 
 /// The name of a kind is not known.
@@ -24,14 +26,23 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 3] = [Self::ProviderKey, Self::Model, Self::ApiKey];
+    pub const ALL: [Self; 4] = [Self::ProviderKey, Self::Model, Self::ApiKey, Self::Gateway];
 
-    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`.
+    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
+            Self::Gateway => "gateways",
+        }
+    }
+
+    /// The field that names a resource of the kind for people.
+    pub const fn name_field(self) -> &'static str {
+        match self {
+            Self::Gateway => "name",
+            _ => "display_name",
         }
     }
 
@@ -41,6 +52,7 @@ impl Kind {
             Self::ProviderKey => ProviderKey::IDENTITIES,
             Self::Model => Model::IDENTITIES,
             Self::ApiKey => ApiKey::IDENTITIES,
+            Self::Gateway => Gateway::IDENTITIES,
         }
     }
 
@@ -50,6 +62,7 @@ impl Kind {
             Self::ProviderKey => ProviderKey::REFERENCES,
             Self::Model => Model::REFERENCES,
             Self::ApiKey => ApiKey::REFERENCES,
+            Self::Gateway => Gateway::REFERENCES,
         }
     }
 }

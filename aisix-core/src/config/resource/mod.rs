@@ -8,14 +8,17 @@ mod cidrs;
 mod document;
 mod first_generation;
 mod format;
+mod gateway;
 mod headers;
 mod key_hash;
 mod kind;
 mod mask;
 mod model;
+mod plugin;
 mod provider_key;
 mod rate_limit;
 mod schema;
+mod settings;
 mod suggest;
 mod template;
 mod tidy;
@@ -28,15 +31,18 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub(crate) use self::settings::Settings;
 pub use self::{
     api_key::ApiKey,
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
+    gateway::Gateway,
     headers::{Headers, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, unmask},
     model::{Cost, Embedding, Model, OnUnsupported},
+    plugin::{Merge, Mode, Plugin, Stage},
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
@@ -57,6 +63,8 @@ pub enum Resource {
     Model(Model),
     /// A caller's credential.
     ApiKey(ApiKey),
+    /// A gateway.
+    Gateway(Gateway),
 }
 
 /// What happens to fields that are not known.
@@ -110,6 +118,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (key, unknown) = validated(kind, value, strictness)?;
             (Resource::ApiKey(key), unknown)
         }
+        Kind::Gateway => {
+            let (gateway, unknown) = validated(kind, value, strictness)?;
+            (Resource::Gateway(gateway), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -123,6 +135,17 @@ impl Resource {
             Self::ProviderKey(_) => Kind::ProviderKey,
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
+            Self::Gateway(_) => Kind::Gateway,
+        }
+    }
+
+    /// The chain of hooks that hangs on it.
+    pub fn plugins(&self) -> &[Plugin] {
+        match self {
+            Self::ProviderKey(_) => &[],
+            Self::Model(model) => &model.plugins,
+            Self::ApiKey(key) => &key.plugins,
+            Self::Gateway(gateway) => &gateway.plugins,
         }
     }
 }

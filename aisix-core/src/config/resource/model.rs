@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Invalid, Kind, cidrs::Cidrs, document::Document, rate_limit::RateLimit};
+use super::{
+    Invalid, Kind, cidrs::Cidrs, document::Document, plugin::Plugin, rate_limit::RateLimit,
+};
 use crate::config::glob::Glob;
 
 /// A name for callers and what serves it.
@@ -54,6 +56,9 @@ pub struct Model {
     /// Set for a model that makes embeddings.
     #[serde(default)]
     pub embedding: Option<Embedding>,
+    /// Hooks of calls of this model, see [`Plugin`].
+    #[serde(default)]
+    pub plugins: Vec<Plugin>,
 }
 
 /// What is done with members of a request that the provider cannot say.

@@ -6,10 +6,10 @@ use jsonschema::{Draft, Validator};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
-use super::{ApiKey, Kind, Model, ProviderKey, format::FORMATS};
+use super::{ApiKey, Gateway, Kind, Model, ProviderKey, format::FORMATS};
 
 /// The schema of a kind, and what validates it.
-pub(super) struct Checker {
+pub(crate) struct Checker {
     pub(super) schema: Value,
     pub(super) validator: Validator,
 }
@@ -26,17 +26,19 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static PROVIDER_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ProviderKey>);
     static MODEL: LazyLock<Checker> = LazyLock::new(Checker::of::<Model>);
     static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
+    static GATEWAY: LazyLock<Checker> = LazyLock::new(Checker::of::<Gateway>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
         Kind::ApiKey => &API_KEY,
+        Kind::Gateway => &GATEWAY,
     }
 }
 
 // === impl Checker ===
 
 impl Checker {
-    fn of<T: JsonSchema>() -> Self {
+    pub(super) fn of<T: JsonSchema>() -> Self {
         let schema = SchemaSettings::draft07()
             .with(|settings| settings.inline_subschemas = true)
             .with_transform(RecursiveTransform(simplify))

@@ -5,12 +5,15 @@ use jsonschema::{
     error::{TypeKind, ValidationErrorKind},
     paths::{Location, LocationSegment},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
     Invalid, Kind, Strictness,
     document::Document,
-    format, schema, suggest,
+    format,
+    schema::{self, Checker},
+    suggest,
     tidy::{self, Unknown},
 };
 
@@ -25,25 +28,80 @@ pub(super) fn validated<T: Document>(
     mut value: Value,
     strictness: Strictness,
 ) -> Result<(T, Vec<String>), Vec<Invalid>> {
-    let checker = schema::checker(kind);
-    let Value::Object(members) = &mut value else {
+    let later = |name: &str| T::LATER.contains(&name) || T::SHAPES.contains(&name);
+    if let Value::Object(members) = &mut value {
+        members.retain(|name, value| !(value.is_null() && later(name)));
+    }
+    let Checked {
+        value,
+        unknown,
+        mut errors,
+        mut left_out,
+    } = check(schema::checker(kind), value, strictness)?;
+    if let Value::Object(members) = &value {
+        T::rules(members, &mut errors);
+    }
+    let is_shape = |field: &Unknown| T::SHAPES.contains(&field.path.as_str());
+    let (shapes, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_shape);
+    if !shapes.is_empty() {
+        // What is required here is not required of the other shape.
+        errors.retain(|error| error.message != REQUIRED || error.path == "display_name");
+        let not_yet = |field: Unknown| Invalid::new(field.path, NOT_YET);
+        errors.extend(shapes.into_iter().map(not_yet));
+    }
+    for field in unknown {
+        match strictness {
+            Strictness::Strict if later(&field.path) => {
+                errors.push(Invalid::new(field.path, NOT_YET));
+            }
+            Strictness::Strict => errors.push(stranger(field, &[T::LATER, T::SHAPES].concat())),
+            Strictness::Lenient => left_out.push(field.path),
+        }
+    }
+    decoded(value, errors, left_out)
+}
+
+/// Validates and decodes the settings of a plugin.
+pub(super) fn settings<T: DeserializeOwned>(
+    checker: &Checker,
+    value: Value,
+    strictness: Strictness,
+) -> Result<(T, Vec<String>), Vec<Invalid>> {
+    let Checked {
+        value,
+        unknown,
+        mut errors,
+        mut left_out,
+    } = check(checker, value, strictness)?;
+    for field in unknown {
+        match strictness {
+            Strictness::Strict => errors.push(stranger(field, &[])),
+            Strictness::Lenient => left_out.push(field.path),
+        }
+    }
+    decoded(value, errors, left_out)
+}
+
+/// A document as its schema sees it.
+struct Checked {
+    value: Value,
+    unknown: Vec<Unknown>,
+    errors: Vec<Invalid>,
+    left_out: Vec<String>,
+}
+
+fn check(
+    checker: &Checker,
+    mut value: Value,
+    strictness: Strictness,
+) -> Result<Checked, Vec<Invalid>> {
+    if !value.is_object() {
         let message = format!("must be a mapping, not {}", type_name(&value));
         return Err(vec![Invalid::new("", message)]);
-    };
-    let later = |name: &str| T::LATER.contains(&name) || T::SHAPES.contains(&name);
-    members.retain(|name, value| !(value.is_null() && later(name)));
-
+    }
     let mut unknown = Vec::new();
     tidy::tidy(&mut value, &checker.schema, "", &mut unknown);
-    let shapes: Vec<_> = unknown
-        .iter()
-        .filter(|field| T::SHAPES.contains(&field.path.as_str()))
-        .map(|field| Invalid::new(&field.path, NOT_YET))
-        .collect();
-    let is_other_shape = !shapes.is_empty();
-
-    let mut errors = Vec::new();
-    let mut left_out = Vec::new();
+    let (mut errors, mut left_out) = (Vec::new(), Vec::new());
     for error in checker.validator.iter_errors(&value) {
         let (invalid, is_soft) = invalid(&error);
         match strictness {
@@ -53,24 +111,19 @@ pub(super) fn validated<T: Document>(
             _ => errors.push(invalid),
         }
     }
-    if let Value::Object(members) = &value {
-        T::rules(members, &mut errors);
-    }
-    if is_other_shape {
-        // What is required here is not required of the other shape.
-        errors.retain(|error| error.message != REQUIRED || error.path == "display_name");
-        errors.extend(shapes);
-    }
-    for field in unknown {
-        match strictness {
-            _ if T::SHAPES.contains(&field.path.as_str()) => {}
-            Strictness::Strict if later(&field.path) => {
-                errors.push(Invalid::new(field.path, NOT_YET));
-            }
-            Strictness::Strict => errors.push(stranger::<T>(field)),
-            Strictness::Lenient => left_out.push(field.path),
-        }
-    }
+    Ok(Checked {
+        value,
+        unknown,
+        errors,
+        left_out,
+    })
+}
+
+fn decoded<T: DeserializeOwned>(
+    value: Value,
+    mut errors: Vec<Invalid>,
+    left_out: Vec<String>,
+) -> Result<(T, Vec<String>), Vec<Invalid>> {
     if !errors.is_empty() {
         errors.sort();
         errors.dedup();
@@ -78,16 +131,16 @@ pub(super) fn validated<T: Document>(
     }
     // The message of a failed decoding might repeat a value, and the schema should have said it.
     let decoded = serde_json::from_value(value)
-        .map_err(|_| vec![Invalid::new("", "cannot be read as this kind of resource")])?;
+        .map_err(|_| vec![Invalid::new("", "cannot be read as what it should be")])?;
     Ok((decoded, bounded(left_out)))
 }
 
 const REQUIRED: &str = "is required";
 
-/// Reports an unknown field, with what may have been meant.
-fn stranger<T: Document>(field: Unknown) -> Invalid {
+/// Reports an unknown field, with what may have been meant: a known one, or at the root one of `later`.
+fn stranger(field: Unknown, later: &[&str]) -> Invalid {
     let at_root = field.path == field.name;
-    let later = T::LATER.iter().chain(T::SHAPES).filter(|_| at_root);
+    let later = later.iter().filter(|_| at_root);
     let known = field.known.iter().map(String::as_str).chain(later.copied());
     Invalid::new(field.path, suggest::unknown(&field.name, known))
 }

@@ -77,6 +77,17 @@ impl ConfigMetrics {
         replace(&self.0.families.stale_served, counts);
     }
 
+    /// The last known configuration was kept.
+    pub fn snapshot_written(&self) {
+        self.0.families.snapshot_written.get(&[]).set(1);
+    }
+
+    /// The last known configuration could not be kept.
+    pub fn snapshot_failed(&self) {
+        self.0.families.snapshot_failures.get(&[]).add(1);
+        self.0.families.snapshot_written.get(&[]).set(0);
+    }
+
     /// The hash of what is served.
     pub fn served_hash(&self, hash: &str) {
         replace(&self.0.families.hash, &[(hash, 1)]);

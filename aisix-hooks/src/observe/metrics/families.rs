@@ -129,6 +129,10 @@ families! {
         "Resources that were applied without fields that are unknown here.";
     stale_served: Gauge = "aisix_config_stale_served_resources", &["kind"],
         "Resources that were not applied and whose last good version is served.";
+    snapshot_written: Gauge = "aisix_config_snapshot_last_write_successful", &[],
+        "1 when the last known configuration was kept at the last attempt.";
+    snapshot_failures: Counter = "aisix_config_snapshot_write_failures_total", &[],
+        "Failed attempts to keep the last known configuration.";
     hash: Gauge = "aisix_config_hash_info", &["hash"], "The hash of the configuration served.";
 }
 

@@ -1,0 +1,385 @@
+//! Chains of the configuration, compiled.
+
+use std::{
+    cmp::Reverse,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use imbl::HashMap;
+use tower::util::BoxCloneSyncService;
+use tower_layer::Layer;
+
+use super::{
+    CallService, HttpService,
+    hooks::Hooks,
+    http::Innermost,
+    parallel::{Beside, Parallel},
+    plugin::{Built, Context, Form, Stages},
+};
+use crate::{
+    call::{Authenticated, Call},
+    config::{
+        Key, Kind, States,
+        resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
+    },
+    route::RouteLayer,
+    upstream::{Settings, Upstream},
+};
+
+/// How many combinations with other chains one chain remembers.
+const COMBINATIONS: usize = 1_024;
+
+/// The chain of a gateway, a model or an API key, compiled.
+///
+/// What combines it with chains of the other two is made when the first call needs it, and remembered in
+/// the most specific of them.
+pub(crate) struct Chain {
+    serial: u64,
+    elements: Vec<Arc<Element>>,
+    /// What the last hook on calls calls.
+    innermost: CallService,
+    on_calls: Combined<CallService>,
+    over_http: Combined<HttpService>,
+}
+
+/// Chains combined with this one, by the serials of those that are more general; `None` where nothing
+/// in them runs.
+type Combined<S> = ArcSwap<HashMap<[u64; 2], Option<S>>>;
+
+/// An element of a chain, compiled.
+pub(super) struct Element {
+    pub(super) name: Arc<str>,
+    priority: u16,
+    parallel: bool,
+    pub(super) mode: Mode,
+    merge: Merge,
+    is_response: bool,
+    pub(super) form: Form,
+}
+
+/// What chains are made from.
+#[derive(Clone)]
+pub(crate) struct Chains {
+    pub(crate) hooks: Hooks,
+    /// What the last hook of a chain calls.
+    pub(crate) innermost: CallService,
+}
+
+/// What the last hook of every chain calls. Whoever takes a call says by which way it goes upstream.
+pub(crate) fn innermost(settings: Settings) -> CallService {
+    BoxCloneSyncService::new(RouteLayer.layer(Upstream::new(settings)))
+}
+
+/// A chain, and the paths of fields that are unknown in it.
+type Compiled = (Option<Arc<Chain>>, Vec<String>);
+
+// === impl Chains ===
+
+impl Chains {
+    /// Compiles a chain; `None` when nothing in it runs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, its paths beginning at the document.
+    pub(crate) fn compile(
+        &self,
+        owner: &Key,
+        plugins: &[Plugin],
+        strictness: Strictness,
+        states: &States,
+    ) -> Result<Compiled, Vec<Invalid>> {
+        let (mut elements, mut errors, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, plugin) in plugins.iter().enumerate() {
+            let id = plugin.id();
+            if plugins[..index].iter().any(|other| other.id() == id) {
+                let message = "is that of another element; give one of them an `id` of its own";
+                errors.push(Invalid::new(format!("plugins[{index}].id"), message));
+            }
+            let context = Context {
+                owner,
+                id,
+                stage: plugin.stage,
+                mode: plugin.mode,
+                states,
+            };
+            match self.element(plugin, strictness, &context) {
+                Ok((element, left_out)) => {
+                    let path = |field| format!("{}{field}", Chain::SETTINGS);
+                    unknown.extend(left_out.into_iter().map(path));
+                    // What is switched off is checked all the same.
+                    elements.extend(plugin.enabled.then(|| Arc::new(element)));
+                }
+                Err(wrong) => errors.extend(wrong.into_iter().map(|wrong| Invalid {
+                    path: format!("plugins[{index}].{}", wrong.path),
+                    message: wrong.message,
+                })),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let is_empty = elements.is_empty();
+        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, self.innermost.clone())));
+        Ok((chain, unknown))
+    }
+
+    fn element(
+        &self,
+        plugin: &Plugin,
+        strictness: Strictness,
+        context: &Context<'_>,
+    ) -> Result<(Element, Vec<String>), Vec<Invalid>> {
+        let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
+        let Some(factory) = self.hooks.find(&plugin.name) else {
+            let message = match nearest(&plugin.name, self.hooks.names()) {
+                Some(near) => format!("is no known hook; did you mean `{near}`?"),
+                None => "is no known hook".to_owned(),
+            };
+            return Err(wrong("name", message));
+        };
+        let stage = stage(factory.stages(), plugin.stage).map_err(|said| wrong("stage", said))?;
+        let context = Context {
+            stage,
+            owner: context.owner,
+            id: context.id,
+            mode: context.mode,
+            states: context.states,
+        };
+        let built = factory.build(plugin.settings.clone(), strictness, &context);
+        let in_settings = |errors: Vec<Invalid>| {
+            let errors = errors.into_iter().map(|mut error| {
+                error.path = match error.path.as_str() {
+                    "" => "settings".to_owned(),
+                    path => format!("settings.{path}"),
+                };
+                error
+            });
+            errors.collect::<Vec<_>>()
+        };
+        let (Built(form), unknown) = built.map_err(in_settings)?;
+        if matches!(form, Form::Http(_)) && context.owner.kind == Kind::Model {
+            let message = "runs before the model is known: it can hang on a gateway or an API key";
+            return Err(wrong("name", message.to_owned()));
+        }
+        if !matches!(form, Form::Check(_)) {
+            if plugin.mode == Mode::Observe && !factory.observes() {
+                return Err(wrong("mode", "of this hook cannot be `observe`".to_owned()));
+            }
+            if plugin.parallel {
+                let message = "is not possible: this hook does more than look at a call";
+                return Err(wrong("parallel", message.to_owned()));
+            }
+        }
+        let stages = stage.map_or(factory.stages().all(), |stage| match stage {
+            Stage::PreResponse | Stage::PostResponse => &[Stage::PreResponse],
+            Stage::PreRequest | Stage::PostRequest => &[Stage::PreRequest],
+        });
+        let element = Element {
+            name: plugin.name.as_str().into(),
+            priority: plugin.priority,
+            parallel: plugin.parallel,
+            mode: plugin.mode,
+            merge: plugin.merge,
+            is_response: stages.iter().all(|stage| stage.is_response()),
+            form,
+        };
+        Ok((element, unknown))
+    }
+}
+
+/// Which stage a hook runs in; `None` for one whose stages are fixed.
+fn stage(stages: Stages, asked: Option<Stage>) -> Result<Option<Stage>, String> {
+    let names = || {
+        let names: Vec<_> = stages.all().iter().map(|stage| stage.as_str()).collect();
+        names.join(", ")
+    };
+    match (stages, asked) {
+        (_, Some(asked)) if !stages.all().contains(&asked) => {
+            Err(format!("of this hook can be: {}", names()))
+        }
+        (Stages::Fixed(_), _) => Ok(None),
+        (Stages::OneOf(&[only]), None) => Ok(Some(only)),
+        (Stages::OneOf(_), None) => Err(format!("is required: {}", names())),
+        (Stages::OneOf(_), Some(asked)) => Ok(Some(asked)),
+    }
+}
+
+// === impl Chain ===
+
+impl Chain {
+    /// What paths of fields begin with that are in the settings of an element.
+    pub(crate) const SETTINGS: &str = "plugins[].settings.";
+
+    fn new(elements: Vec<Arc<Element>>, innermost: CallService) -> Self {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        Self {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            elements,
+            innermost,
+            on_calls: ArcSwap::default(),
+            over_http: ArcSwap::default(),
+        }
+    }
+
+    /// The names of the hooks in these chains, the most general chain first: those that run before the body
+    /// is read, and those that run on calls, in their order.
+    pub(crate) fn names(chains: [Option<&Arc<Self>>; 3]) -> (Vec<String>, Vec<String>) {
+        let elements = ordered(chains.into_iter().flatten());
+        let is_http = |element: &&Arc<Element>| matches!(element.form, Form::Http(_));
+        let (over_http, on_calls): (Vec<_>, Vec<_>) = elements.into_iter().partition(is_http);
+        let names = |elements: Vec<&Arc<Element>>| {
+            let names = elements.into_iter().map(|element| element.name.to_string());
+            names.collect()
+        };
+        (names(over_http), names(on_calls))
+    }
+
+    /// What a call goes through; `None` when nothing is configured for it.
+    pub(crate) fn of(call: &Call) -> Option<CallService> {
+        let chains = [
+            call.inbound.config.chain(),
+            call.model.chain.as_ref(),
+            call.caller().chain(),
+        ];
+        combined(
+            chains,
+            |chain| &chain.on_calls,
+            |chain, elements| on_calls(elements, chain.innermost.clone()),
+        )
+    }
+
+    /// What a request goes through before its body is read; `None` when nothing is configured for it.
+    pub(super) fn before(request: &Authenticated) -> Option<HttpService> {
+        let chains = [request.arrival.config.chain(), None, request.caller.chain()];
+        combined(
+            chains,
+            |chain| &chain.over_http,
+            |_, elements| over_http(elements),
+        )
+    }
+}
+
+/// What a request goes through by these chains, the most general first.
+fn combined<S: Clone>(
+    chains: [Option<&Arc<Chain>>; 3],
+    known: impl Fn(&Chain) -> &Combined<S>,
+    combine: impl Fn(&Chain, Vec<&Arc<Element>>) -> Option<S>,
+) -> Option<S> {
+    let last = chains.iter().rposition(Option::is_some)?;
+    let most_specific = chains[last]?;
+    let serial = |level: usize| match chains[level] {
+        Some(chain) if level < last => chain.serial,
+        _ => 0,
+    };
+    let key = [serial(0), serial(1)];
+    let known = known(most_specific);
+    if let Some(combined) = known.load().get(&key) {
+        return combined.clone();
+    }
+    let elements = ordered(chains.into_iter().flatten());
+    let combined = combine(most_specific, elements);
+    known.rcu(|known| {
+        let mut known = match known.len() {
+            COMBINATIONS.. => HashMap::new(),
+            _ => HashMap::clone(known),
+        };
+        known.insert(key, combined.clone());
+        known
+    });
+    combined
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.elements.iter().map(|element| &element.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// The elements of several chains, the most general first, in the order in which they run.
+fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Element>> {
+    let mut elements: Vec<&Arc<Element>> = Vec::new();
+    for chain in chains {
+        let level = &chain.elements;
+        let is_replaced = |general: &Arc<Element>| {
+            let same = |element: &Arc<Element>| {
+                element.name == general.name && element.merge == Merge::Override
+            };
+            level.iter().any(same)
+        };
+        elements.retain(|general| !is_replaced(general));
+        elements.extend(level);
+    }
+    // The sort is stable: of equal ones, the more general and the earlier stay first.
+    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
+    elements
+}
+
+/// Puts the hooks on calls around a service.
+///
+/// On the way in, those of the request run in the order of their priorities; on the way out, those of
+/// the answer do, after all others, so that they see whatever the caller is about to get.
+fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<CallService> {
+    elements.retain(|element| !matches!(element.form, Form::Http(_)));
+    if elements.is_empty() {
+        return None;
+    }
+    let (answer, request): (Vec<_>, Vec<_>) = elements
+        .into_iter()
+        .partition(|element| element.is_response);
+    let beside =
+        |a: &&Arc<Element>, b: &&Arc<Element>| a.parallel && b.parallel && a.priority == b.priority;
+    let groups = request.chunk_by(beside).rev();
+    let inner = groups.fold(innermost, |inner, group| wrap(group, inner));
+    let one = std::slice::from_ref;
+    Some(
+        answer
+            .iter()
+            .fold(inner, |inner, element| wrap(one(element), inner)),
+    )
+}
+
+/// The same with the hooks over HTTP.
+fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
+    let hooks = elements
+        .into_iter()
+        .filter_map(|element| match &element.form {
+            Form::Http(hook) => Some((element.is_response, hook)),
+            Form::Check(_) | Form::Hook(_) => None,
+        });
+    let (answer, request): (Vec<_>, Vec<_>) = hooks.partition(|(is_response, _)| *is_response);
+    if answer.is_empty() && request.is_empty() {
+        return None;
+    }
+    let around = request.into_iter().rev().chain(answer);
+    let innermost = BoxCloneSyncService::new(Innermost);
+    Some(around.fold(innermost, |inner, (_, hook)| hook.wrap(inner)))
+}
+
+/// Puts elements that run beside one another, or a single one, around a service.
+fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
+    if let [
+        Element {
+            form: Form::Hook(hook),
+            ..
+        },
+    ] = group.iter().map(|it| &***it).collect::<Vec<_>>()[..]
+    {
+        return hook.wrap(inner);
+    }
+    let checks = group.iter().filter_map(|element| match &element.form {
+        Form::Check(check) => Some(Beside {
+            name: element.name.clone(),
+            mode: element.mode,
+            check: check.clone(),
+        }),
+        Form::Hook(_) | Form::Http(_) => None,
+    });
+    let parallel = Parallel::new(checks.collect());
+    BoxCloneSyncService::new(parallel.layer(inner))
+}

@@ -1,0 +1,42 @@
+//! Short words for asking.
+
+use std::net::SocketAddr;
+
+use aisix_core::{
+    Gateway,
+    body::Body,
+    config::{Change, Entry, Kind},
+    edge::ClientAddr,
+    testing::{Setup, Upstream},
+};
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// A gateway whose model has this chain.
+pub(crate) fn gateway(upstream: &Upstream, plugins: Value) -> Gateway {
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    setup.model(json!({"plugins": plugins})).gateway(upstream)
+}
+
+/// What is wrong with a chain.
+pub(crate) fn wrong(plugins: Value) -> String {
+    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    let model = json!({"display_name": "m", "provider": "plain", "model_name": "m",
+        "provider_key_id": "key", "plugins": plugins});
+    let entry = Entry::new(Kind::Model, "m", model);
+    let report = config.apply([Change::Put(entry)]);
+    report.to_string()
+}
+
+/// Sends a request.
+pub(crate) async fn send(gateway: &Gateway, request: Request<Body>) -> Response<Body> {
+    gateway.clone().oneshot(request).await.unwrap()
+}
+
+/// Sends it from an address.
+pub(crate) fn from(address: &str, mut request: Request<Body>) -> Request<Body> {
+    let address: SocketAddr = address.parse().unwrap();
+    request.extensions_mut().insert(ClientAddr(address));
+    request
+}

@@ -1,0 +1,5 @@
+//! The hooks that configuration can name, through a gateway in front of a scripted upstream.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod ask;
+mod ip_allowlist;
