@@ -29,6 +29,7 @@ mod catalog;
 mod desk;
 pub mod diff;
 mod document;
+mod explain;
 mod health;
 mod history;
 pub mod import;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::title,
+    explain,
     route::{Action, ROUTES, Route},
 };
 
@@ -125,7 +126,7 @@ fn operation(route: &Route, kind: Option<Kind>) -> Value {
         Action::History => parameters.extend(paging()),
         _ => {}
     }
-    let is_write = route.method != Method::GET;
+    let is_write = route.method != Method::GET && route.action != Action::Explain;
     if is_write {
         let what = "Whether to check only, and show what would change";
         parameters.push(parameter("dry_run", "query", "boolean", what));
@@ -184,6 +185,7 @@ fn body(action: Action, kind: Option<Kind>) -> Option<(&'static str, Value)> {
                 },
             }),
         )),
+        Action::Explain => Some(("application/json", explain::schema())),
         Action::Rollback => Some((
             "application/json",
             json!({
@@ -208,6 +210,7 @@ fn responses(action: Action) -> Value {
             &["400", "401", "500"]
         }
         Action::Get | Action::GetV1 => &["401", "404", "500"],
+        Action::Explain => &["400", "401", "413", "415", "501"],
         Action::Create => &["400", "401", "409", "413", "415", "422", "500"],
         Action::Rollback => &["400", "401", "404", "409", "413", "422", "500"],
         _ => &[

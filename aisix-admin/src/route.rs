@@ -23,6 +23,7 @@ pub(crate) enum Action {
     Health,
     History,
     Rollback,
+    Explain,
     ListV1,
     GetV1,
     OpenApi,
@@ -48,7 +49,7 @@ const fn route(method: Method, path: &'static str, action: Action, summary: &'st
     }
 }
 
-pub(crate) static ROUTES: [Route; 20] = [
+pub(crate) static ROUTES: [Route; 21] = [
     route(
         Method::GET,
         "/aisix/admin/{kind}",
@@ -133,6 +134,12 @@ pub(crate) static ROUTES: [Route; 20] = [
         "/admin/v1/models/status",
         Action::ModelsStatus,
         "List the models with their health",
+    ),
+    route(
+        Method::POST,
+        "/aisix/admin/explain",
+        Action::Explain,
+        "Tell what would become of a request, and why, without sending it",
     ),
     route(
         Method::GET,

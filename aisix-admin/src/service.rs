@@ -13,6 +13,7 @@ use aisix_core::{
     BoxError, Gateway,
     body::Body,
     config::{Config, ConfigStore, Key, Kind, store::Revision},
+    explain::Explainer,
     models,
 };
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use crate::{
     auth::AdminKeys,
     desk::{Desk, Operation},
     document::Mode,
-    health, history, openapi,
+    explain, health, history, openapi,
     operation::{Delete, Put, Rollback, Rotate},
     plugins,
     request::{self, Conditions, Query},
@@ -46,6 +47,7 @@ struct Shared {
     desk: Arc<Desk>,
     config: Option<Config>,
     gateway: Option<Gateway>,
+    explainer: Option<Explainer>,
 }
 
 /// Builds an [`Admin`].
@@ -54,6 +56,7 @@ pub struct AdminBuilder {
     keys: AdminKeys,
     config: Option<Config>,
     gateway: Option<Gateway>,
+    explainer: Option<Explainer>,
 }
 
 // === impl AdminBuilder ===
@@ -83,6 +86,14 @@ impl AdminBuilder {
         self
     }
 
+    /// What tells administrators what would become of a request: `POST /aisix/admin/explain`. Made from
+    /// the builder of the gateway that serves, so that it knows its limits. Default: none, and 501.
+    #[must_use]
+    pub fn explainer(mut self, explainer: Explainer) -> Self {
+        self.explainer = Some(explainer);
+        self
+    }
+
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
@@ -91,6 +102,7 @@ impl AdminBuilder {
             keys: self.keys,
             config: self.config,
             gateway: self.gateway,
+            explainer: self.explainer,
         }))
     }
 }
@@ -116,6 +128,7 @@ impl Admin {
             keys: AdminKeys::default(),
             config: None,
             gateway: None,
+            explainer: None,
         }
     }
 }
@@ -214,6 +227,10 @@ impl Shared {
                 Ok(health::summary(self.config()?))
             }
             Action::History => history::list(self.store(), query).await,
+            Action::Explain => {
+                query.finish()?;
+                explain::answer(self.explainer.as_ref(), head, body).await
+            }
             Action::OpenApi => Ok(json_response(StatusCode::OK, openapi::document())),
             Action::OpenApiPage => Ok(text_response(
                 StatusCode::OK,

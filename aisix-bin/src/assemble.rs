@@ -8,6 +8,7 @@ use aisix_core::{
     body::Body,
     config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
     edge::{self, Drain},
+    explain::Explainer,
     limit, models,
     observe::Observer,
     upstream,
@@ -81,11 +82,7 @@ pub(crate) fn run(
     );
 
     // One configuration for all workers. What is wrong at the start stops the start.
-    let config = Config::builder()
-        .providers(aisix_providers::registry())
-        .hooks(aisix_hooks::hooks())
-        .upstream(upstream_settings(settings))
-        .build();
+    let config = empty_config(settings);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -166,6 +163,28 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// What explains requests as a gateway with these settings would serve them that has just started.
+///
+/// # Errors
+///
+/// When the resources cannot be read.
+pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> {
+    let config = empty_config(settings);
+    let counts = Metrics::new(metrics_settings(settings)).config();
+    let source = load(settings, Resources::Settings, (&config, &counts)).await?;
+    config.apply(source.first);
+    let gateway = Gateway::builder(config).settings(edge_settings(settings));
+    Ok(Explainer::new(gateway))
+}
+
+fn empty_config(settings: &Settings) -> Config {
+    Config::builder()
+        .providers(aisix_providers::registry())
+        .hooks(aisix_hooks::hooks())
+        .upstream(upstream_settings(settings))
+        .build()
+}
+
 /// Keeps what is served, if it is to be kept. Never ends.
 async fn keep(keeper: Option<&Keeper>) {
     match keeper {
@@ -215,6 +234,7 @@ fn admin_listener(
         return Ok(None);
     };
     let client = Client::new(transport_settings(settings))?;
+    let explainer = Explainer::new(gateway.clone());
     let gateway = gateway.transport(client).build()?;
     let configured = admin.keys.iter().map(|key| KeyHash::of(key.expose()));
     let keys = configured.chain(made_up.map(|made_up| made_up.hash));
@@ -222,6 +242,7 @@ fn admin_listener(
         .keys(AdminKeys::hashed(keys))
         .config(config.clone())
         .gateway(gateway)
+        .explainer(explainer)
         .build();
     let listener = ListenerSettings {
         tls: admin.tls.clone().map(tls_files),

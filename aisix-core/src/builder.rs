@@ -7,13 +7,13 @@ use crate::{
     config::Config,
     edge::{Drain, Edge, EdgeLayer, Settings},
     gateway::Gateway,
-    hook::{Hook, HookLayer},
+    hook::{Hook, HookLayer, HttpHookLayer},
     ingest::IngestLayer,
     limit::{LimitLayer, LimitStore, Memory},
     models::AdmitLayer,
     observe::{ObserveLayer, Observer},
     pipeline::{Stages, pipeline},
-    upstream::{Transport, Upstream},
+    upstream::{Exit, Transport, Upstream},
 };
 
 /// Puts a [`Gateway`] together. Only a [`Transport`] is required; everything else has a default.
@@ -38,6 +38,14 @@ pub struct GatewayBuilder {
 pub enum BuildError {
     /// No transport was given.
     NoTransport,
+}
+
+/// What stands at the borders of a gateway that explains.
+pub(crate) struct Borders {
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) limits: Arc<dyn LimitStore>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) exit: Exit,
 }
 
 // === impl GatewayBuilder ===
@@ -117,7 +125,37 @@ impl GatewayBuilder {
     ///
     /// When there is no transport.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let transport = self.transport.ok_or(BuildError::NoTransport)?;
+        let transport = self.transport.clone().ok_or(BuildError::NoTransport)?;
+        Ok(self.assemble(Exit::Send(transport)))
+    }
+
+    /// Builds the gateway with another authenticator and limit store, with this observer alone, without
+    /// hooks, and with this way out.
+    pub(crate) fn behind(self, borders: Borders) -> Gateway {
+        let builder = Self {
+            authenticator: borders.authenticator,
+            limits: borders.limits,
+            hooks: Vec::new(),
+            observers: vec![borders.observer],
+            ..self
+        };
+        builder.assemble(borders.exit)
+    }
+
+    pub(crate) fn authenticator_in_use(&self) -> &Arc<dyn Authenticator> {
+        &self.authenticator
+    }
+
+    pub(crate) fn limits_in_use(&self) -> &Arc<dyn LimitStore> {
+        &self.limits
+    }
+
+    /// The names of the hooks, outermost first.
+    pub(crate) fn hook_names(&self) -> impl Iterator<Item = &'static str> {
+        self.hooks.iter().map(|hook| hook.name())
+    }
+
+    fn assemble(self, exit: Exit) -> Gateway {
         let edge = Arc::new(Edge {
             settings: self.settings,
             drain: self.drain.clone(),
@@ -126,16 +164,17 @@ impl GatewayBuilder {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
             auth: AuthLayer::new(self.authenticator),
+            http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),
-            admit: AdmitLayer::new(transport),
+            admit: AdmitLayer::new(exit),
             limit: LimitLayer::new(self.limits),
             hooks: HookLayer::new(self.hooks),
             upstream: Upstream::new(self.config.upstream()),
         };
-        Ok(Gateway {
+        Gateway {
             pipeline: pipeline(stages),
             drain: self.drain,
-        })
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub mod call;
 pub mod config;
 pub mod edge;
 mod error;
+pub mod explain;
 mod gateway;
 pub mod hook;
 mod ingest;

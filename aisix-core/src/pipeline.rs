@@ -26,6 +26,7 @@ pub(crate) struct Stages {
     pub(crate) observe: ObserveLayer,
     pub(crate) edge: EdgeLayer,
     pub(crate) auth: AuthLayer,
+    pub(crate) http_hooks: HttpHookLayer,
     pub(crate) ingest: IngestLayer,
     pub(crate) admit: AdmitLayer,
     pub(crate) limit: LimitLayer,
@@ -42,7 +43,7 @@ pub(crate) fn pipeline(stages: Stages) -> Pipeline {
         // → Authenticated. Before the body is read: a stranger costs nothing more.
         .layer(stages.auth)
         // What gateway and key say before the body is read.
-        .layer(HttpHookLayer)
+        .layer(stages.http_hooks)
         // → Inbound. Body and envelope. Routes without a model are answered here.
         .layer(stages.ingest)
         // → Call. The model exists, and its caller may use it.

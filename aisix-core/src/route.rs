@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use aisix_wire::Operation;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -13,6 +14,7 @@ use tower_service::Service;
 use crate::{
     call::{Attempt, Call},
     error::{Error, Retry},
+    models::Target,
     reply::Reply,
     stage::{StageFuture, replace},
 };
@@ -89,8 +91,7 @@ where
             Err(error) => error,
         };
         let again = error.retry() == Retry::Again
-            && attempt.call.inbound.operation.may_retry
-            && attempt.number <= attempt.target.retries;
+            && attempt.number <= retries(attempt.call.inbound.operation, &attempt.target);
         if !again {
             return Err(error);
         }
@@ -102,6 +103,14 @@ where
         tokio::time::sleep_until(next).await;
         attempt.number += 1;
         attempt.started = Instant::now();
+    }
+}
+
+/// How often a failed attempt of an operation is made again.
+pub(crate) fn retries(operation: &Operation, target: &Target) -> u32 {
+    match operation.may_retry {
+        true => target.retries,
+        false => 0,
     }
 }
 

@@ -235,5 +235,5 @@ async fn the_description_needs_no_key_and_names_every_path_that_is_served() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 4 * 8 + 12);
+    assert_eq!(operations, 4 * 8 + 13);
 }

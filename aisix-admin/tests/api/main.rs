@@ -4,6 +4,7 @@
 mod ask;
 mod concurrency;
 mod doors;
+mod explain;
 mod history;
 mod import;
 mod keys;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod diff;
+mod explain;
 mod export;
 mod greeting;
 mod import;
@@ -45,6 +46,12 @@ enum Command {
     Export(export::Export),
     Import(import::Import),
     Diff(diff::Diff),
+    /// Tell what would become of a request, and why, without sending it.
+    ///
+    /// Asks the node that runs on this configuration, which knows where limits stand; without one, reads
+    /// the configuration here. Ends with 0 when the request would be sent, 3 when it would be refused, and
+    /// 1 when that cannot be told.
+    Explain(explain::Arguments),
 }
 
 // === impl Cli ===
@@ -54,6 +61,7 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Some(Command::Validate { resources }) => validate::run(&resources),
+            Some(Command::Explain(arguments)) => explain::run(self.config.as_deref(), &arguments),
             Some(Command::Quickstart) => quickstart::run(),
             Some(Command::Export(export)) => ended(export.run(self.config.as_deref()), 1),
             Some(Command::Import(import)) => ended(import.run(self.config.as_deref()), 1),

@@ -7,7 +7,12 @@ use super::block::{Notes, no_effect};
 const PREFIX: &str = "AISIX_";
 
 /// Variables that others read, in the same namespace.
-const NOT_SETTINGS: [&str; 2] = ["AISIX_CONFIG", "AISIX_CONFIG_PATH"];
+const NOT_SETTINGS: [&str; 4] = [
+    "AISIX_CONFIG",
+    "AISIX_CONFIG_PATH",
+    "AISIX_KEY",
+    "AISIX_ADMIN_KEY",
+];
 
 /// Keys whose variables hold lists with commas between the elements.
 const COMMA_LISTS: [&str; 8] = [

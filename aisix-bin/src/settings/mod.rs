@@ -29,11 +29,13 @@ mod tests;
 
 use std::path::PathBuf;
 
-use self::{
-    admin::Admin, downstream::Downstream, observability::Observability, proxy::Proxy,
-    shutdown::Shutdown, upstream::Upstream,
+pub(crate) use self::{
+    admin::Admin, etcd::Etcd, problem::Warning, proxy::ServerTls, rewrite::UrlRewrite,
 };
-pub(crate) use self::{etcd::Etcd, problem::Warning, proxy::ServerTls, rewrite::UrlRewrite};
+use self::{
+    downstream::Downstream, observability::Observability, proxy::Proxy, shutdown::Shutdown,
+    upstream::Upstream,
+};
 
 /// The bootstrap settings of a process.
 #[derive(Clone, Debug)]

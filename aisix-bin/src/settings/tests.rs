@@ -305,6 +305,8 @@ fn variables_without_effect_are_warnings() {
         &[
             ("AISIX_CONFIG", "c.yaml"),
             ("AISIX_CONFIG_PATH", "c.yaml"),
+            ("AISIX_KEY", "sk-private"),
+            ("AISIX_ADMIN_KEY", "admin-private"),
             ("AISIX_DP_BUDGET_STALE_MAX_SECONDS", "60"),
             ("AISIX_E2E_X", "1"),
             ("AISIX_PROXY__COLOUR", "red"),

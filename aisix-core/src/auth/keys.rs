@@ -28,17 +28,31 @@ impl Authenticator for Keys {
         head: &Parts,
         config: &Arc<Snapshot>,
     ) -> Result<Arc<Caller>, Error> {
-        let hash = KeyHash::of(credential(head)?.as_bytes());
-        let refuse = |message: &'static str| Error::new(ErrorKind::Unauthenticated, message);
-        let caller = config
-            .caller(&hash)
-            .ok_or_else(|| refuse("invalid API key"))?;
-        if caller.is_disabled() {
-            return Err(refuse("this API key is disabled").with_code("api_key_disabled"));
-        }
-        if caller.is_expired(Timestamp::now()) {
-            return Err(refuse("this API key has expired").with_code("api_key_expired"));
-        }
+        let caller = find(head, config)?;
+        check(caller)?;
         Ok(caller.clone())
     }
+}
+
+/// The caller whose credential the request carries, also one that is switched off or expired.
+pub(crate) fn find<'c>(head: &Parts, config: &'c Snapshot) -> Result<&'c Arc<Caller>, Error> {
+    let hash = KeyHash::of(credential(head)?.as_bytes());
+    config
+        .caller(&hash)
+        .ok_or_else(|| refusal("invalid API key"))
+}
+
+/// Refuses a caller that is switched off or expired.
+pub(crate) fn check(caller: &Caller) -> Result<(), Error> {
+    if caller.is_disabled() {
+        return Err(refusal("this API key is disabled").with_code("api_key_disabled"));
+    }
+    if caller.is_expired(Timestamp::now()) {
+        return Err(refusal("this API key has expired").with_code("api_key_expired"));
+    }
+    Ok(())
+}
+
+fn refusal(message: &'static str) -> Error {
+    Error::new(ErrorKind::Unauthenticated, message)
 }

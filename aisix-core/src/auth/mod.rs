@@ -1,7 +1,7 @@
 //! Who sends the request.
 
 mod credential;
-mod keys;
+pub(crate) mod keys;
 mod layer;
 
 use std::sync::Arc;

@@ -87,15 +87,28 @@ impl Caller {
 
     /// Whether this caller may use the model of this name.
     pub fn may_use(&self, model: &str) -> bool {
+        self.allowed_by(model).is_some()
+    }
+
+    /// The pattern by which this caller may use the model of this name: the first that matches.
+    pub fn allowed_by(&self, model: &str) -> Option<&str> {
         match &self.models {
-            Models::All => true,
-            Models::Some(globs) => globs.iter().any(|glob| glob.matches(model)),
+            Models::All => Some("*"),
+            Models::Some(globs) => globs
+                .iter()
+                .find(|glob| glob.matches(model))
+                .map(Glob::as_str),
         }
     }
 
     /// Whether the caller is switched off.
     pub fn is_disabled(&self) -> bool {
         self.disabled
+    }
+
+    /// When the caller's time is over; `None` for never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
     }
 
     pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {

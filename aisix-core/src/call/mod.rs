@@ -28,7 +28,7 @@ use crate::{
     config::Snapshot,
     edge::Route,
     models::{Model, Target},
-    upstream::Transport,
+    upstream::Exit,
 };
 
 /// A request that has come in: its configuration is pinned and its route looked up.
@@ -81,8 +81,8 @@ pub struct Call {
     pub inbound: Inbound,
     /// The model, as configured.
     pub model: Arc<Model>,
-    /// The way to the upstream; it belongs to the worker that took the request.
-    pub(crate) transport: Arc<dyn Transport>,
+    /// The way out.
+    pub(crate) exit: Exit,
     /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
     pub(crate) attempted: Arc<AtomicBool>,
 }

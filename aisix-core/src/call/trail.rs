@@ -174,6 +174,11 @@ impl Trail {
         self.0.streams.get().copied().unwrap_or_default()
     }
 
+    /// Whether the body was read.
+    pub(crate) fn is_ingested(&self) -> bool {
+        self.0.streams.get().is_some()
+    }
+
     /// Where the caller's own limits stood when the call was admitted; empty when it has none.
     pub fn standings(&self) -> &[Standing] {
         self.0.standings.get().map_or(&[], AsRef::as_ref)

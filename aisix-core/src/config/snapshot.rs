@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, fmt, sync::Arc};
 
 use imbl::{HashMap, OrdMap};
+use jiff::Timestamp;
 
 use super::{KeyHash, glob::Glob};
 use crate::{call::Caller, hook::Chain, models::Model};
@@ -62,6 +63,14 @@ impl Snapshot {
             .collect();
         models.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         models.into_iter()
+    }
+
+    /// The caller of the API key with this id. Of a rotated key, the one of its newest credential.
+    ///
+    /// Looks at all callers: not for requests.
+    pub fn caller_of(&self, id: &str) -> Option<&Arc<Caller>> {
+        let of_key = self.callers.values().filter(|caller| **caller.id() == *id);
+        of_key.max_by_key(|caller| caller.expires_at().unwrap_or(Timestamp::MAX))
     }
 
     /// The model that has this very name, or this very pattern.

@@ -226,6 +226,19 @@ impl Chain {
         }
     }
 
+    /// The names of the hooks in these chains, the most general chain first: those that run before the body
+    /// is read, and those that run on calls, in their order.
+    pub(crate) fn names(chains: [Option<&Arc<Self>>; 3]) -> (Vec<String>, Vec<String>) {
+        let elements = ordered(chains.into_iter().flatten());
+        let is_http = |element: &&Arc<Element>| matches!(element.form, Form::Http(_));
+        let (over_http, on_calls): (Vec<_>, Vec<_>) = elements.into_iter().partition(is_http);
+        let names = |elements: Vec<&Arc<Element>>| {
+            let names = elements.into_iter().map(|element| element.name.to_string());
+            names.collect()
+        };
+        (names(over_http), names(on_calls))
+    }
+
     /// What a call goes through; `None` when nothing is configured for it.
     pub(crate) fn of(call: &Call) -> Option<CallService> {
         let chains = [

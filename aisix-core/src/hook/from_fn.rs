@@ -93,6 +93,14 @@ impl<F> Layer<CallService> for FromFn<F> {
     }
 }
 
+/// The name of a layer's type; of a [`FromFn`], that of its function.
+pub(super) fn name_of<L>() -> &'static str {
+    let name = type_name::<L>();
+    name.strip_prefix(concat!(module_path!(), "::FromFn<"))
+        .and_then(|rest| rest.strip_suffix('>'))
+        .unwrap_or(name)
+}
+
 // === impl FromFnService ===
 
 impl<F> Clone for FromFnService<F> {

@@ -54,11 +54,17 @@ where
 
 /// Runs each request through the hooks over HTTP that the configuration names.
 #[derive(Clone, Copy)]
-pub(crate) struct HttpHookLayer;
+pub(crate) struct HttpHookLayer {
+    /// Whether they run at all.
+    pub(crate) runs: bool,
+}
 
 /// See [`HttpHookLayer`]. Without such hooks, nothing stands in the way.
 #[derive(Clone)]
-pub(crate) struct HttpHooked<S>(S);
+pub(crate) struct HttpHooked<S> {
+    inner: S,
+    runs: bool,
+}
 
 /// The rest of the pipeline, and the facts that an HTTP request has no place for.
 #[derive(Clone)]
@@ -81,7 +87,10 @@ impl<S> Layer<S> for HttpHookLayer {
     type Service = HttpHooked<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HttpHooked(inner)
+        HttpHooked {
+            inner,
+            runs: self.runs,
+        }
     }
 }
 
@@ -100,14 +109,14 @@ where
     type Future = StageFuture<Reply, Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Authenticated) -> Self::Future {
-        let Some(chain) = Chain::before(&request) else {
-            return self.0.call(request);
+        let Some(chain) = Chain::before(&request).filter(|_| self.runs) else {
+            return self.inner.call(request);
         };
-        let inner = BoxCloneSyncService::new(replace(&mut self.0));
+        let inner = BoxCloneSyncService::new(replace(&mut self.inner));
         let Authenticated { arrival, caller } = request;
         let asked = (arrival.head.method.clone(), arrival.head.uri.clone());
         let mut request = Request::from_parts(arrival.head, arrival.body);

@@ -112,7 +112,7 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        match Chain::of(&call) {
+        match Chain::of(&call).filter(|_| call.exit.sends()) {
             None => self.0.call(call),
             Some(chain) => Box::pin(run(chain, call)),
         }

@@ -56,6 +56,9 @@ pub type CallService = BoxCloneSyncService<Call, Reply, Error>;
 pub trait Hook: Send + Sync + 'static {
     /// Wraps `inner`.
     fn wrap(&self, inner: CallService) -> CallService;
+
+    /// The name: that of the layer's type, or of the function that [`from_fn`] was given.
+    fn name(&self) -> &'static str;
 }
 
 impl<L, S> Hook for L
@@ -70,5 +73,9 @@ where
             Error::from_boxed(error.into())
         });
         BoxCloneSyncService::new(service)
+    }
+
+    fn name(&self) -> &'static str {
+        from_fn::name_of::<L>()
     }
 }

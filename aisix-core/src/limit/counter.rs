@@ -1,9 +1,9 @@
 //! The counts of one limit.
 
-use super::{Limit, Rate, Standing};
+use super::{Level, Limit, Rate, Standing};
 
 /// Counts under one key. Time is passed in as seconds since the epoch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counter {
     windows: [Window; 6],
     /// Tokens reserved by calls that are under way.
@@ -67,27 +67,32 @@ impl Counter {
     /// Whether `limit` has room for one more call of `tokens`. Counts nothing.
     pub(super) fn check(&mut self, limit: &Limit, tokens: u64, now: u64) -> Result<(), Full> {
         for &(rate, max) in limit.rates() {
-            let Some((index, width)) = slot(rate) else {
-                if self.open >= max {
-                    return Err(Full(rate, None));
-                }
-                continue;
-            };
-            let used = self.windows[index].roll(now, width);
-            let full = match rate {
-                // Alone, a call may cross the limit, so that one larger than the whole of it is
-                // served in a fresh window. Beside others it must fit.
-                Rate::Tpm | Rate::Tpd if self.open == 0 => used > max,
-                Rate::Tpm | Rate::Tpd => {
-                    used.saturating_add(self.reserved).saturating_add(tokens) > max
-                }
-                _ => used >= max,
-            };
-            if full {
-                return Err(Full(rate, Some(left(now, width))));
-            }
+            self.check_rate(rate, max, tokens, now)?;
         }
         Ok(())
+    }
+
+    fn check_rate(&mut self, rate: Rate, max: u64, tokens: u64, now: u64) -> Result<(), Full> {
+        let Some((index, width)) = slot(rate) else {
+            return match self.open >= max {
+                true => Err(Full(rate, None)),
+                false => Ok(()),
+            };
+        };
+        let used = self.windows[index].roll(now, width);
+        let full = match rate {
+            // Alone, a call may cross the limit, so that one larger than the whole of it is
+            // served in a fresh window. Beside others it must fit.
+            Rate::Tpm | Rate::Tpd if self.open == 0 => used > max,
+            Rate::Tpm | Rate::Tpd => {
+                used.saturating_add(self.reserved).saturating_add(tokens) > max
+            }
+            _ => used >= max,
+        };
+        match full {
+            true => Err(Full(rate, Some(left(now, width)))),
+            false => Ok(()),
+        }
     }
 
     /// Counts one more call. To be called after [`check`](Self::check), under the same lock.
@@ -144,29 +149,49 @@ impl Counter {
         self.open = self.open.saturating_sub(1);
     }
 
+    /// Where each rate of a limit stands.
     pub(super) fn standings(&mut self, limit: &Limit, now: u64) -> Vec<Standing> {
-        let standing = |&(rate, max): &(Rate, u64)| match slot(rate) {
-            None => Standing {
+        let rates = limit.rates().iter();
+        let standing = |&(rate, max): &(Rate, u64)| {
+            let (used, reserved, reset) = self.level(rate, now);
+            Standing {
                 rate,
                 limit: max,
-                remaining: max.saturating_sub(self.open),
-                reset: 0,
-            },
-            Some((index, width)) => {
-                let used = self.windows[index].roll(now, width);
-                let reserved = match rate {
-                    Rate::Tpm | Rate::Tpd => self.reserved,
-                    _ => 0,
-                };
-                Standing {
-                    rate,
-                    limit: max,
-                    remaining: max.saturating_sub(used).saturating_sub(reserved),
-                    reset: left(now, width),
-                }
+                remaining: max.saturating_sub(used).saturating_sub(reserved),
+                reset,
             }
         };
-        limit.rates().iter().map(standing).collect()
+        rates.map(standing).collect()
+    }
+
+    /// How full each rate of a limit is, and whether it has room for one more call of `tokens`.
+    pub(super) fn levels(&mut self, limit: &Limit, tokens: u64, now: u64) -> Vec<Level> {
+        let rates = limit.rates().iter();
+        let level = |&(rate, max): &(Rate, u64)| {
+            let (used, reserved, reset) = self.level(rate, now);
+            Level {
+                rate,
+                limit: max,
+                used,
+                reserved,
+                reset,
+                has_room: self.check_rate(rate, max, tokens, now).is_ok(),
+            }
+        };
+        rates.map(level).collect()
+    }
+
+    /// What of a rate is used and what is reserved, and the seconds until its window ends.
+    fn level(&mut self, rate: Rate, now: u64) -> (u64, u64, u64) {
+        let Some((index, width)) = slot(rate) else {
+            return (self.open, 0, 0);
+        };
+        let reserved = match rate {
+            Rate::Tpm | Rate::Tpd => self.reserved,
+            _ => 0,
+        };
+        let used = self.windows[index].roll(now, width);
+        (used, reserved, left(now, width))
     }
 
     /// Whether nothing would be lost if the counter were forgotten.

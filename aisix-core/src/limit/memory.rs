@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Claim, Exceeded, Hold, Limit, LimitStore, Permit, Settlement,
+    Claim, Exceeded, Hold, Limit, LimitStore, Look, Permit, Reading, Settlement,
     counter::{Counter, Full, Share},
     sync::{Mutex, MutexGuard, RwLock, unpoison},
 };
@@ -93,13 +93,8 @@ impl Memory {
 
         for (index, guard) in &mut guards {
             let limit = &claim.limits[*index];
-            if let Err(Full(rate, retry_after)) = guard.check(limit, claim.tokens, now) {
-                return Err(Exceeded {
-                    limit: limit.clone(),
-                    rate,
-                    retry_after,
-                });
-            }
+            let checked = guard.check(limit, claim.tokens, now);
+            checked.map_err(|full| exceeded(limit, &full))?;
         }
         let mut standings = Vec::new();
         let mut shares = Vec::with_capacity(guards.len());
@@ -119,12 +114,48 @@ impl Memory {
         Ok(Permit::new(held, standings))
     }
 
-    fn counter(&self, key: &Arc<str>, now: u64) -> Shared {
-        let index = self.hasher.hash_one(key) as usize % SHARDS;
-        if let Some(counter) = unpoison(self.shards[index].read()).counters.get(key) {
-            return counter.clone();
+    /// Looks at the limits of `claim` and changes nothing: what [`try_acquire`](Self::try_acquire)
+    /// would answer at this moment. Other calls may change the counts while it looks.
+    pub fn peek(&self, claim: &Claim) -> Look {
+        let now = (self.clock)();
+        let mut outcome = Ok(());
+        let mut limits: Vec<Reading> = Vec::with_capacity(claim.limits.len());
+        for limit in &claim.limits {
+            if limits.iter().any(|seen| seen.limit.key() == limit.key()) {
+                continue;
+            }
+            let mut counter = self.copy(limit.key());
+            outcome = outcome.and_then(|()| {
+                let checked = counter.check(limit, claim.tokens, now);
+                checked.map_err(|full| exceeded(limit, &full))
+            });
+            limits.push(Reading {
+                limit: limit.clone(),
+                levels: counter.levels(limit, claim.tokens, now),
+            });
         }
-        let mut shard = unpoison(self.shards[index].write());
+        Look { limits, outcome }
+    }
+
+    /// The counts under a key as they are; none where nothing was counted yet.
+    fn copy(&self, key: &Arc<str>) -> Counter {
+        let found = self.found(key);
+        found.map_or_else(Counter::default, |counter| unpoison(counter.lock()).clone())
+    }
+
+    fn shard(&self, key: &Arc<str>) -> &RwLock<Shard> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    fn found(&self, key: &Arc<str>) -> Option<Shared> {
+        unpoison(self.shard(key).read()).counters.get(key).cloned()
+    }
+
+    fn counter(&self, key: &Arc<str>, now: u64) -> Shared {
+        if let Some(counter) = self.found(key) {
+            return counter;
+        }
+        let mut shard = unpoison(self.shard(key).write());
         if shard.counters.len() >= shard.sweep_at {
             // Nobody can find a counter while its shard is locked for writing, so one that is held
             // by the map alone stays so.
@@ -155,6 +186,22 @@ impl LimitStore for Memory {
         claim: &'a Claim,
     ) -> Pin<Box<dyn Future<Output = Result<Permit, Exceeded>> + Send + 'a>> {
         Box::pin(ready(self.try_acquire(claim)))
+    }
+
+    fn look<'a>(
+        &'a self,
+        claim: &'a Claim,
+    ) -> Pin<Box<dyn Future<Output = Option<Look>> + Send + 'a>> {
+        Box::pin(ready(Some(self.peek(claim))))
+    }
+}
+
+fn exceeded(limit: &Arc<Limit>, full: &Full) -> Exceeded {
+    let &Full(rate, retry_after) = full;
+    Exceeded {
+        limit: limit.clone(),
+        rate,
+        retry_after,
     }
 }
 

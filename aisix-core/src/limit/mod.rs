@@ -7,6 +7,7 @@
 
 mod counter;
 mod layer;
+mod look;
 mod memory;
 mod store;
 mod sync;
@@ -15,6 +16,7 @@ use std::{fmt, sync::Arc};
 
 pub(crate) use self::layer::{LimitLayer, LimitService};
 pub use self::{
+    look::{Level, Look, Reading},
     memory::Memory,
     store::{Claim, Exceeded, Hold, LimitStore, Permit, Settlement, Standing},
 };
@@ -54,6 +56,18 @@ pub struct Limit {
     scope: Scope,
     key: Arc<str>,
     rates: Vec<(Rate, u64)>,
+}
+
+// === impl Scope ===
+
+impl Scope {
+    /// The name in one word: `api_key` or `model`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::Model => "model",
+        }
+    }
 }
 
 // === impl Rate ===

@@ -1,10 +1,15 @@
 //! Where limits are counted.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
 use smallvec::SmallVec;
 
-use super::{Limit, Rate};
+use super::{Limit, Look, Rate};
 
 /// What a call asks of the limits.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +80,15 @@ pub trait LimitStore: Send + Sync + 'static {
         &'a self,
         claim: &'a Claim,
     ) -> Pin<Box<dyn Future<Output = Result<Permit, Exceeded>> + Send + 'a>>;
+
+    /// Looks at the limits of `claim` and changes nothing: what [`acquire`](Self::acquire) would answer
+    /// at this moment, and why. `None` when it is not known, which is the default.
+    fn look<'a>(
+        &'a self,
+        _claim: &'a Claim,
+    ) -> Pin<Box<dyn Future<Output = Option<Look>> + Send + 'a>> {
+        Box::pin(ready(None))
+    }
 }
 
 // === impl Permit ===

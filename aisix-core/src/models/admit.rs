@@ -5,16 +5,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use aisix_wire::Form;
+use aisix_wire::{Form, Operation};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::Target;
 use crate::{
     call::{Call, Inbound},
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
-    upstream::{Transport, Way},
+    upstream::{Exit, Way},
 };
 
 /// The longest name that is repeated in a message, in characters.
@@ -23,21 +24,21 @@ const MAX_QUOTED: usize = 128;
 /// Turns an [`Inbound`] into a [`Call`].
 #[derive(Clone)]
 pub(crate) struct AdmitLayer {
-    transport: Arc<dyn Transport>,
+    exit: Exit,
 }
 
 /// See [`AdmitLayer`].
 #[derive(Clone)]
 pub(crate) struct Admit<S> {
     inner: S,
-    transport: Arc<dyn Transport>,
+    exit: Exit,
 }
 
 // === impl AdmitLayer ===
 
 impl AdmitLayer {
-    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport }
+    pub(crate) fn new(exit: Exit) -> Self {
+        Self { exit }
     }
 }
 
@@ -47,7 +48,7 @@ impl<S> Layer<S> for AdmitLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Admit {
             inner,
-            transport: self.transport.clone(),
+            exit: self.exit.clone(),
         }
     }
 }
@@ -68,13 +69,13 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        let admitted = admit(inbound, &self.transport);
+        let admitted = admit(inbound, &self.exit);
         let mut inner = replace(&mut self.inner);
         Box::pin(async move { inner.call(admitted?).await })
     }
 }
 
-fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error> {
+fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
     let requested = inbound.requested_model.clone();
     let model = inbound
         .config
@@ -96,25 +97,25 @@ fn admit(inbound: Inbound, transport: &Arc<dyn Transport>) -> Result<Call, Error
         )
         .with_code("ip_restricted"));
     }
-    let endpoint = model.target().endpoint()?;
-    let dialect = endpoint.dialect(inbound.operation);
-    if dialect
-        .and_then(|dialect| Way::of(inbound.operation, dialect))
-        .is_none()
-    {
-        return Err(not_offered(&inbound));
-    }
+    way(model.target(), inbound.operation, &requested)?;
     Ok(Call {
         inbound,
         model,
-        transport: transport.clone(),
+        exit: exit.clone(),
         attempted: Arc::new(AtomicBool::new(false)),
     })
 }
 
-fn not_offered(inbound: &Inbound) -> Error {
-    let operation = inbound.operation;
-    let name = quoted(&inbound.requested_model);
+/// The way of an operation to a target, for a model that the caller called `requested`.
+pub(crate) fn way(target: &Target, operation: &Operation, requested: &str) -> Result<Way, Error> {
+    let dialect = target.endpoint()?.dialect(operation);
+    dialect
+        .and_then(|dialect| Way::of(operation, dialect))
+        .ok_or_else(|| not_offered(operation, requested))
+}
+
+fn not_offered(operation: &Operation, requested: &str) -> Error {
+    let name = quoted(requested);
     let message = format!(
         "the provider of model {name} does not support {}",
         operation.path
@@ -133,7 +134,8 @@ pub(super) fn not_found(name: &str) -> Error {
     )
 }
 
-fn quoted(name: &str) -> String {
+/// A name in quotes, cut to what a message may repeat.
+pub(crate) fn quoted(name: &str) -> String {
     match name.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{:?}", format!("{}…", &name[..end])),
         None => format!("{name:?}"),

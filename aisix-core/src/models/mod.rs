@@ -7,7 +7,7 @@ mod model;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer},
+    admit::{Admit, AdmitLayer, quoted, way},
     list::{list, one},
     target::Missing,
 };

@@ -60,6 +60,11 @@ impl Model {
         &self.target
     }
 
+    /// Networks that clients must come from, if there are restrictions.
+    pub fn allowed_cidrs(&self) -> &Cidrs {
+        &self.allowed_cidrs
+    }
+
     /// A number that no other compiled model of this process has, to find things by cheaply.
     pub fn serial(&self) -> u64 {
         self.serial

@@ -27,7 +27,7 @@ pub(super) struct Encoded {
 
 /// How a request got to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fidelity {
+pub(crate) enum Fidelity {
     /// As the very bytes that the client sent.
     Verbatim,
     /// As those bytes with members edited.
@@ -39,7 +39,7 @@ pub(super) enum Fidelity {
 // === impl Fidelity ===
 
 impl Fidelity {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Verbatim => "verbatim",
             Self::Edited => "edited",

@@ -3,6 +3,7 @@
 mod back;
 mod classify;
 mod encode;
+mod exit;
 mod headers;
 mod provider;
 mod relay;
@@ -18,7 +19,12 @@ pub use self::{
     shape::Shape,
     transport::{Sending, Transport},
 };
-pub(crate) use self::{send::Upstream, way::Way};
+pub(crate) use self::{
+    encode::Fidelity,
+    exit::{Exit, Prepared, Witness},
+    send::Upstream,
+    way::Way,
+};
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
 use super::{
-    Endpoint, MAX_REFUSAL, Settings, Transport,
+    Endpoint, Exit, MAX_REFUSAL, Prepared, Settings, Transport,
     back::Back,
     encode, headers,
     relay::{Relay, RelaySettings},
@@ -134,8 +134,20 @@ async fn exchange(
         request.extensions_mut().insert(tls.clone());
     }
 
+    let transport = match &call.exit {
+        Exit::Send(transport) => endpoint.transport().unwrap_or(transport.as_ref()),
+        Exit::Show(witness) => {
+            let prepared = Prepared {
+                request,
+                fidelity: encoded.fidelity,
+                dropped: encoded.dropped,
+                has_own_transport: endpoint.transport().is_some(),
+            };
+            witness.prepared(attempt, prepared);
+            return Ok(Reply::new(StatusCode::OK, "application/json", Bytes::new()));
+        }
+    };
     call.attempted.store(true, Ordering::Relaxed);
-    let transport = endpoint.transport().unwrap_or(call.transport.as_ref());
     let response = receive_head(transport, attempt, request).await?;
     let (head, body) = response.into_parts();
     record.status = Some(head.status);

@@ -6,6 +6,7 @@ mod ask;
 mod credentials;
 mod deadlines;
 mod endings;
+mod explain;
 mod headers;
 mod hooks;
 mod http_hooks;

@@ -487,5 +487,131 @@ fn idle_counters_are_forgotten_and_busy_ones_are_not() {
     });
 }
 
+/// A random limit of few rates and small maxima.
+fn random_limit(key: &str) -> Arc<Limit> {
+    let some = |max: u64| fastrand::bool().then(|| fastrand::u64(0..max));
+    let rates = RateLimit {
+        rps: some(4),
+        rpm: some(6),
+        rpd: some(9),
+        tpm: some(60),
+        tpd: some(150),
+        concurrency: some(4).map(|slots| slots as u32),
+        ..rates()
+    };
+    let rates = match Limit::new(Scope::ApiKey, key, &rates) {
+        Some(limit) => return Arc::new(limit),
+        None => RateLimit {
+            rpm: Some(1),
+            ..rates
+        },
+    };
+    limit(key, rates)
+}
+
+#[test]
+fn a_look_changes_nothing_and_says_what_an_acquire_would() {
+    run(|| {
+        for round in 0..200 {
+            fastrand::seed(round);
+            let (looked_at, left_alone) = (Bench::new(), Bench::new());
+            let limits = ["a", "b", "c"].map(random_limit);
+            let mut held = Vec::new();
+            let mut offset = 0;
+            for _ in 0..60 {
+                offset += fastrand::i64(-2..30);
+                looked_at.at(offset);
+                left_alone.at(offset);
+                let claim = Claim {
+                    limits: (0..fastrand::usize(0..4))
+                        .map(|_| limits[fastrand::usize(0..3)].clone())
+                        .collect(),
+                    tokens: fastrand::u64(0..50),
+                };
+                let look = looked_at.store.peek(&claim);
+                for _ in 0..3 {
+                    looked_at.store.peek(&claim);
+                }
+                let room = look.limits.iter().all(Reading::has_room);
+                assert_eq!(room, look.outcome.is_ok(), "{look:?}");
+                let told = look.outcome.map_err(|full| (full.rate, full.retry_after));
+                let taken = looked_at.store.try_acquire(&claim);
+                let twin = left_alone.store.try_acquire(&claim);
+                assert_eq!(format!("{taken:?}"), format!("{twin:?}"));
+                match taken {
+                    Ok(permit) => {
+                        assert_eq!(told, Ok(()));
+                        held.push((permit, twin.unwrap()));
+                    }
+                    Err(full) => assert_eq!(told, Err((full.rate, full.retry_after))),
+                }
+                if fastrand::bool() && !held.is_empty() {
+                    let (permit, twin) = held.swap_remove(fastrand::usize(0..held.len()));
+                    let settlement = match fastrand::bool() {
+                        true => Settlement::Used(fastrand::u64(0..70)),
+                        false => Settlement::Unused,
+                    };
+                    permit.settle(settlement);
+                    twin.settle(settlement);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_look_tells_what_is_used_reserved_and_left() {
+    run(|| {
+        let bench = Bench::new();
+        let limit = limit(
+            "k",
+            RateLimit {
+                rpm: Some(2),
+                tpm: Some(100),
+                concurrency: Some(4),
+                ..rates()
+            },
+        );
+        bench
+            .take(&[&limit], 9)
+            .unwrap()
+            .settle(Settlement::Used(30));
+        let _open = bench.take(&[&limit], 20).unwrap();
+        let claim = Claim {
+            limits: [limit.clone()].into_iter().collect(),
+            tokens: 51,
+        };
+        let look = bench.store.peek(&claim);
+        let told = look.limits[0].levels.iter();
+        let told: Vec<_> = told
+            .map(|it| (it.rate, it.used, it.reserved, it.remaining(), it.reset))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Rate::Concurrency, 1, 0, 3, 0),
+                (Rate::Tpm, 30, 20, 50, 45),
+                (Rate::Rpm, 2, 0, 0, 45)
+            ]
+        );
+        let room: Vec<_> = look.limits[0].levels.iter().map(|it| it.has_room).collect();
+        assert_eq!(room, [true, false, false]);
+        assert_eq!(look.outcome.unwrap_err().rate, Rate::Tpm, "the first one");
+    });
+}
+
+#[test]
+fn a_look_at_what_was_never_counted_leaves_no_counter() {
+    run(|| {
+        let bench = Bench::new();
+        let claim = Claim {
+            limits: [random_limit("k")].into_iter().collect(),
+            tokens: 0,
+        };
+        bench.store.peek(&claim);
+        assert!(bench.store.found(&"k".into()).is_none());
+    });
+}
+
 #[cfg(feature = "shuttle")]
 mod interleavings;

@@ -1,0 +1,193 @@
+//! From what was seen to what is told.
+
+use std::sync::Arc;
+
+use aisix_wire::Operation;
+use http::Uri;
+
+use super::{
+    Answer,
+    explanation::{
+        CallerFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, Stage,
+        TargetFacts, UpstreamFacts, Verdict,
+    },
+    notes::{Notes, Upstream},
+};
+use crate::{
+    builder::GatewayBuilder,
+    call::{Caller, Trail},
+    error::ErrorKind,
+    hook::Chain,
+    models::{self, Model},
+    route,
+};
+
+/// Tells what was seen.
+pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answer) -> Explanation {
+    let trail = notes.trail();
+    let trail = trail.as_ref();
+    let verdict = match notes.upstream() {
+        Some(_) => Verdict::Sent,
+        None => Verdict::Refused(refusal(notes, answer)),
+    };
+    let caller = notes.caller();
+    let model = trail.and_then(Trail::model);
+    Explanation {
+        gateway: "default",
+        request: request(trail, notes),
+        model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
+        limits: limits(notes, &verdict),
+        hooks: hooks(notes, builder, caller.as_deref(), model),
+        targets: model
+            .map(|model| target(model, trail, notes))
+            .into_iter()
+            .collect(),
+        caller: caller.map(|caller| self::caller(&caller)),
+        verdict,
+    }
+}
+
+fn hooks(
+    notes: &Notes,
+    builder: &GatewayBuilder,
+    caller: Option<&Caller>,
+    model: Option<&Arc<Model>>,
+) -> Vec<String> {
+    let config = notes.config();
+    let (mut names, on_calls) = Chain::names([
+        config.as_ref().and_then(|config| config.chain()),
+        model.and_then(|model| model.chain.as_ref()),
+        caller.and_then(Caller::chain),
+    ]);
+    names.extend(builder.hook_names().map(str::to_owned));
+    names.extend(on_calls);
+    names
+}
+
+fn refusal(notes: &Notes, answer: &Answer) -> Refusal {
+    let seen = notes.refusal();
+    let mut refusal = seen.unwrap_or_else(|| Refusal {
+        stage: Stage::Edge,
+        status: answer.status.as_u16(),
+        kind: ErrorKind::Internal,
+        code: None,
+        param: None,
+        message: "the request is not sent anywhere".to_owned(),
+        retry_after: None,
+        detail: None,
+        answer: answer.body.clone(),
+    });
+    refusal.answer = answer.body.clone();
+    refusal
+}
+
+fn request(trail: Option<&Trail>, notes: &Notes) -> RequestFacts {
+    let operation = trail.and_then(Trail::operation);
+    RequestFacts {
+        path: trail.map(Trail::path).unwrap_or_default().to_owned(),
+        route: trail.and_then(Trail::route),
+        operation: operation.map(|operation| operation.name),
+        dialect: operation.map(|operation| operation.dialect),
+        model: notes.model.clone(),
+        streams: trail.is_some_and(Trail::streams),
+        has_body: notes.has_body,
+        client: trail.and_then(Trail::client),
+    }
+}
+
+fn caller(caller: &Caller) -> CallerFacts {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    CallerFacts {
+        id: caller.id().to_string(),
+        name: text(caller.name()),
+        team_id: text(caller.team_id()),
+        user_id: text(caller.user_id()),
+        user_name: text(caller.user_name()),
+        expires_at: caller.expires_at(),
+        is_disabled: caller.is_disabled(),
+    }
+}
+
+fn model(
+    model: &Model,
+    caller: Option<&Caller>,
+    trail: Option<&Trail>,
+    notes: &Notes,
+) -> ModelFacts {
+    let requested = notes.model.as_deref().unwrap_or_default();
+    let allowed_by = caller.and_then(|caller| caller.allowed_by(requested));
+    let networks = model.allowed_cidrs();
+    ModelFacts {
+        id: model.id().to_string(),
+        name: model.name().to_string(),
+        is_wildcard: model.is_wildcard(),
+        allowed_by: allowed_by.map(str::to_owned),
+        networks: networks.is_restricted().then(|| networks.nets().to_vec()),
+        admits_client: model.admits(trail.and_then(Trail::client)),
+    }
+}
+
+/// What was asked of the limits; nothing when the request came past them unasked.
+fn limits(notes: &Notes, verdict: &Verdict) -> Option<LimitFacts> {
+    let is_past = match verdict {
+        Verdict::Sent => true,
+        Verdict::Refused(refusal) => refusal.stage > Stage::Limit,
+    };
+    match notes.claim() {
+        Some((claim, look)) => Some(LimitFacts {
+            tokens: claim.tokens,
+            limits: claim.limits.to_vec(),
+            look,
+        }),
+        None => is_past.then(LimitFacts::default),
+    }
+}
+
+fn target(model: &Model, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+    let requested = notes.model.as_deref().unwrap_or_default();
+    let target = model.target();
+    let operation: Option<&Operation> = trail.and_then(Trail::operation);
+    let offered = operation.map(|operation| models::way(target, operation, requested));
+    let dialect = || target.endpoint().ok()?.dialect(operation?);
+    TargetFacts {
+        provider: target.provider().to_string(),
+        key_id: target.key().id().to_string(),
+        key_name: target.key().name().to_string(),
+        upstream_model: model.upstream_name(requested).to_string(),
+        dialect: dialect(),
+        reason: offered
+            .and_then(Result::err)
+            .map(|error| error.message().to_owned()),
+        deadlines: target.deadlines(),
+        retries: operation.map_or(0, |operation| route::retries(operation, target)),
+        upstream: notes.upstream().as_ref().map(upstream),
+    }
+}
+
+fn upstream(upstream: &Upstream) -> UpstreamFacts {
+    let headers = upstream.head.headers.keys();
+    let mut headers: Vec<_> = headers.map(ToString::to_string).collect();
+    headers.sort_unstable();
+    UpstreamFacts {
+        url: url(&upstream.head.uri),
+        has_own_transport: upstream.has_own_transport,
+        fidelity: upstream.fidelity.as_str(),
+        edited: upstream.edited.clone(),
+        dropped: upstream.dropped.clone(),
+        headers,
+        body_bytes: upstream.body.len(),
+    }
+}
+
+/// Scheme, host and path. Credentials may be before the host, or in the query.
+fn url(uri: &Uri) -> String {
+    let path = uri.path();
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            let authority = authority.as_str();
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            format!("{scheme}://{host}{path}")
+        }
+        _ => path.to_owned(),
+    }
+}
