@@ -13,6 +13,7 @@ pub mod glob;
 mod reconcile;
 mod report;
 pub mod resource;
+mod retired;
 mod secret;
 mod snapshot;
 mod source;

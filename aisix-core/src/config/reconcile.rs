@@ -18,6 +18,7 @@ use super::{
     compile::Compiler,
     glob::Glob,
     resource::{Kind, Model, Resource, Strictness, decode},
+    retired::Retired,
     status::{self, Applied, Failure, Source, Troubles},
 };
 use crate::upstream::{Registry, Settings};
@@ -44,6 +45,7 @@ pub struct ConfigBuilder {
 struct Writer {
     compiler: Compiler,
     next: Snapshot,
+    retired: Retired,
     rows: HashMap<Key, Row>,
     /// The models that use a provider key.
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
@@ -94,6 +96,7 @@ impl ConfigBuilder {
             writer: Mutex::new(Writer {
                 compiler,
                 next: Snapshot::default(),
+                retired: Retired::default(),
                 rows: HashMap::new(),
                 users: HashMap::new(),
                 troubles: Troubles::default(),
@@ -154,8 +157,13 @@ impl Config {
         writer.next.sequence += 1;
         writer.applied_at = now;
         writer.last_reload = Some((true, now));
-        self.0.current.store(Arc::new(writer.next.clone()));
+        let old = self.0.current.swap(Arc::new(writer.next.clone()));
         self.0.revision.send_replace(writer.revision);
+        writer.retired.push(old);
+        let gone = writer.retired.free();
+        drop(writer);
+        // It may be much, and nobody is to wait for it.
+        drop(gone);
         report
     }
 
@@ -190,7 +198,12 @@ impl Config {
     /// How the configuration stands. Costs time that grows with it, if it has changed since the last
     /// call.
     pub fn status(&self) -> Status {
-        self.0.writer.lock().status()
+        let mut writer = self.0.writer.lock();
+        let gone = writer.retired.free();
+        let status = writer.status();
+        drop(writer);
+        drop(gone);
+        status
     }
 
     /// Applies what `source` yields for as long as it is polled; changes that are ready together are
