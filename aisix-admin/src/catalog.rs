@@ -1,6 +1,9 @@
 //! Who has which name, and who refers to whom: what must hold between resources.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use aisix_core::config::{
     ConfigStore, Key, Kind,
@@ -13,10 +16,15 @@ use crate::answer::Refusal;
 /// A name within a kind and a group of its fields.
 type Name = (Kind, usize, String);
 
+/// How long it is brought up to date by the store's history, which does not tell what others have
+/// written to etcd; then it is read anew.
+const FRESH: Duration = Duration::from_secs(60);
+
 /// An index of a store at a revision.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Catalog {
     pub(crate) revision: Revision,
+    loaded: Instant,
     keys: HashSet<Key>,
     owners: HashMap<Name, Key>,
     users: HashMap<Key, BTreeSet<Key>>,
@@ -26,15 +34,38 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     pub(crate) async fn load(store: &dyn ConfigStore) -> Result<Self, StoreError> {
+        let loaded = Instant::now();
         let listing = store.list(None).await?;
         let mut catalog = Self {
             revision: listing.revision,
-            ..Self::default()
+            loaded,
+            keys: HashSet::new(),
+            owners: HashMap::new(),
+            users: HashMap::new(),
         };
         for stored in listing.entries {
             catalog.insert(&stored.entry.key, &stored.entry.value);
         }
         Ok(catalog)
+    }
+
+    /// Takes over what has been written since; false when that is not known, and it must be loaded anew.
+    pub(crate) async fn catch_up(&mut self, store: &dyn ConfigStore) -> Result<bool, StoreError> {
+        let now = store.revision().await?;
+        if now == self.revision {
+            return Ok(true);
+        }
+        if now < self.revision || self.loaded.elapsed() > FRESH {
+            return Ok(false);
+        }
+        for record in store.history(self.revision).await? {
+            if record.revision != self.revision + 1 {
+                return Ok(false);
+            }
+            self.apply(&record.changes);
+            self.revision = record.revision;
+        }
+        Ok(self.revision >= now)
     }
 
     /// The resource of a kind that has this text in its first group of fields.
@@ -102,6 +133,16 @@ impl Catalog {
                 self.insert(key, after);
             }
         }
+    }
+
+    /// Takes changes back, which were the last that it took over.
+    pub(crate) fn undo(&mut self, changes: &[Changed]) {
+        let back = changes.iter().map(|changed| Changed {
+            key: changed.key.clone(),
+            before: changed.after.clone(),
+            after: changed.before.clone(),
+        });
+        self.apply(&back.collect::<Vec<_>>());
     }
 
     fn insert(&mut self, key: &Key, document: &Value) {

@@ -2,7 +2,8 @@
 //!
 //! Writes queue up. Whoever has the desk takes all that wait, plans one after the other against what the
 //! earlier ones will have left, and commits them together, so that many writers cost one sync of the
-//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew.
+//! disk. If somebody else has written to the store meanwhile, the same writes are planned anew. What others
+//! have written is taken from the history, so that a write costs what it changes, however much there is.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -209,8 +210,10 @@ impl Desk {
                     return;
                 }
                 Err(error) => {
-                    // What was planned is in the catalog, but not in the store.
-                    *known = None;
+                    // What was planned may be in the store, or not.
+                    if error.kind() != StoreErrorKind::Conflict {
+                        *known = None;
+                    }
                     if error.kind() != StoreErrorKind::Conflict || attempts == ATTEMPTS {
                         break Refusal::from(error);
                     }
@@ -229,8 +232,8 @@ impl Desk {
         tickets: &[Ticket],
     ) -> Result<Vec<Result<Done, Refusal>>, StoreError> {
         let store = self.store.as_ref();
-        let is_fresh = match &known {
-            Some(catalog) => catalog.revision == store.revision().await?,
+        let is_fresh = match known {
+            Some(catalog) => catalog.catch_up(store).await?,
             None => false,
         };
         if !is_fresh {
@@ -239,7 +242,8 @@ impl Desk {
         let Some(catalog) = known else {
             unreachable!("it was just loaded")
         };
-        let (mut pending, mut edits, mut results) = (HashMap::new(), Vec::new(), Vec::new());
+        let (mut pending, mut edits) = (HashMap::new(), Vec::new());
+        let mut results: Vec<Result<Done, Refusal>> = Vec::new();
         let expected = catalog.revision;
         let at = Timestamp::now();
         for ticket in tickets {
@@ -276,7 +280,18 @@ impl Desk {
             }));
         }
         if !edits.is_empty() {
-            store.commit(Some(expected), edits).await?;
+            let committed = store.commit(Some(expected), edits).await;
+            if let Err(error) = committed {
+                for (done, ticket) in results.iter().zip(tickets).rev() {
+                    if let Ok(done) = done
+                        && !ticket.dry_run
+                    {
+                        catalog.undo(&done.changed);
+                    }
+                }
+                catalog.revision = expected;
+                return Err(error);
+            }
         }
         Ok(results)
     }

@@ -42,6 +42,11 @@ impl Desk {
         }
     }
 
+    /// Another control plane in its place.
+    pub(crate) fn with(self, admin: Admin) -> Self {
+        Self { admin, ..self }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (head, body) = self
             .admin

@@ -9,3 +9,4 @@ mod keys;
 mod models;
 mod random;
 mod resources;
+mod several;
