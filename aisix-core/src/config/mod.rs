@@ -16,6 +16,7 @@ mod last_known;
 mod reconcile;
 mod report;
 pub mod resource;
+mod retired;
 mod secret;
 mod snapshot;
 mod source;

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     claims::{Claim, Claims},
     compile::Compiler,
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
+    retired::Retired,
     status::{self, Applied, Failure, Rejected, Source, Troubles},
     summary::Latest,
 };
@@ -63,6 +64,7 @@ pub struct ConfigBuilder {
 struct Writer {
     compiler: Compiler,
     next: Snapshot,
+    retired: Retired,
     /// Persistent, so that a copy is made in no time.
     rows: imbl::HashMap<Key, Arc<Row>>,
     /// The models that use a provider key.
@@ -139,6 +141,7 @@ impl ConfigBuilder {
             writer: Mutex::new(Writer {
                 compiler,
                 next: Snapshot::default(),
+                retired: Retired::default(),
                 rows: imbl::HashMap::new(),
                 users: HashMap::new(),
                 names: Claims::default(),
@@ -220,7 +223,7 @@ impl Config {
         }
         let now = Timestamp::now();
         writer.last_reload = Some((true, now));
-        self.swap(&mut writer, now);
+        self.swap(writer, now);
         report
     }
 
@@ -236,7 +239,7 @@ impl Config {
             writer.restore(row, &mut report);
         }
         writer.revision = known.revision;
-        self.swap(&mut writer, Timestamp::now());
+        self.swap(writer, Timestamp::now());
         report
     }
 
@@ -267,16 +270,21 @@ impl Config {
     }
 
     /// Serves what the writer has made.
-    fn swap(&self, writer: &mut Writer, now: Timestamp) {
+    fn swap(&self, mut writer: MutexGuard<'_, Writer>, now: Timestamp) {
         writer.next.loaded = true;
         writer.next.sequence += 1;
         writer.next.revision = writer.revision;
         writer.applied_at = now;
-        self.0.current.store(Arc::new(writer.next.clone()));
+        let old = self.0.current.swap(Arc::new(writer.next.clone()));
         self.0.served.send_replace(Served {
             sequence: writer.next.sequence,
             revision: writer.revision,
         });
+        writer.retired.push(old);
+        let gone = writer.retired.free();
+        drop(writer);
+        // It may be much, and nobody is to wait for it.
+        drop(gone);
     }
 
     /// Waits until everything up to this revision of the source is served.
@@ -317,10 +325,17 @@ impl Config {
     /// How the configuration stands. Costs time that grows with it, if it has changed since the last
     /// call; changes do not wait for it.
     pub fn status(&self) -> Status {
-        let (mut status, rows, source) = {
-            let writer = self.0.writer.lock();
-            (writer.status(), writer.rows.clone(), writer.source.clone())
+        let (mut status, rows, source, gone) = {
+            let mut writer = self.0.writer.lock();
+            let gone = writer.retired.free();
+            (
+                writer.status(),
+                writer.rows.clone(),
+                writer.source.clone(),
+                gone,
+            )
         };
+        drop(gone);
         if let Some(applied) = &mut status.applied {
             let summary = self.0.summary.of(applied.sequence, &rows);
             if applied.hash.is_empty() {

@@ -13,8 +13,13 @@ use super::{
     rows::{Row, unsigned},
 };
 
-/// How many rows are asked for at a time.
-const PIECE: i64 = 512;
+/// How many rows are asked for at first.
+const FIRST_PIECE: i64 = 512;
+/// How many rows are asked for at most. For each answer etcd counts all the rows that are left, so that
+/// many small answers take long.
+const LARGEST_PIECE: i64 = 32 * 1024;
+/// The size of an answer, in bytes, that is large enough; it must arrive in time over slow links too.
+const GOOD_ANSWER: usize = 2 * 1024 * 1024;
 
 /// What is known about etcd at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +131,7 @@ impl Reader {
         end: &[u8],
         rows: &mut Vec<Row>,
     ) -> Result<(), Fault> {
-        let (mut start, mut piece) = (start.to_vec(), PIECE);
+        let (mut start, mut piece) = (start.to_vec(), FIRST_PIECE);
         loop {
             let options = self.options().with_range(end).with_limit(piece);
             let (found, is_more) = match self.ask(start.clone(), options).await {
@@ -136,6 +141,7 @@ impl Reader {
                 }
                 answer => answer?,
             };
+            piece = next_piece(piece, &found);
             rows.extend(found);
             match rows.last() {
                 Some(last) if is_more => {
@@ -169,5 +175,37 @@ impl Reader {
             self.moment = Some(Moment::of(header)?);
         }
         Ok(())
+    }
+}
+
+/// How many rows are asked for after an answer to so many.
+fn next_piece(piece: i64, found: &[Row]) -> i64 {
+    let size = |row: &Row| row.key.len() + row.value.len();
+    let bytes: usize = found.iter().map(size).sum();
+    match bytes * 2 <= GOOD_ANSWER {
+        true => (piece * 2).min(LARGEST_PIECE),
+        false => piece,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize, bytes: usize) -> Vec<Row> {
+        let row = Row {
+            key: Vec::new(),
+            value: vec![b' '; bytes],
+            created: 1,
+            changed: 1,
+        };
+        vec![row; count]
+    }
+
+    #[test]
+    fn small_answers_grow_and_large_ones_do_not() {
+        assert_eq!(next_piece(512, &rows(512, 300)), 1_024);
+        assert_eq!(next_piece(LARGEST_PIECE, &rows(512, 300)), LARGEST_PIECE);
+        assert_eq!(next_piece(512, &rows(512, 64 * 1024)), 512);
     }
 }

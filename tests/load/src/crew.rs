@@ -19,7 +19,21 @@ pub(crate) struct Call {
     pub(crate) request: Bytes,
     /// What makes the reply a good one.
     pub(crate) expect: Expect,
+    /// Whose credential stands in the request, where callers take turns.
+    pub(crate) callers: Option<Callers>,
 }
+
+/// Callers who take turns in random order, the same in every run.
+#[derive(Clone, Copy)]
+pub(crate) struct Callers {
+    /// Where the number of the caller stands in the request.
+    pub(crate) place: usize,
+    /// How many there are.
+    pub(crate) count: usize,
+}
+
+/// How many digits the number of a caller has.
+pub(crate) const DIGITS: usize = 8;
 
 /// A number of open connections.
 pub(crate) struct Crew {
@@ -75,12 +89,19 @@ async fn repeat(
     left: Arc<AtomicUsize>,
 ) -> Result<(Connection, Vec<Sample>)> {
     let mut made = Vec::new();
+    let mut request = call.request.to_vec();
+    let mut random = fastrand::Rng::with_seed(7);
     let take = |n: usize| n.checked_sub(1);
     while left
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
         .is_ok()
     {
-        made.push(connection.call(&call.request, call.expect).await?);
+        if let Some(callers) = &call.callers {
+            let number = random.usize(..callers.count);
+            let digits = format!("{number:0DIGITS$}");
+            request[callers.place..][..DIGITS].copy_from_slice(digits.as_bytes());
+        }
+        made.push(connection.call(&request, call.expect).await?);
     }
     Ok((connection, made))
 }

@@ -8,6 +8,9 @@
 //! cargo build --release -p aisix-load
 //! target/release/aisix-load run                     # about 10 minutes; Markdown on stdout, JSON in target/
 //! target/release/aisix-load soak                    # 200 000 calls, then a burst of large bodies
+//! target/release/aisix-load control propagation     # changes in etcd until three gateways serve them
+//! target/release/aisix-load control scale           # 100 000 API keys and 10 000 models in etcd
+//! target/release/aisix-load control embedded        # 100 000 API keys through the Admin API
 //! ```
 //!
 //! While developing, `--profile bench` builds both faster (and into the same `target/release`), and
@@ -53,9 +56,12 @@
 //! `soak` prints the RSS of one subject at each point. It counts as grown when it holds over 1 MiB more
 //! after all small calls than after a tenth of them, and as not recovered when it is over 8 MiB above
 //! idle ten seconds after the burst.
+//!
+//! `control` measures the control plane; see [`control`]. What it needs besides is etcd (Debian package `etcd-server`).
 
 mod bench;
 mod client;
+mod control;
 mod crew;
 mod process;
 mod prompt;
@@ -93,6 +99,9 @@ enum Command {
     Run(bench::Options),
     /// Watch the memory of one subject over many calls and a burst of large bodies
     Soak(soak::Options),
+    /// Measure what changes of the configuration cost, and much of it
+    #[command(subcommand)]
+    Control(control::Control),
 }
 
 fn main() -> Result<ExitCode> {
@@ -113,6 +122,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             Command::Proxy(options) => proxy::run(options).await,
             Command::Run(options) => bench::run(options).await,
             Command::Soak(options) => soak::run(options).await,
+            Command::Control(what) => what.run().await,
         }
     };
     tokio::select! {

@@ -4,11 +4,12 @@ use crate::process::{self, Process};
 use crate::subject::{Kind, Site, Subject};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Where programs are, and which core is whose.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// The gateway's program [default: `aisix` beside this program]
     #[arg(long)]
@@ -51,6 +52,31 @@ impl Rig {
             upstream,
             _process: process,
         })
+    }
+
+    /// The core of what is measured.
+    pub(crate) fn subject_core(&self) -> usize {
+        self.options.subject_core
+    }
+
+    /// The core of everything else.
+    pub(crate) fn load_core(&self) -> usize {
+        self.options.load_core
+    }
+
+    /// The gateway's program.
+    pub(crate) fn aisix(&self) -> &Path {
+        &self.aisix
+    }
+
+    /// A folder for files, which is removed in the end.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The address of the mock upstream.
+    pub(crate) fn upstream(&self) -> SocketAddr {
+        self.upstream
     }
 
     /// Starts one subject.

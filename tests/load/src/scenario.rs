@@ -164,6 +164,7 @@ impl Scenario {
         Call {
             request: Bytes::from(request),
             expect,
+            callers: None,
         }
     }
 }

@@ -6,7 +6,6 @@
 mod framing;
 
 use anyhow::{Context, Result, bail, ensure};
-use bytes::Bytes;
 use framing::Framing;
 use memchr::memmem;
 use std::net::SocketAddr;
@@ -61,7 +60,24 @@ impl Connection {
     /// Makes one call with a whole request, head and body, and checks the reply.
     ///
     /// Any error leaves the connection unusable; so does dropping the future.
-    pub(crate) async fn call(&mut self, request: &Bytes, expect: Expect) -> Result<Sample> {
+    pub(crate) async fn call(&mut self, request: &[u8], expect: Expect) -> Result<Sample> {
+        let (status, sample) = self.exchange(request).await?;
+        if status != 200 {
+            bail!("status {status}: {}", excerpt(&self.body));
+        }
+        expect.check(&self.body)?;
+        Ok(sample)
+    }
+
+    /// The body of the last reply.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Makes one call and takes whatever reply comes; gives its status.
+    ///
+    /// Any error leaves the connection unusable; so does dropping the future.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<(u16, Sample)> {
         self.received.clear();
         self.body.clear();
         let start = Instant::now();
@@ -82,12 +98,8 @@ impl Connection {
             rest = 0;
             self.read().await?;
         };
-        if status != 200 {
-            bail!("status {status}: {}", excerpt(&self.body));
-        }
-        expect.check(&self.body)?;
         let first = first.unwrap_or(total);
-        Ok(Sample { first, total })
+        Ok((status, Sample { first, total }))
     }
 
     /// Reads until the head is complete; gives the status, the framing and where the body starts.
@@ -151,7 +163,7 @@ impl Expect {
 }
 
 /// The beginning of a body, for an error message.
-fn excerpt(body: &[u8]) -> String {
+pub(crate) fn excerpt(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned()
 }
 
@@ -175,7 +187,7 @@ mod tests {
             }
         });
         let mut connection = Connection::open(address).await?;
-        connection.call(&Bytes::from_static(b"x"), expect).await
+        connection.call(b"x", expect).await
     }
 
     fn message(result: Result<Sample>) -> String {

@@ -111,6 +111,11 @@ impl Process {
         Err(anyhow!("ended with {status}: {end}"))
     }
 
+    /// Kills the child, and waits until it is gone.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// The CPU time the child and its own children have used so far.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::read(self.id)

@@ -92,7 +92,7 @@ pub(crate) struct Report {
 
 /// Where it ran.
 #[derive(Debug, Serialize)]
-struct Machine {
+pub(crate) struct Machine {
     processor: String,
     kernel: String,
     /// Processes waiting to run, averaged over the last minute, at the end of the run.
@@ -171,7 +171,7 @@ impl Resident {
 }
 
 impl Machine {
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let processors = read("/proc/cpuinfo");
         let model = processors
@@ -184,6 +184,13 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             load: load.split(' ').next().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (processor, kernel, load) = (&self.processor, &self.kernel, &self.load);
+        write!(f, "{processor}, Linux {kernel}, load {load}")
     }
 }
 

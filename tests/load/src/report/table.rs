@@ -11,15 +11,9 @@ pub(crate) fn mib(kib: u64) -> String {
 impl Report {
     /// The tables, and what went wrong below them.
     pub(crate) fn markdown(&self) -> String {
-        let machine = &self.machine;
         let mut text = format!(
-            "{} rounds, concurrency {} for CPU and 1 for latency, scale {}; {}, Linux {}, load {}.\n\n",
-            self.rounds,
-            self.size.concurrency,
-            self.size.scale,
-            machine.processor,
-            machine.kernel,
-            machine.load
+            "{} rounds, concurrency {} for CPU and 1 for latency, scale {}; {}.\n\n",
+            self.rounds, self.size.concurrency, self.size.scale, self.machine
         );
         text += "| Scenario | Subject | CPU µs/call | × bare | Aim | p50 µs | p99 µs | added p50 | added p99 | first µs | added first | Windows |\n";
         text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";

@@ -121,7 +121,7 @@ fn started((process, address): (Process, SocketAddr)) -> (Option<Process>, Socke
 }
 
 /// Free ports on loopback for a program that cannot bind port 0 and tell; all held at once, so that they differ.
-fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
+pub(crate) fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
     let mut held = Vec::with_capacity(N);
     let mut free = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
     for address in &mut free {
