@@ -303,7 +303,7 @@ async fn of_configuration(gateway: &Gateway) -> [Option<u64>; 4] {
     for family in ["rejected", "stale_served", "partially_compatible"] {
         let family = format!("aisix_config_{family}_resources");
         let kinds: Vec<_> = metrics.samples(&family).collect();
-        assert_eq!(kinds.len(), 3, "{family}");
+        assert_eq!(kinds.len(), 4, "{family}");
         assert_eq!(metrics.sum(&family, &[]) as u64, 0, "{family}");
     }
     [

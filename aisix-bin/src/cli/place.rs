@@ -220,28 +220,20 @@ async fn entries(store: &dyn ConfigStore) -> anyhow::Result<Vec<Entry>> {
 /// Everything in etcd, with what cannot be read, which a list leaves out.
 #[cfg(feature = "etcd")]
 async fn all_of(etcd: &aisix_sources::etcd::Etcd) -> anyhow::Result<Contents> {
-    use aisix_core::config::Change;
+    use aisix_core::config::{Change, Rejection};
     use futures_util::StreamExt;
 
     let mut changes = Box::pin(etcd.changes());
-    let mut contents: Option<Contents> = None;
     while let Some(item) = changes.next().await {
-        match (item, &mut contents) {
-            (Ok(Change::Reset(entries)), _) => {
-                contents = Some(Contents {
-                    // What is wrong with the others is told.
-                    entries: entries
-                        .into_iter()
-                        .filter(|it| it.value.is_object())
-                        .collect(),
-                    problems: Vec::new(),
-                });
-            }
-            (Ok(_), Some(_)) => break,
-            (Ok(_), None) => {}
-            (Err(problem), Some(contents)) => contents.problems.push(problem.to_string()),
-            (Err(error), None) => return Err(error.into()),
+        if let Change::All { entries, rejected } = item? {
+            let problems = rejected.iter().flat_map(|Rejection { name, errors, .. }| {
+                errors.iter().map(move |error| format!("{name}: {error}"))
+            });
+            return Ok(Contents {
+                problems: problems.collect(),
+                entries,
+            });
         }
     }
-    contents.ok_or_else(|| anyhow::anyhow!("etcd was not read"))
+    anyhow::bail!("etcd was not read")
 }
