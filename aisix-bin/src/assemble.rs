@@ -6,7 +6,9 @@ use aisix_admin::{Admin, AdminKeys};
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
-    config::{Change, Config, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror},
+    config::{
+        Change, Config, ConfigBuilder, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror,
+    },
     edge::{self, Drain},
     explain::Explainer,
     limit, models,
@@ -178,11 +180,14 @@ pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> 
 }
 
 fn empty_config(settings: &Settings) -> Config {
+    known().upstream(upstream_settings(settings)).build()
+}
+
+/// A configuration that knows what this program knows.
+pub(crate) fn known() -> ConfigBuilder {
     Config::builder()
         .providers(aisix_providers::registry())
         .hooks(aisix_hooks::hooks())
-        .upstream(upstream_settings(settings))
-        .build()
 }
 
 /// Keeps what is served, if it is to be kept. Never ends.
@@ -281,7 +286,7 @@ async fn load(
         (Resources::Settings, Some(path)) => {
             let place = path.display();
             let mirror = Mirror::new(format!("resources come from {place}: change them there"));
-            let (first, follow) = Follow::file(path, mirror.clone()).await?;
+            let (first, follow) = Follow::file(path, mirror.clone(), served.0).await?;
             Ok(Source {
                 first: Some(first),
                 follow,

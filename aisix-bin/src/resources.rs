@@ -4,7 +4,12 @@
 use std::time::Duration;
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc, time::SystemTime};
 
-use aisix_core::config::{Change, Config, ConfigSource, Kind, status::Source, store::Mirror};
+use aisix_core::config::{
+    Change, Config, ConfigSource, Entry, Kind,
+    resource::{Invalid, Strictness, decode},
+    status::Source,
+    store::Mirror,
+};
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
 use aisix_sources::file::{Reloader, Watch};
 use anyhow::Context;
@@ -34,8 +39,12 @@ impl Follow {
     /// # Errors
     ///
     /// Everything that is wrong with the file.
-    pub(crate) async fn file(path: &Path, mirror: Mirror) -> anyhow::Result<(Change, Self)> {
-        let mut watch = Watch::new(path, variable)?;
+    pub(crate) async fn file(
+        path: &Path,
+        mirror: Mirror,
+        config: &Config,
+    ) -> anyhow::Result<(Change, Self)> {
+        let mut watch = Watch::checked(path, variable, chains(config))?;
         let reloader = watch.reloader();
         let first = watch.next().await.context("the file is not read")?;
         // The message is the whole report; its source would say it once more.
@@ -226,6 +235,17 @@ fn counts(counts: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {
     let mut all: BTreeMap<_, _> = Kind::ALL.map(|kind| (kind.as_str(), 0)).into();
     all.extend(counts.into_iter().map(|(kind, count)| (kind, count as u64)));
     all.into_iter().collect()
+}
+
+/// What is wrong with the hooks that an entry names.
+pub(crate) fn chains(config: &Config) -> impl Fn(&Entry) -> Vec<Invalid> + Send + use<> {
+    let config = config.clone();
+    move |Entry { key, value, .. }| {
+        // What is no resource of its kind is told elsewhere.
+        let decoded = decode(key.kind, value.clone(), Strictness::Lenient);
+        let checked = decoded.map(|decoded| config.check_plugins(key, &decoded.resource));
+        checked.ok().and_then(Result::err).unwrap_or_default()
+    }
 }
 
 /// The beginning of a message that may be a long list.

@@ -16,6 +16,7 @@ use super::{
     location::EtcdFlags,
     place::{Opening, Place, Purpose},
 };
+use crate::{assemble, resources};
 
 /// How often it is planned anew because somebody else was quicker.
 const ATTEMPTS: usize = 8;
@@ -96,6 +97,15 @@ impl Import {
                 from.name,
                 super::listed(&contents.problems)
             );
+        }
+        let chains = resources::chains(&assemble::known().build());
+        let wrong = contents.entries.iter().flat_map(|entry| {
+            let wrong = chains(entry).into_iter();
+            wrong.map(move |wrong| format!("{}: {wrong}", entry.key))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        if !wrong.is_empty() {
+            bail!("{} cannot be imported:{}", from.name, super::listed(&wrong));
         }
         Plan::new(held, contents.entries, self.prune)
             .map_err(|refused| anyhow::anyhow!("{}: {refused}", from.name))

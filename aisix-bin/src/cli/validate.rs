@@ -8,6 +8,8 @@ use std::{
 
 use aisix_sources::file;
 
+use crate::{assemble, resources};
+
 /// Reads a resources file with the environment of this process and says what came of it: `OK` on
 /// stdout, or everything that is wrong on stderr with exit code 1.
 pub(crate) fn run(resources: &Path) -> ExitCode {
@@ -16,15 +18,17 @@ pub(crate) fn run(resources: &Path) -> ExitCode {
 }
 
 fn report(
-    resources: &Path,
+    path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> ExitCode {
     // A closed pipe changes nothing about what is reported by the exit code.
-    match file::load(resources, env) {
+    let chains = resources::chains(&assemble::known().build());
+    let loaded = file::load(path, env);
+    match loaded.and_then(|loaded| loaded.check(chains).map(|()| loaded)) {
         Ok(loaded) => {
-            let (path, count) = (resources.display(), loaded.entries.len());
+            let (path, count) = (path.display(), loaded.entries.len());
             let _ = writeln!(out, "OK: {path} loaded {count} resource(s)");
             ExitCode::SUCCESS
         }
@@ -56,6 +60,19 @@ mod tests {
         assert_eq!(code, ExitCode::SUCCESS);
         assert_eq!(out, format!("OK: {path} loaded 1 resource(s)\n"));
         assert_eq!(err, "");
+    }
+
+    #[test]
+    fn a_chain_that_could_not_run_is_reported_with_its_place() {
+        let (code, _, err, path) = validate(
+            "_format_version: \"1\"\ngateways: [{name: default, plugins: [{name: ip_alowlist}]}]",
+        );
+        assert_eq!(code, ExitCode::FAILURE);
+        let expected = format!(
+            "resources file {path}: 1 error(s):\n  - gateways[0] (\"default\"): \
+             `plugins[0].name` is no known hook; did you mean `ip_allowlist`?\n"
+        );
+        assert_eq!(err, expected);
     }
 
     #[test]

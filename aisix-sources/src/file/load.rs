@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use aisix_core::config::{
     Entry,
-    resource::{Kind, Resource, Strictness, decode},
+    resource::{Invalid, Kind, Resource, Strictness, decode},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -30,6 +30,9 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// The SHA-256 of the file, in hexadecimal.
     pub hash: String,
+    file: String,
+    /// Where each entry stands.
+    scopes: Vec<String>,
 }
 
 /// Reads a file; `env` says what environment variables hold.
@@ -78,12 +81,39 @@ pub fn parse_into(name: &str, text: &str, env: Env<'_>, held: Held<'_>) -> Resul
 fn read_as(name: &str, text: &str, env: Env<'_>, into: Option<Held<'_>>) -> Result<Loaded, Report> {
     let document = yaml::read(text).map_err(|message| Report::of_file(name, message))?;
     let mut problems = Problems::default();
-    let entries = entries(document, env, into, &mut problems);
+    let placed = entries(document, env, into, &mut problems);
     if !problems.is_empty() {
         return Err(Report::new(name, problems));
     }
-    let hash = hash(text);
-    Ok(Loaded { entries, hash })
+    let (entries, scopes) = placed.into_iter().unzip();
+    Ok(Loaded {
+        entries,
+        hash: hash(text),
+        file: name.to_owned(),
+        scopes,
+    })
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// Checks the entries by what only their user knows, such as which hooks there are.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with its place in the file.
+    pub fn check(&self, check: impl Fn(&Entry) -> Vec<Invalid>) -> Result<(), Report> {
+        let mut problems = Problems::default();
+        for (entry, scope) in self.entries.iter().zip(&self.scopes) {
+            for invalid in check(entry) {
+                problems.at(scope, invalid.to_string());
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Report::new(&self.file, problems)),
+        }
+    }
 }
 
 fn text(path: &Path) -> Result<String, Report> {
@@ -114,7 +144,7 @@ fn entries(
     env: Env<'_>,
     into: Option<Held<'_>>,
     problems: &mut Problems,
-) -> Vec<Entry> {
+) -> Vec<(Entry, String)> {
     let given_ids = match into {
         None => GivenIds::Refused,
         Some(_) => GivenIds::Read,
@@ -142,9 +172,12 @@ fn entries(
         let id = ids.of(&draft, problems);
         let value = document_of(&mut draft, into.is_some());
         check(&draft, &value, &mut keys, problems);
-        entries.extend(id.map(|id| Entry {
-            revision: 1,
-            ..Entry::new(draft.kind, id, value)
+        entries.extend(id.map(|id| {
+            let entry = Entry {
+                revision: 1,
+                ..Entry::new(draft.kind, id, value)
+            };
+            (entry, draft.scope)
         }));
     }
     entries

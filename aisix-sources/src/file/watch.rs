@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use aisix_core::config::{Change, SourceError};
+use aisix_core::config::{Change, Entry, SourceError, resource::Invalid};
 use futures_core::Stream;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -65,9 +65,10 @@ struct Bell {
 }
 
 /// The thread that reads.
-struct Reader<E> {
+struct Reader<E, C> {
     path: PathBuf,
     env: E,
+    check: C,
     bell: Arc<Bell>,
     rings: signal::Receiver<()>,
     items: mpsc::Sender<Item>,
@@ -90,6 +91,20 @@ impl Watch {
     where
         E: Fn(&str) -> Option<String> + Send + 'static,
     {
+        Self::checked(path, env, |_| Vec::new())
+    }
+
+    /// The same with a check of each entry, see [`Loaded::check`]: a file with an entry that fails is refused
+    /// as a whole.
+    ///
+    /// # Errors
+    ///
+    /// No thread could be started.
+    pub fn checked<E, C>(path: impl Into<PathBuf>, env: E, check: C) -> Result<Self, SourceError>
+    where
+        E: Fn(&str) -> Option<String> + Send + 'static,
+        C: Fn(&Entry) -> Vec<Invalid> + Send + 'static,
+    {
         let path = path.into();
         let (signals, rings) = signal::sync_channel(1);
         let (items, received) = mpsc::channel(1);
@@ -110,6 +125,7 @@ impl Watch {
         let reader = Reader {
             path,
             env,
+            check,
             bell: bell.clone(),
             rings,
             items,
@@ -245,7 +261,11 @@ impl Bell {
 
 // === impl Reader ===
 
-impl<E: Fn(&str) -> Option<String>> Reader<E> {
+impl<E, C> Reader<E, C>
+where
+    E: Fn(&str) -> Option<String>,
+    C: Fn(&Entry) -> Vec<Invalid>,
+{
     fn run(mut self) {
         loop {
             // Taken before the file is read: a later call has it read again.
@@ -286,7 +306,8 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
         self.seen = Some(seen);
         let name = self.path.display().to_string();
         let loaded = match text {
-            Ok(text) => parse(&name, &text, &self.env),
+            Ok(text) => parse(&name, &text, &self.env)
+                .and_then(|loaded| loaded.check(&self.check).map(|()| loaded)),
             Err(message) => Err(Report::of_file(&name, message)),
         };
         Some(match loaded {
@@ -297,7 +318,9 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
 
     fn accept(&mut self, loaded: Loaded) -> Change {
         self.revision += 1;
-        let Loaded { mut entries, hash } = loaded;
+        let Loaded {
+            mut entries, hash, ..
+        } = loaded;
         for entry in &mut entries {
             entry.revision = self.revision;
         }
