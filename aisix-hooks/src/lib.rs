@@ -35,14 +35,19 @@
 
 mod ip_allowlist;
 pub mod observe;
+pub mod rate_limiter;
 
 use aisix_core::hook::Hooks;
 
-pub use self::ip_allowlist::{IpAllowlist, IpAllowlistSettings};
+pub use self::{
+    ip_allowlist::{IpAllowlist, IpAllowlistSettings},
+    rate_limiter::RateLimiter,
+};
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
+        .plugin(RateLimiter)
 }

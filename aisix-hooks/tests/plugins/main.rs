@@ -3,3 +3,4 @@
 
 mod ask;
 mod ip_allowlist;
+mod rate_limiter;
