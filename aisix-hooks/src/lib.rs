@@ -36,12 +36,14 @@
 mod ip_allowlist;
 pub mod observe;
 pub mod rate_limiter;
+mod request_size_limiter;
 
 use aisix_core::hook::Hooks;
 
 pub use self::{
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     rate_limiter::RateLimiter,
+    request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
 };
 
 /// The hooks that configuration can name.
@@ -50,4 +52,5 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(RateLimiter)
+        .plugin(RequestSizeLimiter)
 }

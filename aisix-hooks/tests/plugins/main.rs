@@ -4,3 +4,4 @@
 mod ask;
 mod ip_allowlist;
 mod rate_limiter;
+mod request_size_limiter;
