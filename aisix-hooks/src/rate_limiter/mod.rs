@@ -166,7 +166,7 @@ impl Limiter {
         let counts = &*self.counts;
         Some(match kind {
             Kind::PerIp => {
-                let client = call.trail().client().map(|client| client.to_canonical());
+                let client = call.trail().client();
                 (&counts.per_ip, counts.per_ip.hash(client))
             }
             Kind::PerUser => {

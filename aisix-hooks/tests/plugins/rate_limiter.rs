@@ -1,8 +1,10 @@
 //! How often one may call.
 
 use aisix_core::{
+    Gateway,
     body::Body,
-    testing::{self, Answer, Upstream},
+    config::{Change, Entry, Kind},
+    testing::{self, Answer, Setup, Upstream},
 };
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -103,5 +105,66 @@ fn settings_are_checked() {
     ] {
         let said = wrong(limiter(&limits));
         assert!(said.contains("limits"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_over_its_limit_is_refused_in_the_dialect_of_its_caller() {
+    let upstream = Upstream::new();
+    let limits = json!({"per_key": {"limit": 1, "window": "1h"}});
+    let gateway = gateway(&upstream, limiter(&limits));
+    upstream.answer(Answer::chat("hello"));
+    let first = send(&gateway, testing::chat_request("hi")).await;
+    assert_eq!(first.status(), 200);
+    let message = json!({"role": "user", "content": "hi"});
+    let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+    let gemini = format!("/v1beta/models/{}:generateContent", testing::MODEL);
+    for stream in [false, true] {
+        for (path, mut body) in [
+            ("/v1/chat/completions", json!({"messages": [message]})),
+            (
+                "/v1/messages",
+                json!({"messages": [message], "max_tokens": 9}),
+            ),
+            ("/v1/responses", json!({"input": "hi"})),
+            (&gemini, json!({"contents": contents})),
+        ] {
+            if path != gemini {
+                body["model"] = json!(testing::MODEL);
+                body["stream"] = json!(stream);
+            }
+            let response = send(&gateway, testing::request(path, body.to_string())).await;
+            assert_eq!(response.status(), 429, "{path}");
+            assert_eq!(number(&response, "x-ratelimit-per_key-remaining"), 0);
+            let error = &testing::json(response).await["error"];
+            assert_eq!(error["message"], "per_key rate limit exceeded", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn counts_outlive_a_change_of_the_limit() {
+    let upstream = Upstream::new();
+    let setup = |limit: u32| {
+        let limits = json!({"global": {"limit": limit, "window": "1h"}});
+        json!({"display_name": testing::MODEL, "provider": "plain", "model_name": "m",
+            "provider_key_id": "key", "plugins": limiter(&limits)})
+    };
+    let config = Setup::new()
+        .hooks(aisix_hooks::hooks())
+        .model(setup(1))
+        .config();
+    let gateway = Gateway::builder(config.clone())
+        .transport(upstream.clone())
+        .build()
+        .unwrap();
+    for (limit, status) in [(1, 200), (1, 429), (2, 200), (2, 429)] {
+        let entry = Entry::new(Kind::Model, "model", setup(limit));
+        assert!(config.apply([Change::Put(entry)]).into_result().is_ok());
+        if status == 200 {
+            upstream.answer(Answer::chat("hello"));
+        }
+        let response = send(&gateway, testing::chat_request("hi")).await;
+        assert_eq!(response.status(), status, "{limit}");
     }
 }
