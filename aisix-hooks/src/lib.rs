@@ -37,6 +37,7 @@ mod ip_allowlist;
 pub mod observe;
 pub mod rate_limiter;
 mod request_size_limiter;
+mod request_validation;
 
 use aisix_core::hook::Hooks;
 
@@ -44,6 +45,7 @@ pub use self::{
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
+    request_validation::{RequestValidation, RequestValidationSettings},
 };
 
 /// The hooks that configuration can name.
@@ -53,4 +55,5 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::by_older_name())
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
+        .plugin(RequestValidation)
 }

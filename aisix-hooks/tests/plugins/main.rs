@@ -5,3 +5,4 @@ mod ask;
 mod ip_allowlist;
 mod rate_limiter;
 mod request_size_limiter;
+mod request_validation;
