@@ -35,14 +35,25 @@
 
 mod ip_allowlist;
 pub mod observe;
+pub mod rate_limiter;
+mod request_size_limiter;
+mod request_validation;
 
 use aisix_core::hook::Hooks;
 
-pub use self::ip_allowlist::{IpAllowlist, IpAllowlistSettings};
+pub use self::{
+    ip_allowlist::{IpAllowlist, IpAllowlistSettings},
+    rate_limiter::RateLimiter,
+    request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
+    request_validation::{RequestValidation, RequestValidationSettings},
+};
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
+        .plugin(RateLimiter)
+        .plugin(RequestSizeLimiter)
+        .plugin(RequestValidation)
 }

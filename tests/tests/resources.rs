@@ -276,6 +276,15 @@ async fn a_bad_file_is_told_and_the_good_one_keeps_serving() {
             .contains("aisix_config_last_reload_successful 0")
     );
 
+    let chain = json!({"name": "default", "plugins": [{"name": "nobody"}]});
+    gateway.write_resources(&setup(&upstream).models(["new"]).entry("gateways", chain));
+    let told = |line: &Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.contains("gateways[0] (\"default\"): `plugins[0].name` is no known hook")
+    };
+    gateway.logged("the refusal of the chain", told).await;
+    assert_eq!(guest.chat("new", "hi").await.status, 404);
+
     gateway.write_resources(&setup(&upstream).models(["new"]));
     gateway.reloaded(1).await;
     assert_eq!(guest.chat("text", "hi").await.status, 401);

@@ -3,3 +3,6 @@
 
 mod ask;
 mod ip_allowlist;
+mod rate_limiter;
+mod request_size_limiter;
+mod request_validation;

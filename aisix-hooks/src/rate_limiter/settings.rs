@@ -1,0 +1,186 @@
+//! What `rate_limiter` can be told.
+
+use std::{borrow::Cow, num::NonZeroU32, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// Settings of [`RateLimiter`](super::RateLimiter).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimiterSettings {
+    /// The limits, of which there must be one.
+    pub limits: Limits,
+    /// What becomes of calls over a limit.
+    #[serde(default)]
+    pub actions: Refusal,
+}
+
+/// Limits by what is counted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Of all calls together.
+    pub global: Option<Rate>,
+    /// Of a client's address.
+    pub per_ip: Option<Rate>,
+    /// Of a user, as the caller's headers name it.
+    pub per_user: Option<Rate>,
+    /// Of an API key.
+    pub per_key: Option<Rate>,
+}
+
+/// So many calls in so much time.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Calls.
+    pub limit: NonZeroU32,
+    /// The time, such as `30s`, `1m`, `1h30m` or `1d`; up to 366 days.
+    pub window: Window,
+}
+
+/// What becomes of calls over a limit.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// Both words mean the same. Default: `reject`.
+    #[serde(default, rename = "type")]
+    pub kind: Action,
+    /// When the caller may come back, in seconds. Default: 60.
+    #[serde(default)]
+    pub retry_after: RetryAfter,
+}
+
+/// A word for refusing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Refuse.
+    #[default]
+    Reject,
+    /// Refuse.
+    Block,
+}
+
+/// Seconds, as a number or as a string of digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter(u32);
+
+/// A span of whole seconds, from one to 366 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window(u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u32),
+    Digits(String),
+}
+
+const LONGEST: u64 = 366 * 86_400;
+
+// === impl RetryAfter ===
+
+impl RetryAfter {
+    /// The time.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.into())
+    }
+}
+
+impl Default for RetryAfter {
+    fn default() -> Self {
+        Self(60)
+    }
+}
+
+impl<'de> Deserialize<'de> for RetryAfter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Seconds::deserialize(deserializer)? {
+            Seconds::Number(seconds) => Ok(Self(seconds)),
+            Seconds::Digits(digits) => digits.parse().map(Self).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for RetryAfter {
+    fn schema_name() -> Cow<'static, str> {
+        "RetryAfter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "integer"], "pattern": "^[0-9]{1,9}$",
+            "minimum": 0, "maximum": 999_999_999})
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    /// Its length.
+    pub fn seconds(self) -> u64 {
+        self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (mut total, mut rest) = (0_u64, text);
+        while !rest.is_empty() {
+            let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+            let unit = match rest.as_bytes()[end] {
+                b's' => 1,
+                b'm' => 60,
+                b'h' => 3_600,
+                b'd' => 86_400,
+                _ => return None,
+            };
+            let number: u64 = rest[..end].parse().ok()?;
+            total = total.checked_add(number.checked_mul(unit)?)?;
+            rest = &rest[end + 1..];
+        }
+        (1..=LONGEST).contains(&total).then_some(Self(total))
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| D::Error::custom("a window is like `30s`, `1h30m` or `1d`"))
+    }
+}
+
+impl JsonSchema for Window {
+    fn schema_name() -> Cow<'static, str> {
+        "Window".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^([0-9]+[smhd])+$"})
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_sums_of_units() {
+        for (text, seconds) in [("30s", 30), ("1m", 60), ("1h30m", 5_400), ("1d", 86_400)] {
+            assert_eq!(Window::parse(text).unwrap().seconds(), seconds, "{text}");
+        }
+        for text in [
+            "",
+            "0s",
+            "1",
+            "m",
+            "1x",
+            "367d",
+            "99999999999999999999s",
+            "1é",
+        ] {
+            assert_eq!(Window::parse(text), None, "{text}");
+        }
+    }
+}
