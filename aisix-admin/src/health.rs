@@ -53,6 +53,11 @@ fn summary_at(config: &Config, now: Timestamp) -> Value {
     summary
 }
 
+/// How many seconds ago that was; 0 if the clock was set back since.
+pub(crate) fn seconds_since(then: Timestamp) -> i64 {
+    (Timestamp::now().as_second() - then.as_second()).max(0)
+}
+
 /// How many seconds ago the source was heard last; 0 while it is connected, `None` if it never was.
 fn age(source: &Source, now: Timestamp) -> Option<i64> {
     match (source.connected, source.observed_at) {

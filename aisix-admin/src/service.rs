@@ -12,7 +12,7 @@ use std::{
 use aisix_core::{
     BoxError, Gateway,
     body::Body,
-    config::{Config, ConfigStore, Key, Kind, store::Revision},
+    config::{Config, ConfigStore, Key, Kind, Status, store::Revision},
     explain::Explainer,
     models,
 };
@@ -303,9 +303,12 @@ impl Shared {
             Err(error) => return Err(error.into()),
         };
         let config = self.config.as_ref();
+        let standing = config.map(Config::status);
+        let applied = standing.as_ref().and_then(|it| it.applied.as_ref());
         let status = serde_json::json!({
             "revision": revision,
-            "config": config.map(|config| config.status().to_json()),
+            "age_seconds": applied.map(|applied| health::seconds_since(applied.at)),
+            "config": standing.as_ref().map(Status::to_json),
             "models": config.map(|config| models::health::to_json(&config.current())),
         });
         Ok(json_response(StatusCode::OK, &status))

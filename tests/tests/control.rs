@@ -455,6 +455,7 @@ async fn status_tells_what_is_served() {
         (&told["revision"], &told["config"]["applied"]),
         (&json!(1), &status["applied"])
     );
+    assert!(told["age_seconds"].as_u64() < Some(60), "{told}");
     let text = gateway.metrics().await;
     assert!(text.contains("aisix_config_applied_revision 1\n"), "{text}");
     let info = format!(

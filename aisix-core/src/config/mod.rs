@@ -13,6 +13,7 @@ mod claims;
 mod compile;
 pub mod glob;
 mod last_known;
+mod process;
 mod reconcile;
 mod report;
 pub mod resource;
@@ -28,7 +29,7 @@ mod summary;
 pub use self::{
     change::{Change, Entry, Key, RowName},
     last_known::{Known, LastKnown},
-    reconcile::{Config, ConfigBuilder},
+    process::{Config, ConfigBuilder},
     report::{Reason, Rejection, Report},
     resource::{KeyHash, Kind},
     secret::Secret,

@@ -12,7 +12,7 @@ async fn read(pieces: &[&str]) -> String {
     let upstream = Upstream::new();
     let answer = pieces
         .iter()
-        .fold(Answer::stream(), |answer, piece| answer.content(*piece));
+        .fold(Answer::stream(), |answer, piece| answer.content(piece));
     upstream.answer(answer.finish().done());
     let builder = Setup::new().builder(&upstream).hook(from_fn(guard));
     let body = json!({"model": "test-model", "stream": true,

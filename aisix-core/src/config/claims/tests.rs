@@ -214,6 +214,19 @@ fn seen(config: &Config) -> Vec<String> {
 }
 
 #[test]
+fn of_two_gateways_with_one_name_the_first_id_counts() {
+    let gateway = || json!({"name": "default"});
+    let config = config();
+    config.apply(["b", "a"].map(|id| put(Kind::Gateway, id, gateway())));
+    let told = "`name` is also that of gateways/a, which is served".to_owned();
+    let (kind, id) = (Kind::Gateway, "b".into());
+    assert_eq!(hidden(&config), [(Key { kind, id }, told)]);
+    let (kind, id) = (Kind::Gateway, "a".into());
+    config.apply([Change::Delete(Key { kind, id })]);
+    assert_eq!(config.status().state(), "synced");
+}
+
+#[test]
 fn any_sequence_of_changes_comes_to_what_is_left_at_its_end() {
     for seed in 0..1_000 {
         let mut rng = Rng::with_seed(seed);
