@@ -129,7 +129,7 @@ impl Config {
     }
 
     /// Checks what a document says about hooks, as strictly as people want it. Whether the document is
-    /// one of its kind, [`decode`] has to say.
+    /// one of its kind, [`decode`](super::resource::decode) has to say.
     ///
     /// # Errors
     ///
