@@ -66,7 +66,7 @@ fn full() -> Vec<Entry> {
             "g-1",
             json!({"name": "default", "plugins": [
                 {"name": "any", "id": "a", "enabled": true, "stage": "pre_request", "priority": 999, "parallel": true,
-                    "mode": "observe", "merge": "append", "settings": {"api_key": "sk-hook", "nested": {"n": 1e300}}},
+                    "mode": "observe", "merge": "append", "settings": {"api_key": "sk-hook", "per_key": {"limit": 5, "n": 1e300}}},
                 {"name": "any", "id": "b"},
             ]}),
         ),

@@ -25,8 +25,8 @@ const TELLING: [&str; 9] = [
 /// Puts `***` in the place of each secret of a document, with the last four characters behind it if
 /// the secret is a plain text of 20 characters or more.
 ///
-/// Secrets are the fields that a schema calls `writeOnly`, and of what is added to requests, headers
-/// and members with a telling name.
+/// Secrets are the fields that a schema calls `writeOnly`; of what is added to requests, headers
+/// and members with a telling name; and of the settings of plugins, texts and lists of texts with one.
 pub fn mask(kind: Kind, document: &mut Value) {
     secrets(kind, document, &mut |_, secret| {
         if let Value::String(text) = secret {
@@ -40,7 +40,7 @@ pub fn mask(kind: Kind, document: &mut Value) {
 /// Calls `see` with each secret of a document and the way to it, such as `api_key` or
 /// `request.default_headers.x-auth`. What is secret is said at [`mask`].
 pub fn secrets(kind: Kind, document: &mut Value, see: &mut dyn FnMut(&str, &mut Value)) {
-    visit(document, json_schema(kind), false, "", see);
+    visit(document, json_schema(kind), Told::BySchema, "", see);
 }
 
 /// Puts the secrets of `stored` back where a document holds what [`mask`] has made of them.
@@ -49,7 +49,7 @@ pub fn secrets(kind: Kind, document: &mut Value, see: &mut dyn FnMut(&str, &mut 
 ///
 /// The path of a field that is masked, but not as the stored secret is.
 pub fn unmask(kind: Kind, document: &mut Value, stored: Option<&Value>) -> Result<(), String> {
-    restore(document, stored, json_schema(kind), false, "")
+    restore(document, stored, json_schema(kind), Told::BySchema, "")
 }
 
 fn masked(secret: &str) -> String {
@@ -63,44 +63,69 @@ fn masked(secret: &str) -> String {
     }
 }
 
+/// How secrets are told in a part of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By the schema alone.
+    BySchema,
+    /// By names: there may be anything.
+    ByName,
+    /// By names, but only texts are secret: there may be settings such as `per_key: {limit: 5}`.
+    ByNameOfText,
+}
+
 fn is_telling(name: &str) -> bool {
     // `max_tokens` and its kin count something.
     let name = name.to_ascii_lowercase().replace("tokens", "");
     TELLING.iter().any(|part| name.contains(part))
 }
 
-/// What is known about a member of something that has this schema: its own schema, and whether it may
-/// hold anything.
-fn inner<'s>(schema: &'s Value, name: &str, free: bool) -> (&'s Value, bool) {
+/// What is known about a member of something that has this schema: its own schema, and how its secrets
+/// are told.
+fn inner<'s>(schema: &'s Value, name: &str, told: Told) -> (&'s Value, Told) {
     let member = &schema["properties"][name];
-    match member {
-        Value::Null => {
-            let is_open = schema["additionalProperties"] != false;
-            (&schema["additionalProperties"], free || is_open)
-        }
-        member => (member, false),
-    }
+    let (schema, outer) = match member {
+        Value::Null => (&schema["additionalProperties"], Some(told)),
+        member => (member, None),
+    };
+    let is_open = outer.is_some() && *schema != Value::Bool(false);
+    let told = match outer {
+        _ if schema["x-secrets"] == "texts" => Told::ByNameOfText,
+        Some(Told::BySchema) if is_open => Told::ByName,
+        Some(told) => told,
+        None => Told::BySchema,
+    };
+    (schema, told)
 }
 
-fn is_secret(schema: &Value, name: &str, free: bool) -> bool {
-    schema["writeOnly"] == true || (free && is_telling(name))
+fn is_secret(schema: &Value, name: &str, told: Told, value: &Value) -> bool {
+    let is_text = || match value {
+        Value::Array(items) => items.iter().all(Value::is_string),
+        value => value.is_string(),
+    };
+    let by_name = match told {
+        Told::BySchema => false,
+        Told::ByName => is_telling(name),
+        Told::ByNameOfText => is_telling(name) && is_text(),
+    };
+    by_name || schema["writeOnly"] == true
 }
 
 fn visit(
     value: &mut Value,
     schema: &Value,
-    free: bool,
+    told: Told,
     path: &str,
     see: &mut dyn FnMut(&str, &mut Value),
 ) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                let (schema, free) = inner(schema, name, free);
+                let (schema, told) = inner(schema, name, told);
                 let path = super::tidy::join(path, name);
-                match is_secret(schema, name, free) {
+                match is_secret(schema, name, told, value) {
                     true => see(&path, value),
-                    false => visit(value, schema, free, &path, see),
+                    false => visit(value, schema, told, &path, see),
                 }
             }
         }
@@ -109,7 +134,7 @@ fn visit(
                 visit(
                     item,
                     &schema["items"],
-                    free,
+                    told,
                     &format!("{path}[{index}]"),
                     see,
                 );
@@ -123,17 +148,17 @@ fn restore(
     value: &mut Value,
     stored: Option<&Value>,
     schema: &Value,
-    free: bool,
+    told: Told,
     path: &str,
 ) -> Result<(), String> {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                let (schema, free) = inner(schema, name, free);
+                let (schema, told) = inner(schema, name, told);
                 let stored = stored.and_then(|stored| stored.get(name));
                 let path = super::tidy::join(path, name);
-                if !is_secret(schema, name, free) {
-                    restore(value, stored, schema, free, &path)?;
+                if !is_secret(schema, name, told, value) {
+                    restore(value, stored, schema, told, &path)?;
                 } else if value.as_str().is_some_and(|text| text.starts_with(MASK)) {
                     let shown = |stored: &Value| match stored {
                         Value::String(text) => masked(text),
@@ -153,7 +178,7 @@ fn restore(
                     item,
                     stored,
                     &schema["items"],
-                    free,
+                    told,
                     &format!("{path}[{index}]"),
                 )?;
             }
@@ -191,6 +216,22 @@ mod tests {
             })
         );
         unmask(Kind::ProviderKey, &mut shown, Some(&stored)).unwrap();
+        assert_eq!(shown, stored);
+    }
+
+    #[test]
+    fn of_settings_only_texts_are_secret() {
+        let settings = |secret: Value, list: Value| {
+            json!({"name": "default", "plugins": [{"name": "any", "settings": {
+                "limits": {"per_key": {"limit": 5, "window": "1m"}}, "keyed": true,
+                "remote": {"api_key": secret, "url": "https://a"}, "tokens_or_keys": list,
+            }}]})
+        };
+        let stored = settings("sk-0123456789abcdefWXYZ".into(), json!(["a", "b"]));
+        let mut shown = stored.clone();
+        mask(Kind::Gateway, &mut shown);
+        assert_eq!(shown, settings("***WXYZ".into(), "***".into()));
+        unmask(Kind::Gateway, &mut shown, Some(&stored)).unwrap();
         assert_eq!(shown, stored);
     }
 

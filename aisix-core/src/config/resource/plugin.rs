@@ -36,8 +36,9 @@ pub struct Plugin {
     /// What becomes of hooks of the same name in chains that are more general. Default: `override`.
     #[serde(default)]
     pub merge: Merge,
-    /// The hook's own settings.
+    /// The hook's own settings. Texts in them whose names tell so, such as `api_key`, are secret.
     #[serde(default)]
+    #[schemars(extend("x-secrets" = "texts"))]
     pub settings: Map<String, Value>,
 }
 
