@@ -35,6 +35,7 @@
 
 mod ip_allowlist;
 pub mod observe;
+pub mod text;
 
 use aisix_core::hook::Hooks;
 
