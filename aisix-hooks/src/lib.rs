@@ -34,16 +34,23 @@
 #![forbid(unsafe_code)]
 
 mod ip_allowlist;
+mod keyword_guard;
 pub mod observe;
 pub mod text;
 
 use aisix_core::hook::Hooks;
 
-pub use self::ip_allowlist::{IpAllowlist, IpAllowlistSettings};
+pub use self::{
+    ip_allowlist::{IpAllowlist, IpAllowlistSettings},
+    keyword_guard::{
+        Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
+    },
+};
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
+        .plugin(KeywordGuard)
 }

@@ -3,3 +3,4 @@
 
 mod ask;
 mod ip_allowlist;
+mod keyword_guard;
