@@ -116,9 +116,17 @@ fn texts_of_several_choices_are_not_mixed_up() {
 #[test]
 fn too_much_to_be_held_back_is_refused() {
     let patterns = patterns(&[("a.*b", false)]);
-    let piece = "a".repeat(1_000);
-    let pieces: Vec<&str> = std::iter::repeat_n(piece.as_str(), 300).collect();
-    assert_eq!(through(&patterns, &pieces), Err(Stop::Untold));
+    // Little text in many events.
+    assert_eq!(through(&patterns, &["a"; 8_000]), Err(Stop::Untold));
+    assert!(through(&patterns, &["a"; 1_000]).is_ok());
+}
+
+#[test]
+fn a_text_that_is_only_watched_is_not_remembered_for_ever() {
+    let mut tails = Tails::new(patterns(&[("a.*b", false)]), Dialect::OpenAi);
+    let piece = event(0, &"a".repeat(1_000));
+    let mut looks = (0..300).map(|_| tails.look(&piece));
+    assert_eq!(looks.find_map(Result::err), Some(Stop::Untold));
 }
 
 #[test]
