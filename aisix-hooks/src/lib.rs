@@ -34,15 +34,20 @@
 #![forbid(unsafe_code)]
 
 mod ip_allowlist;
+mod keyword_guard;
 pub mod observe;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
+pub mod text;
 
 use aisix_core::hook::Hooks;
 
 pub use self::{
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
+    keyword_guard::{
+        Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
+    },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -53,6 +58,7 @@ pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
+        .plugin(KeywordGuard)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

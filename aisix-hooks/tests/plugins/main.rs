@@ -3,6 +3,7 @@
 
 mod ask;
 mod ip_allowlist;
+mod keyword_guard;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;

@@ -40,7 +40,7 @@ pub fn mask(kind: Kind, document: &mut Value) {
 /// Calls `see` with each secret of a document and the way to it, such as `api_key` or
 /// `request.default_headers.x-auth`. What is secret is said at [`mask`].
 pub fn secrets(kind: Kind, document: &mut Value, see: &mut dyn FnMut(&str, &mut Value)) {
-    visit(document, json_schema(kind), Told::BySchema, "", see);
+    visit(document, json_schema(kind), Told::Schema, "", see);
 }
 
 /// Puts the secrets of `stored` back where a document holds what [`mask`] has made of them.
@@ -49,7 +49,7 @@ pub fn secrets(kind: Kind, document: &mut Value, see: &mut dyn FnMut(&str, &mut 
 ///
 /// The path of a field that is masked, but not as the stored secret is.
 pub fn unmask(kind: Kind, document: &mut Value, stored: Option<&Value>) -> Result<(), String> {
-    restore(document, stored, json_schema(kind), Told::BySchema, "")
+    restore(document, stored, json_schema(kind), Told::Schema, "")
 }
 
 fn masked(secret: &str) -> String {
@@ -67,11 +67,11 @@ fn masked(secret: &str) -> String {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     /// By the schema alone.
-    BySchema,
+    Schema,
     /// By names: there may be anything.
-    ByName,
+    Name,
     /// By names, but only texts are secret: there may be settings such as `per_key: {limit: 5}`.
-    ByNameOfText,
+    NameOfText,
 }
 
 fn is_telling(name: &str) -> bool {
@@ -90,10 +90,10 @@ fn inner<'s>(schema: &'s Value, name: &str, told: Told) -> (&'s Value, Told) {
     };
     let is_open = outer.is_some() && *schema != Value::Bool(false);
     let told = match outer {
-        _ if schema["x-secrets"] == "texts" => Told::ByNameOfText,
-        Some(Told::BySchema) if is_open => Told::ByName,
+        _ if schema["x-secrets"] == "texts" => Told::NameOfText,
+        Some(Told::Schema) if is_open => Told::Name,
         Some(told) => told,
-        None => Told::BySchema,
+        None => Told::Schema,
     };
     (schema, told)
 }
@@ -104,9 +104,9 @@ fn is_secret(schema: &Value, name: &str, told: Told, value: &Value) -> bool {
         value => value.is_string(),
     };
     let by_name = match told {
-        Told::BySchema => false,
-        Told::ByName => is_telling(name),
-        Told::ByNameOfText => is_telling(name) && is_text(),
+        Told::Schema => false,
+        Told::Name => is_telling(name),
+        Told::NameOfText => is_telling(name) && is_text(),
     };
     by_name || schema["writeOnly"] == true
 }

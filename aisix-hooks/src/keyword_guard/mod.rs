@@ -1,0 +1,68 @@
+//! `keyword_guard`: refuses words in requests and answers.
+
+mod guard;
+mod hold;
+mod pattern;
+mod settings;
+mod stream;
+
+use std::sync::Arc;
+
+use aisix_core::{
+    call::Call,
+    config::resource::{Invalid, Mode, Stage},
+    hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
+};
+
+pub use self::settings::{
+    Enforcement, HookPoint, KeywordGuardSettings, OnStream, Pattern, PatternKind,
+};
+use self::{guard::Guard, pattern::Patterns};
+
+/// Refuses requests and answers in which one of its patterns occurs, with 422 and the type `content_filter`.
+///
+/// It looks at what is said, what tools are called with and what they answer, in every dialect; a match lies in
+/// one text. Answers that have begun as a stream end with an error event. Of a stream it holds back no
+/// more than what could still become a match, as far as 262144 bytes of events; what is more, or cannot
+/// be read, is refused. It should stand before hooks that cost more, such as those that ask a service.
+#[derive(Clone, Copy, Debug)]
+pub struct KeywordGuard;
+
+// === impl KeywordGuard ===
+
+impl PluginFactory for KeywordGuard {
+    type Settings = KeywordGuardSettings;
+
+    fn name(&self) -> &'static str {
+        "keyword_guard"
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn observes(&self) -> bool {
+        true
+    }
+
+    fn build(
+        &self,
+        settings: KeywordGuardSettings,
+        context: &Context<'_>,
+    ) -> Result<Built, Vec<Invalid>> {
+        let patterns = settings.read()?;
+        let patterns = Patterns::compile(&patterns)
+            .map_err(|_| vec![Invalid::new("patterns", "take too much memory together")])?;
+        let observes = context.mode() == Mode::Observe;
+        let guard = Arc::new(Guard {
+            name: settings.name.unwrap_or_else(|| context.id().to_owned()),
+            patterns: Arc::new(patterns),
+            point: settings.hook_point,
+            monitors: observes || settings.enforcement_mode == Enforcement::Monitor,
+            on_stream: settings.on_stream,
+        });
+        Ok(Built::hook(from_fn(move |call: Call, next: Next| {
+            guard.clone().run(call, next)
+        })))
+    }
+}

@@ -1,0 +1,250 @@
+//! Words that must not occur.
+
+use aisix_core::{
+    body::Body,
+    call::Trail,
+    observe::Observer,
+    reply::Outcome,
+    testing::{self, Answer, Gate, MODEL, Setup, Upstream},
+};
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::ask::*;
+
+/// A chain with one guard.
+fn guard(members: Value) -> Value {
+    let mut settings = json!({"patterns": [
+        {"kind": "literal", "value": "Forbidden"}, {"kind": "regex", "value": r"\bid-\d{4}\b"}]});
+    for (name, value) in members.as_object().unwrap() {
+        settings[name] = value.clone();
+    }
+    json!([{"name": "keyword_guard", "settings": settings}])
+}
+
+/// The same request in every dialect.
+fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
+    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
+    let message = json!({"role": "user", "content": text});
+    let verb = if streams {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    [
+        ask(
+            "/v1/chat/completions",
+            json!({"model": MODEL, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/responses",
+            json!({"model": MODEL, "input": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/messages",
+            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            &format!("/v1beta/models/{MODEL}:{verb}"),
+            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+        ),
+    ]
+}
+
+fn message(what: &str) -> String {
+    format!("{what} blocked by content policy (guardrail 'keyword_guard')")
+}
+
+#[tokio::test]
+async fn a_request_is_refused_in_its_dialect_and_goes_nowhere() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    for text in ["say forBIDden", "my id-1234!"] {
+        for request in requests(text, false) {
+            let path = request.uri().path().to_owned();
+            let response = send(&gateway, request).await;
+            assert_eq!(response.status(), 422, "{path}");
+            let answer = testing::json(response).await;
+            assert_eq!(answer["error"]["message"], message("request"), "{path}");
+            if path.ends_with("completions") {
+                assert_eq!(answer["error"]["type"], "content_filter");
+            }
+        }
+    }
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_is_refused_in_every_dialect() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    for request in requests("hi", false) {
+        upstream.answer(Answer::chat("it is Forbidden."));
+        let response = send(&gateway, request).await;
+        assert_eq!(response.status(), 422);
+        let answer = testing::json(response).await;
+        assert_eq!(answer["error"]["message"], message("response"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_allowed_passes_as_it_came() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    upstream.answer(Answer::chat("hello id-12345"));
+    let response = send(&gateway, testing::chat_request("hi")).await;
+    assert_eq!(
+        testing::text(response).await,
+        testing::chat_answer("hello id-12345")
+    );
+    upstream.answer(
+        Answer::stream()
+            .role()
+            .content("for")
+            .content("give")
+            .finish()
+            .done(),
+    );
+    let [request, ..] = requests("hi", true);
+    let answer = testing::text(send(&gateway, request).await).await;
+    let expected = [testing::chunk("for"), testing::chunk("give")].concat();
+    assert!(answer.contains(&expected), "{answer}");
+    assert!(answer.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_an_error_before_the_word_in_every_dialect() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    for request in requests("hi", true) {
+        let path = request.uri().path().to_owned();
+        let stream = Answer::stream()
+            .role()
+            .content("hello ")
+            .content("for")
+            .content("bid");
+        upstream.answer(stream.content("den word").finish().done());
+        let response = send(&gateway, request).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let answer = testing::text(response).await;
+        assert!(answer.contains("hello "), "{path}: {answer}");
+        assert!(answer.contains(&message("response")), "{path}: {answer}");
+        for hidden in ["\"for\"", "\"bid\"", "den word", "[DONE]", "message_stop"] {
+            assert!(!answer.contains(hidden), "{path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_not_held_up_by_what_cannot_become_a_match() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    let gate = Gate::new();
+    let stream = Answer::stream().role().content("hello").gate(&gate);
+    upstream.answer(stream.content(" world").finish().done());
+    let [request, ..] = requests("hi", true);
+    let mut body = send(&gateway, request).await.into_body();
+    let mut seen = String::new();
+    while !seen.contains("hello") {
+        seen += &testing::next_text(&mut body).await.unwrap();
+    }
+    gate.open();
+    while let Some(text) = testing::next_text(&mut body).await {
+        seen += &text;
+    }
+    assert!(seen.contains(" world"));
+}
+
+#[tokio::test]
+async fn a_match_hangs_up_on_the_upstream() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    let exchange = upstream.answer(Answer::stream().role().content("forbidden").stall());
+    let [request, ..] = requests("hi", true);
+    let answer = testing::text(send(&gateway, request).await).await;
+    assert!(answer.contains(&message("response")), "{answer}");
+    assert!(exchange.has_ended().is_some());
+}
+
+#[tokio::test]
+async fn it_looks_where_it_is_told_to() {
+    for (point, asked, answered) in [
+        ("input", 422, 200),
+        ("output", 200, 422),
+        ("both", 422, 422),
+    ] {
+        for (ask, answer, expected) in [("forbidden", "hi", asked), ("hi", "forbidden", answered)] {
+            let upstream = Upstream::new();
+            let gateway = gateway(&upstream, guard(json!({"hook_point": point})));
+            upstream.answer(Answer::chat(answer));
+            let response = send(&gateway, testing::chat_request(ask)).await;
+            assert_eq!(response.status(), expected, "{point}: {ask} {answer}");
+        }
+    }
+}
+
+/// Remembers what calls were marked with.
+#[derive(Clone, Default)]
+struct Marks(std::sync::Arc<std::sync::Mutex<Vec<(&'static str, String)>>>);
+
+impl Observer for Marks {
+    fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
+        self.0.lock().unwrap().extend(trail.marks());
+    }
+}
+
+#[tokio::test]
+async fn one_that_only_watches_tells_and_refuses_nothing() {
+    let mut observes = guard(json!({}));
+    observes[0]["mode"] = json!("observe");
+    for chain in [guard(json!({"enforcement_mode": "monitor"})), observes] {
+        let upstream = Upstream::new();
+        let marks = Marks::default();
+        let setup = Setup::new()
+            .hooks(aisix_hooks::hooks())
+            .model(json!({"plugins": chain}));
+        let gateway = setup
+            .builder(&upstream)
+            .observe(marks.clone())
+            .build()
+            .unwrap();
+        upstream.answer(
+            Answer::stream()
+                .role()
+                .content("for")
+                .content("bidden")
+                .finish()
+                .done(),
+        );
+        let [request, ..] = requests("forbidden", true);
+        let answer = testing::text(send(&gateway, request).await).await;
+        assert!(answer.contains("bidden") && answer.ends_with("data: [DONE]\n\n"));
+        let told = ("guardrail_would_block", "keyword_guard".to_owned());
+        assert_eq!(*marks.0.lock().unwrap(), [told.clone(), told]);
+    }
+}
+
+#[test]
+fn patterns_are_checked() {
+    for (kind, value, expected) in [
+        (
+            "regex",
+            "(",
+            "`plugins[0].settings.patterns[0].value` is not a regular expression",
+        ),
+        (
+            "regex",
+            "a*",
+            "`plugins[0].settings.patterns[0].value` matches a text without a character",
+        ),
+        (
+            "regex",
+            "(?:a{1000}){1000}",
+            "`plugins[0].settings.patterns` take too much memory",
+        ),
+    ] {
+        let settings = json!({"patterns": [{"kind": kind, "value": value}]});
+        let said = wrong(json!([{"name": "keyword_guard", "settings": settings}]));
+        assert!(said.contains(expected), "{said}");
+    }
+}
