@@ -46,7 +46,7 @@ impl PluginFactory for Stamps {
     }
 
     fn stages(&self) -> Stages {
-        Stages::Fixed(&[Stage::PreRequest])
+        Stages::OneOf(&[Stage::PreRequest, Stage::PreResponse])
     }
 
     fn build(&self, does: Does, _: &Context<'_>) -> Result<Built, Vec<Invalid>> {
@@ -93,7 +93,7 @@ async fn stamp(
 }
 
 fn plugin(settings: Value) -> Value {
-    json!({"name": "stamps", "id": settings["stamp"], "settings": settings})
+    json!({"name": "stamps", "id": settings["stamp"], "stage": "pre_request", "settings": settings})
 }
 
 fn of_gateway(plugins: Value) -> Setup {
@@ -157,6 +157,25 @@ async fn they_stand_around_every_route_and_every_refusal_further_in() {
         (response.status().as_u16(), stamps(&response).len()),
         (401, 0)
     );
+}
+
+#[tokio::test]
+async fn those_on_the_answer_come_after_all_others_lower_priorities_first() {
+    let upstream = Upstream::new();
+    upstream.answer(Answer::chat("hello"));
+    let with = |stamp: &str, stage: &str, priority: u16| {
+        json!({"name": "stamps", "id": stamp, "stage": stage, "priority": priority,
+            "settings": {"stamp": stamp}})
+    };
+    let gateway = of_gateway(json!([
+        with("out 2", "pre_response", 2),
+        with("out 1", "pre_response", 1),
+        with("in 9", "pre_request", 9),
+        with("in 8", "pre_request", 8),
+    ]))
+    .gateway(&upstream);
+    let response = chat(&gateway).await;
+    assert_eq!(stamps(&response), ["in 9", "in 8", "out 1", "out 2"]);
 }
 
 #[tokio::test]

@@ -414,6 +414,13 @@ async fn what_a_hook_remembers_outlives_changes_and_goes_with_it() {
         built,
         "nothing was changed about it"
     );
+    // Nor is it built anew when something else about the model changes.
+    let Change::Put(mut slower) = model(json!([plugin("a")])) else {
+        unreachable!("it puts a model")
+    };
+    slower.value["timeout"] = json!(5_000);
+    assert!(config.apply([Change::Put(slower)]).into_result().is_ok());
+    assert_eq!(factory.built.load(Ordering::Relaxed), built);
     assert_eq!(ask().await, ["a 2"]);
     config.apply([model(json!([plugin("b"), tells("z", json!({}))]))]);
     assert_eq!(ask().await, ["b 3", "z 1"]);
