@@ -34,6 +34,8 @@
 #![forbid(unsafe_code)]
 
 mod ip_allowlist;
+#[cfg(feature = "redis")]
+pub mod limit_redis;
 pub mod observe;
 
 use aisix_core::hook::Hooks;
