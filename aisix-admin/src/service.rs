@@ -45,6 +45,7 @@ struct Shared {
     desk: Arc<Desk>,
     config: Option<Config>,
     gateway: Option<Gateway>,
+    limits: Option<Tell>,
 }
 
 /// Builds an [`Admin`].
@@ -53,7 +54,11 @@ pub struct AdminBuilder {
     keys: AdminKeys,
     config: Option<Config>,
     gateway: Option<Gateway>,
+    limits: Option<Tell>,
 }
+
+/// Tells how something stands.
+type Tell = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 // === impl AdminBuilder ===
 
@@ -81,6 +86,14 @@ impl AdminBuilder {
         self
     }
 
+    /// What tells where limits are counted, as the member `limits` of `/aisix/admin/status`. Default:
+    /// none.
+    #[must_use]
+    pub fn limits(mut self, tell: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
+        self.limits = Some(Box::new(tell));
+        self
+    }
+
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
@@ -89,6 +102,7 @@ impl AdminBuilder {
             keys: self.keys,
             config: self.config,
             gateway: self.gateway,
+            limits: self.limits,
         }))
     }
 }
@@ -114,6 +128,7 @@ impl Admin {
             keys: AdminKeys::default(),
             config: None,
             gateway: None,
+            limits: None,
         }
     }
 }
@@ -271,7 +286,11 @@ impl Shared {
     async fn status(&self) -> Result<Response<Body>, Refusal> {
         let revision = self.store.revision().await?;
         let config = self.config.as_ref().map(|config| config.status().to_json());
-        let status = serde_json::json!({"revision": revision, "config": config});
+        let status = serde_json::json!({
+            "revision": revision,
+            "config": config,
+            "limits": self.limits.as_ref().map(|tell| tell()),
+        });
         Ok(json_response(StatusCode::OK, &status))
     }
 
