@@ -11,6 +11,7 @@
 mod admin_key;
 mod assemble;
 mod cli;
+mod limits;
 mod resources;
 mod serve;
 mod settings;

@@ -10,7 +10,7 @@ const PREFIX: &str = "AISIX_";
 const NOT_SETTINGS: [&str; 2] = ["AISIX_CONFIG", "AISIX_CONFIG_PATH"];
 
 /// Keys whose variables hold lists with commas between the elements.
-const COMMA_LISTS: [&str; 8] = [
+const COMMA_LISTS: [&str; 10] = [
     "etcd.endpoints",
     "admin.admin_keys",
     "proxy.real_ip.trusted_proxies",
@@ -19,6 +19,8 @@ const COMMA_LISTS: [&str; 8] = [
     "observability.metrics.buckets.request_ttft",
     "observability.metrics.buckets.guardrail_latency",
     "observability.metrics.buckets.a2a_ttfb",
+    "ratelimit.redis.nodes",
+    "ratelimit.redis.sentinels",
 ];
 
 /// Keys whose variables hold JSON.

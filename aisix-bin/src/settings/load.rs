@@ -15,7 +15,7 @@ use super::{
     observability::Observability,
     problem::{SettingsError, Warning},
     proxy::Proxy,
-    ratelimit,
+    ratelimit::Ratelimit,
     shutdown::Shutdown,
     upstream::Upstream,
 };
@@ -115,7 +115,7 @@ fn read(
         let upstream = Upstream::read(root.block("upstream"));
         let downstream = Downstream::read(root.block("downstream"));
         let shutdown = Shutdown::read(root.block("shutdown"));
-        ratelimit::check(root.block("ratelimit"));
+        let ratelimit = Ratelimit::read(root.block("ratelimit"));
         let etcd = Etcd::read(root.block("etcd"));
         let managed = later::check(&mut root);
         let other = etcd.as_ref().map(|_| "etcd.endpoints").or(managed);
@@ -139,6 +139,7 @@ fn read(
             observability,
             upstream,
             downstream,
+            ratelimit,
             shutdown,
         })
     };

@@ -17,6 +17,7 @@ mod observability;
 mod problem;
 mod proxy;
 mod ratelimit;
+mod redis;
 mod rewrite;
 mod shutdown;
 mod upstream;
@@ -29,9 +30,15 @@ use std::path::PathBuf;
 
 use self::{
     admin::Admin, downstream::Downstream, observability::Observability, proxy::Proxy,
-    shutdown::Shutdown, upstream::Upstream,
+    ratelimit::Ratelimit, shutdown::Shutdown, upstream::Upstream,
 };
-pub(crate) use self::{etcd::Etcd, problem::Warning, proxy::ServerTls, rewrite::UrlRewrite};
+pub(crate) use self::{
+    etcd::Etcd,
+    problem::Warning,
+    proxy::ServerTls,
+    redis::{Redis, RedisServer},
+    rewrite::UrlRewrite,
+};
 
 /// The bootstrap settings of a process.
 #[derive(Clone, Debug)]
@@ -52,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     /// `downstream`: what holds for every caller.
     pub(crate) downstream: Downstream,
+    /// `ratelimit`: where limits are counted.
+    pub(crate) ratelimit: Ratelimit,
     /// `shutdown`: how the process ends.
     pub(crate) shutdown: Shutdown,
 }
