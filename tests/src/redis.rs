@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::within;
+use crate::{tls::Certificate, within};
 
 /// A server with nothing in it. Killed when dropped.
 #[derive(Debug)]
@@ -56,6 +57,22 @@ impl Redis {
     /// Starts one that wants this password.
     pub async fn start_with_password(password: &str) -> Self {
         Self::start_with(&["--requirepass", password], Some(password)).await
+    }
+
+    /// Starts one that speaks TLS too; gives its URL for that.
+    pub async fn start_with_tls(certificate: &Certificate, directory: &Path) -> (Self, String) {
+        let (cert, key) = certificate.write(directory);
+        let (cert, key) = (cert.display().to_string(), key.display().to_string());
+        let port = free_port().to_string();
+        let more = [
+            ["--tls-port", &port],
+            ["--tls-cert-file", &cert],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &cert],
+            ["--tls-auth-clients", "no"],
+        ];
+        let redis = Self::start_with(more.as_flattened(), None).await;
+        (redis, format!("rediss://127.0.0.1:{port}"))
     }
 
     async fn start_with(more: &[&str], password: Option<&str>) -> Self {

@@ -11,8 +11,9 @@ use std::{
 use aisix_tests::{
     client::Client,
     exposition::Exposition,
-    gateway::{ADMIN_KEY, Gateway, Setup},
+    gateway::{ADMIN_KEY, Gateway, Setup, Signal},
     redis::{Redis, RedisCluster, RedisSentinels},
+    tls::Certificate,
     upstream::{Answer, Flavour, Gate, Step, Upstream},
     within,
 };
@@ -283,6 +284,25 @@ async fn a_wrong_password_is_told_and_never_shown() {
 }
 
 #[tokio::test]
+async fn redis_is_reached_over_tls_by_who_trusts_its_certificate() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let certificate = Certificate::new("127.0.0.1");
+    let (_redis, url) = Redis::start_with_tls(&certificate, directory.path()).await;
+    let (ca_file, _) = certificate.write(directory.path());
+    for (tls, is_trusted) in [
+        (json!({"ca_file": ca_file}), true),
+        (json!({"verify": false}), true),
+        (json!({}), false),
+    ] {
+        let redis = json!({"url": url, "tls": tls});
+        let block = json!({"ratelimit": {"backend": "redis", "redis": redis}});
+        let fleet = Fleet::start(1, json!({"rpd": 1_000}), block).await;
+        fleet.connected(is_trusted).await;
+        assert_eq!(fleet.burst(2).await, (2, 0), "{tls}");
+    }
+}
+
+#[tokio::test]
 async fn the_slots_of_a_killed_gateway_age_out() {
     let redis = Redis::start().await;
     let mut block = redis.block();
@@ -301,21 +321,37 @@ async fn the_slots_of_a_killed_gateway_age_out() {
         429,
         "it is held"
     );
+    let killed = Instant::now();
     let free = async {
         while clients[1].chat("text", "hi").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     within("the slot", free).await;
+    // After seven seconds, the whole key would be gone.
+    assert!(
+        killed.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        killed.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn what_a_call_used_is_settled_before_the_process_ends() {
     let redis = Redis::start().await;
     let mut fleet = Fleet::start(1, json!({"tpd": 100_000}), redis.block()).await;
-    assert_eq!(fleet.burst(4).await, (4, 0));
+    let gate = Gate::new();
+    fleet
+        .upstream
+        .next(Answer::text(["Hel", "lo"]).after(2, Step::Wait(gate.clone())));
+    let mut stream = fleet.clients()[0].chat_stream("text", "hi").await;
+    stream.data().await.expect("a first chunk");
     let mut node = fleet.nodes.remove(0);
-    node.signal(aisix_tests::gateway::Signal::TERM);
+    node.signal(Signal::TERM);
+    node.refuses_connections().await;
+    // Nothing but this reply keeps the process.
+    gate.open();
+    stream.text().await;
     node.exited().await;
     let key = counts(&redis).await;
     assert_eq!(field(&redis, &key, "reserved").await, 0);
