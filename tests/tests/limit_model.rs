@@ -7,7 +7,7 @@ use aisix_core::{
     limit::{Claim, Limit, LimitStore, Memory, Permit, Scope, Settlement},
 };
 use aisix_hooks::limit_redis::{self, Server, Settings};
-use aisix_tests::{redis::Redis, room_in_minute};
+use aisix_tests::{redis::Redis, room_in_minute, within};
 use proptest::{
     collection::vec,
     option,
@@ -72,6 +72,73 @@ fn verdict(result: Result<Permit, aisix_core::limit::Exceeded>) -> (String, Opti
             format!("{} {:?}", exceeded.limit.key(), exceeded.rate),
             None,
         ),
+    }
+}
+
+/// A claim on one slot, the only one.
+fn one_slot() -> Claim {
+    let rates = RateLimit {
+        concurrency: Some(1),
+        rpd: Some(100),
+        ..RateLimit::default()
+    };
+    let limit = Limit::new(Scope::Model, "slot", &rates).map(Arc::new);
+    Claim {
+        limits: limit.into_iter().collect(),
+        tokens: 0,
+    }
+}
+
+fn store(server: &Redis) -> (limit_redis::Redis, limit_redis::Driver) {
+    let url = format!("redis://{}", server.address()).as_str().into();
+    let settings = Settings::new(Server::Single { url });
+    limit_redis::Redis::new(settings, |_| {}).expect("it can be used")
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_asks_holds_nothing() {
+    let server = Redis::start().await;
+    let (redis, mut driver) = store(&server);
+    assert!(driver.connect().await);
+    tokio::spawn(driver.run());
+    let claim = one_slot();
+    for _ in 0..20 {
+        let mut asking = redis.acquire(&claim);
+        tokio::select! {
+            biased;
+            _ = &mut asking => panic!("Redis is not asked"),
+            () = std::future::ready(()) => {}
+        }
+        // Lets the question be sent.
+        tokio::task::yield_now().await;
+        drop(asking);
+        redis.settled().await;
+        let permit = redis.acquire(&claim).await.expect("nothing is held");
+        let left: Vec<_> = permit.standings().iter().map(|it| it.remaining).collect();
+        assert_eq!(left, [0, 99], "nothing is counted either");
+        drop(permit);
+        redis.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_paused_redis_was_asked_is_given_back_when_it_goes_on() {
+    let server = Redis::start().await;
+    let (redis, mut driver) = store(&server);
+    assert!(driver.connect().await);
+    tokio::spawn(driver.run());
+    let claim = one_slot();
+    for _ in 0..3 {
+        server.pause();
+        let alone = redis.acquire(&claim).await.expect("counted alone");
+        assert!(!redis.standing().connected);
+        server.resume();
+        // It is done when Redis is back.
+        within("Redis", redis.settled()).await;
+        let permit = redis.acquire(&claim).await.expect("nothing is held");
+        assert!(redis.standing().connected);
+        drop((alone, permit));
+        redis.settled().await;
     }
 }
 
