@@ -48,6 +48,7 @@ struct Shared {
     config: Option<Config>,
     gateway: Option<Gateway>,
     explainer: Option<Explainer>,
+    limits: Option<Tell>,
 }
 
 /// Builds an [`Admin`].
@@ -57,7 +58,11 @@ pub struct AdminBuilder {
     config: Option<Config>,
     gateway: Option<Gateway>,
     explainer: Option<Explainer>,
+    limits: Option<Tell>,
 }
+
+/// Tells how something stands.
+type Tell = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 // === impl AdminBuilder ===
 
@@ -94,6 +99,14 @@ impl AdminBuilder {
         self
     }
 
+    /// What tells where limits are counted, as the member `limits` of `/aisix/admin/status`. Default:
+    /// none.
+    #[must_use]
+    pub fn limits(mut self, tell: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
+        self.limits = Some(Box::new(tell));
+        self
+    }
+
     /// Finishes the control plane.
     pub fn build(self) -> Admin {
         Admin(Arc::new(Shared {
@@ -103,6 +116,7 @@ impl AdminBuilder {
             config: self.config,
             gateway: self.gateway,
             explainer: self.explainer,
+            limits: self.limits,
         }))
     }
 }
@@ -129,6 +143,7 @@ impl Admin {
             config: None,
             gateway: None,
             explainer: None,
+            limits: None,
         }
     }
 }
@@ -310,6 +325,7 @@ impl Shared {
             "age_seconds": applied.map(|applied| health::seconds_since(applied.at)),
             "config": standing.as_ref().map(Status::to_json),
             "models": config.map(|config| models::health::to_json(&config.current())),
+            "limits": self.limits.as_ref().map(|tell| tell()),
         });
         Ok(json_response(StatusCode::OK, &status))
     }

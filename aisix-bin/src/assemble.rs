@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use aisix_admin::{Admin, AdminKeys};
+use aisix_admin::{Admin, AdminBuilder, AdminKeys};
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
@@ -11,7 +11,7 @@ use aisix_core::{
     },
     edge::{self, Drain},
     explain::Explainer,
-    limit, models,
+    models,
     observe::Observer,
     upstream,
 };
@@ -26,6 +26,7 @@ use tower::ServiceExt;
 use crate::{
     admin_key::MadeUp,
     last_known::Keeper,
+    limits::Limits,
     resources::{self, Follow},
     serve::{
         Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
@@ -100,11 +101,14 @@ pub(crate) fn run(
     // One gateway for each worker, with connections of its own and everything else shared.
     let (observers, flush) = observers(settings, &metrics)?;
     let drain = Drain::new();
+    let mut limits = Limits::new(settings, &metrics)?;
+    runtime.block_on(limits.connect());
     let shared = observers.into_iter().fold(
-        Gateway::builder(config.clone())
-            .settings(edge_settings(settings))
-            .drain(drain.clone())
-            .limits(limit::Memory::new()),
+        limits.count(
+            Gateway::builder(config.clone())
+                .settings(edge_settings(settings))
+                .drain(drain.clone()),
+        ),
         GatewayBuilder::observe_shared,
     );
     let for_admin = shared.clone();
@@ -127,7 +131,12 @@ pub(crate) fn run(
     let side = metrics_listener(settings, metrics, &config)?;
     let made_up = made_up_key(settings, source.is_embedded)?;
     let admin = match source.store {
-        Some(store) => admin_listener(settings, (store, &config), made_up.as_ref(), for_admin)?,
+        Some(store) => {
+            let admin = Admin::over(store)
+                .config(config.clone())
+                .limits(limits.status());
+            admin_listener(settings, admin, made_up.as_ref(), for_admin)?
+        }
         None => None,
     };
     let listeners = Started {
@@ -150,6 +159,7 @@ pub(crate) fn run(
             }
             proxy.run(gateway, shutdown.clone()).await
         };
+        let serving = limits.beside(serving);
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
@@ -231,7 +241,7 @@ fn metrics_listener(
 /// Serves administrators on the side, if the settings want it.
 fn admin_listener(
     settings: &Settings,
-    (store, config): (Arc<dyn ConfigStore>, &Config),
+    builder: AdminBuilder,
     made_up: Option<&MadeUp>,
     gateway: GatewayBuilder,
 ) -> anyhow::Result<Option<Aside>> {
@@ -243,9 +253,8 @@ fn admin_listener(
     let gateway = gateway.transport(client).build()?;
     let configured = admin.keys.iter().map(|key| KeyHash::of(key.expose()));
     let keys = configured.chain(made_up.map(|made_up| made_up.hash));
-    let service = Admin::over(store)
+    let service = builder
         .keys(AdminKeys::hashed(keys))
-        .config(config.clone())
         .gateway(gateway)
         .explainer(explainer)
         .build();

@@ -12,6 +12,7 @@ mod admin_key;
 mod assemble;
 mod cli;
 mod last_known;
+mod limits;
 mod resources;
 mod serve;
 mod settings;

@@ -35,6 +35,8 @@
 
 mod ip_allowlist;
 mod keyword_guard;
+#[cfg(feature = "redis")]
+pub mod limit_redis;
 pub mod observe;
 pub mod rate_limiter;
 mod request_size_limiter;

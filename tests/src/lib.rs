@@ -23,6 +23,7 @@ pub mod etcd;
 pub mod exposition;
 pub mod gateway;
 pub mod journey;
+pub mod redis;
 pub mod sdk;
 pub mod tls;
 pub mod upstream;

@@ -17,20 +17,15 @@ pub(super) fn check(root: &mut Block<'_>) {
 }
 
 fn cache(mut cache: Block<'_>) {
-    backend(&mut cache);
-    cache.finish();
-}
-
-/// Reads where something is kept: in memory, so far.
-pub(super) fn backend(block: &mut Block<'_>) {
-    match block.find::<String>("backend").as_deref() {
+    match cache.find::<String>("backend").as_deref() {
         None | Some("memory") => {}
-        Some("redis") => block.error("backend", "`redis` is not supported yet"),
-        Some(_) => block.error("backend", "must be `memory` or `redis`"),
+        Some("redis") => cache.error("backend", "`redis` is not supported yet"),
+        Some(_) => cache.error("backend", "must be `memory` or `redis`"),
     }
-    if block.take("redis").is_some() {
-        block.error("redis", NOT_YET);
+    if cache.take("redis").is_some() {
+        cache.error("redis", NOT_YET);
     }
+    cache.finish();
 }
 
 /// Reads an exporter of OpenTelemetry's protocol: switched off, so far.

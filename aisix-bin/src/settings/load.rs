@@ -16,7 +16,7 @@ use super::{
     observability::Observability,
     problem::{SettingsError, Warning},
     proxy::Proxy,
-    ratelimit,
+    ratelimit::Ratelimit,
     shutdown::Shutdown,
     upstream::Upstream,
 };
@@ -135,7 +135,7 @@ fn read(
         let upstream = Upstream::read(root.block("upstream"));
         let downstream = Downstream::read(root.block("downstream"));
         let shutdown = Shutdown::read(root.block("shutdown"));
-        ratelimit::check(root.block("ratelimit"));
+        let ratelimit = Ratelimit::read(root.block("ratelimit"));
         let etcd = Etcd::read(root.block("etcd"));
         let managed = Managed::read(root.block("managed"));
         later::check(&mut root);
@@ -165,6 +165,7 @@ fn read(
             observability,
             upstream,
             downstream,
+            ratelimit,
             shutdown,
         })
     };

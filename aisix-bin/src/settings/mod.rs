@@ -19,6 +19,7 @@ mod observability;
 mod problem;
 mod proxy;
 mod ratelimit;
+mod redis;
 mod rewrite;
 mod shutdown;
 mod upstream;
@@ -30,11 +31,16 @@ mod tests;
 use std::path::PathBuf;
 
 pub(crate) use self::{
-    admin::Admin, etcd::Etcd, problem::Warning, proxy::ServerTls, rewrite::UrlRewrite,
+    admin::Admin,
+    etcd::Etcd,
+    problem::Warning,
+    proxy::ServerTls,
+    redis::{Redis, RedisServer},
+    rewrite::UrlRewrite,
 };
 use self::{
-    downstream::Downstream, observability::Observability, proxy::Proxy, shutdown::Shutdown,
-    upstream::Upstream,
+    downstream::Downstream, observability::Observability, proxy::Proxy, ratelimit::Ratelimit,
+    shutdown::Shutdown, upstream::Upstream,
 };
 
 /// The bootstrap settings of a process.
@@ -66,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     /// `downstream`: what holds for every caller.
     pub(crate) downstream: Downstream,
+    /// `ratelimit`: where limits are counted.
+    pub(crate) ratelimit: Ratelimit,
     /// `shutdown`: how the process ends.
     pub(crate) shutdown: Shutdown,
 }

@@ -59,8 +59,11 @@ fn what_is_not_said_has_its_default() {
         observability,
         upstream,
         downstream,
+        ratelimit,
         shutdown,
     } = settings(MINIMAL);
+    assert!(ratelimit.redis.is_none());
+    assert_eq!(ratelimit.concurrency_ttl, Duration::from_secs(300));
     let secs = |secs| Some(Duration::from_secs(secs));
     assert_eq!(resources_file, Some(PathBuf::from("r.yaml")));
     assert!(etcd.is_none());
@@ -424,10 +427,6 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
         (
             "managed: {enabled: true}",
             "`managed.enabled` is not supported yet",
-        ),
-        (
-            "ratelimit: {backend: redis}",
-            "`ratelimit.backend` `redis` is not supported yet",
         ),
         (
             "cache: {redis: {url: x}}",
@@ -829,5 +828,105 @@ fn etcd_is_described_in_its_block() {
     ] {
         let text = format!("proxy: {{addr: '0.0.0.0:1'}}\netcd: {{endpoints: [e], {more}}}");
         assert_eq!(errors_with_env(&text, &[]), [expected]);
+    }
+}
+
+/// The block `ratelimit.redis` with these members.
+#[track_caller]
+fn redis(more: &str) -> Redis {
+    let block = format!("ratelimit: {{backend: redis, redis: {{{more}}}}}");
+    let settings = settings(&format!("{MINIMAL}{block}"));
+    settings.ratelimit.redis.expect("it is asked for")
+}
+
+#[test]
+fn redis_is_one_server_a_cluster_or_what_sentinels_say() {
+    let one = redis("url: 'redis://r:1'");
+    assert!(matches!(&one.server, RedisServer::Single(url) if url.expose() == "redis://r:1"));
+    assert!(one.username.is_none() && one.password.is_none() && one.database.is_none());
+    assert!(one.tls.verify && one.tls.ca_file.is_none());
+
+    let cluster = redis("mode: cluster, nodes: ['a:1', 'b:2'], database: 0");
+    assert!(matches!(&cluster.server, RedisServer::Cluster(nodes)
+        if nodes.iter().map(Secret::expose).eq(["a:1", "b:2"])));
+
+    let all = redis(
+        "mode: sentinel, sentinels: [s], master_name: m, username: u, password: hidden, \
+         database: 3, tls: {ca_file: c, verify: false}",
+    );
+    assert!(matches!(&all.server, RedisServer::Sentinel(sentinels, name)
+        if sentinels[0].expose() == "s" && name == "m"));
+    assert_eq!(
+        (all.username.as_deref(), all.database),
+        (Some("u"), Some(3))
+    );
+    assert_eq!(all.password.as_ref().map(Secret::expose), Some("hidden"));
+    assert!(!all.tls.verify);
+    let shown = format!("{one:?} {all:?}");
+    assert!(
+        !shown.contains("hidden") && !shown.contains("r:1"),
+        "{shown}"
+    );
+
+    let variables = [
+        ("AISIX_RATELIMIT__BACKEND", "redis"),
+        ("AISIX_RATELIMIT__REDIS__MODE", "cluster"),
+        ("AISIX_RATELIMIT__REDIS__NODES", "a:1,b:2"),
+    ];
+    let (settings, warnings) = with_env(MINIMAL, &variables);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert!(matches!(settings.ratelimit.redis.unwrap().server,
+        RedisServer::Cluster(nodes) if nodes.len() == 2));
+}
+
+#[test]
+fn redis_is_checked_and_may_be_described_without_being_used() {
+    let unused = "ratelimit: {redis: {url: 'redis://r', timeout_secs: 5}}";
+    let (settings, warnings) = with_env(&format!("{MINIMAL}{unused}"), &[]);
+    assert!(settings.ratelimit.redis.is_none());
+    let later = "`ratelimit.redis.timeout_secs` belongs to a later revision and has no effect";
+    assert_eq!(warnings, [later]);
+
+    for (more, expected) in [
+        (
+            "backend: redis",
+            "`ratelimit.backend` `redis` needs `ratelimit.redis`",
+        ),
+        (
+            "backend: redis, redis: 7",
+            "`ratelimit.redis` must be a mapping",
+        ),
+        (
+            "redis: {mode: single, nodes: [a]}",
+            "`ratelimit.redis.url` is required",
+        ),
+        (
+            "redis: {mode: many}",
+            "`ratelimit.redis.mode` must be `single`, `cluster` or `sentinel`",
+        ),
+        (
+            "redis: {mode: cluster, nodes: []}",
+            "`ratelimit.redis.nodes` must name at least one server",
+        ),
+        (
+            "redis: {mode: cluster, nodes: [a], database: 1}",
+            "`ratelimit.redis.database` must be 0 in a cluster",
+        ),
+        (
+            "redis: {mode: sentinel, sentinels: [a]}",
+            "`ratelimit.redis.master_name` is required",
+        ),
+        (
+            "redis: {url: a, tls: {client_cert_file: c}}",
+            "`ratelimit.redis.tls.client_cert_file` needs `ratelimit.redis.tls.client_key_file`",
+        ),
+        (
+            "redis: {url: a, pasword: b}",
+            "`ratelimit.redis.pasword` is not a known key; did you mean \
+             `ratelimit.redis.password`?",
+        ),
+    ] {
+        let errors = errors(&format!("ratelimit: {{{more}}}"));
+        assert_eq!(errors[0], expected, "{errors:?}");
     }
 }

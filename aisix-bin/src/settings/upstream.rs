@@ -131,7 +131,7 @@ impl TcpKeepalive {
 // === impl UpstreamTls ===
 
 impl UpstreamTls {
-    fn read(mut block: Block<'_>) -> Self {
+    pub(super) fn read(mut block: Block<'_>) -> Self {
         let cert = block.find::<PathBuf>("client_cert_file");
         let key = block.find::<PathBuf>("client_key_file");
         let client = match (cert, key) {
@@ -140,11 +140,13 @@ impl UpstreamTls {
                 key_file,
             }),
             (Some(_), None) => {
-                block.error("client_cert_file", "needs `upstream.tls.client_key_file`");
+                let message = format!("needs `{}`", block.key("client_key_file"));
+                block.error("client_cert_file", message);
                 None
             }
             (None, Some(_)) => {
-                block.error("client_key_file", "needs `upstream.tls.client_cert_file`");
+                let message = format!("needs `{}`", block.key("client_cert_file"));
+                block.error("client_key_file", message);
                 None
             }
             (None, None) => None,

@@ -28,7 +28,7 @@ use crate::{
     config::Snapshot,
     edge::Route,
     models::{Model, Target},
-    upstream::Exit,
+    upstream::{Exit, Transport},
 };
 
 /// A request that has come in: its configuration is pinned and its route looked up.
@@ -149,5 +149,14 @@ impl Call {
     /// The model as the caller named it.
     pub fn requested_model(&self) -> &Arc<str> {
         &self.inbound.requested_model
+    }
+
+    /// The gateway's own way out, for hooks that ask a service. It sets no deadline for the answer.
+    /// `None` where calls are only explained; no hook runs there.
+    pub fn transport(&self) -> Option<&Arc<dyn Transport>> {
+        match &self.exit {
+            Exit::Send(transport) => Some(transport),
+            Exit::Show(_) => None,
+        }
     }
 }

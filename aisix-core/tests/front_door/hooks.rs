@@ -7,6 +7,7 @@ use std::{
 
 use aisix_core::{
     Error, ErrorKind,
+    body::Body,
     call::Call,
     hook::{Hook, Next, from_fn},
     reply::Reply,
@@ -15,6 +16,7 @@ use aisix_core::{
 use aisix_wire::{Edits, sse::Event};
 use futures_util::StreamExt;
 use http::{HeaderValue, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::ask::*;
@@ -236,4 +238,24 @@ async fn a_failing_layer_is_an_internal_error_that_tells_nothing() {
         .unwrap();
     let expected = error("api_error", "internal error");
     assert_eq!(refusal(chat(&gateway).await).await, (500, expected));
+}
+
+#[tokio::test]
+async fn a_hook_asks_a_service_by_the_way_of_the_gateway() {
+    let upstream = Upstream::new();
+    upstream.answer(Answer::json(200, &json!({"allowed": false})));
+    let asks = from_fn(|call: Call, next: Next| async move {
+        let question = http::Request::post("http://policy.test/ask").body(Body::full("?"));
+        let transport = call.transport().expect("calls are sent");
+        let answer = transport.send(question.unwrap()).await?;
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        match answer.ends_with(b"false}") {
+            true => Err(Error::invalid("messages", "the service says no")),
+            false => next.run(call).await,
+        }
+    });
+    let builder = Setup::new().builder(&upstream);
+    let gateway = builder.hook(asks).build().unwrap();
+    assert_eq!(chat(&gateway).await.status(), 400);
+    assert_eq!(upstream.last_request().head.uri.path(), "/ask");
 }

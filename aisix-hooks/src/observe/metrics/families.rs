@@ -97,6 +97,8 @@ families! {
         "Requests that the key had left in its minute when its last call was admitted.";
     remaining_tokens: Gauge = "aisix_ratelimit_remaining_tokens", &["api_key_id", "model"],
         "Tokens that the key had left in its minute when its last call was admitted.";
+    redis_failures: Counter = "aisix_redis_failures_total", &["operation"],
+        "What Redis was asked for in vain.";
     deployment: Counter = "aisix_deployment_requests_total", DEPLOYMENT,
         "Attempts at an upstream.";
     deployment_success: Counter = "aisix_deployment_success_responses_total", DEPLOYMENT,

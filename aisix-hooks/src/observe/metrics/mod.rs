@@ -97,6 +97,11 @@ impl Metrics {
         ConfigMetrics(self.0.clone())
     }
 
+    /// Counts something that Redis was asked for in vain. `operation` is one of a few words.
+    pub fn redis_failed(&self, operation: &str) {
+        self.0.families.redis_failures.get(&[operation]).add(1);
+    }
+
     fn minute(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.0.started).as_secs() / 60
     }
