@@ -42,6 +42,7 @@ pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
+mod unsupported;
 
 use aisix_core::hook::Hooks;
 
@@ -57,7 +58,7 @@ pub use self::{
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
-    Hooks::new()
+    unsupported::names(Hooks::new())
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

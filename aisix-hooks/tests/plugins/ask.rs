@@ -7,6 +7,7 @@ use aisix_core::{
     body::Body,
     config::{Change, Entry, Kind},
     edge::ClientAddr,
+    hook::Hooks,
     testing::{Setup, Upstream},
 };
 use http::{Request, Response};
@@ -21,7 +22,12 @@ pub(crate) fn gateway(upstream: &Upstream, plugins: Value) -> Gateway {
 
 /// What is wrong with a chain.
 pub(crate) fn wrong(plugins: Value) -> String {
-    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    wrong_with(aisix_hooks::hooks(), plugins)
+}
+
+/// What is wrong with a chain where there are these hooks.
+pub(crate) fn wrong_with(hooks: Hooks, plugins: Value) -> String {
+    let config = Setup::new().hooks(hooks).config();
     let model = json!({"display_name": "m", "provider": "plain", "model_name": "m",
         "provider_key_id": "key", "plugins": plugins});
     let entry = Entry::new(Kind::Model, "m", model);

@@ -7,3 +7,4 @@ mod keyword_guard;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
+mod unsupported;
