@@ -38,6 +38,7 @@ mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
 pub mod observe;
+mod prompt_moderation;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
@@ -51,6 +52,9 @@ pub use self::{
     keyword_guard::{
         Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
     },
+    prompt_moderation::{
+        PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
+    },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -62,6 +66,7 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptModeration)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

@@ -4,6 +4,7 @@
 mod ask;
 mod ip_allowlist;
 mod keyword_guard;
+mod prompt_moderation;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
