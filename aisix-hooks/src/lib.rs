@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -48,6 +49,10 @@ mod unsupported;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    injection_protection::{
+        CustomInjection, InjectionAction, InjectionContent, InjectionKind, InjectionProtection,
+        InjectionProtectionSettings, PredefinedInjection,
+    },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{
         Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
@@ -63,6 +68,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     unsupported::names(Hooks::new())
+        .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod ask;
+mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 mod prompt_moderation;
