@@ -39,6 +39,7 @@ mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
 pub mod observe;
+mod prompt_caching;
 mod prompt_moderation;
 pub mod rate_limiter;
 mod request_size_limiter;
@@ -57,6 +58,7 @@ pub use self::{
     keyword_guard::{
         Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
     },
+    prompt_caching::{PromptCaching, PromptCachingSettings},
     prompt_moderation::{
         PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     },
@@ -72,6 +74,7 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptCaching)
         .plugin(PromptModeration)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::Operation;
+use aisix_wire::{Operation, anthropic::PromptCaching};
 use bytes::Bytes;
 use http::request::Parts;
 use tokio::time::Instant;
@@ -83,6 +83,8 @@ pub struct Call {
     pub model: Arc<Model>,
     /// The way out.
     pub(crate) exit: Exit,
+    /// What a hook has said, in place of what the model says.
+    pub(crate) prompt_caching: Option<PromptCaching>,
     /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
     pub(crate) attempted: Arc<AtomicBool>,
 }
@@ -149,6 +151,12 @@ impl Call {
     /// The model as the caller named it.
     pub fn requested_model(&self) -> &Arc<str> {
         &self.inbound.requested_model
+    }
+
+    /// Has the prompt cached where the call goes to a provider of Anthropic's dialect, whatever the caller's;
+    /// counts more than what the model says.
+    pub fn cache_prompt(&mut self, caching: PromptCaching) {
+        self.prompt_caching = Some(caching);
     }
 
     /// The gateway's own way out, for hooks that ask a service. It sets no deadline for the answer.

@@ -102,6 +102,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         inbound,
         model,
         exit: exit.clone(),
+        prompt_caching: None,
         attempted: Arc::new(AtomicBool::new(false)),
     })
 }

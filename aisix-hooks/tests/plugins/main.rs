@@ -5,6 +5,7 @@ mod ask;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+mod prompt_caching;
 mod prompt_moderation;
 mod rate_limiter;
 mod request_size_limiter;
