@@ -1,10 +1,14 @@
 //! The guard on a stream.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aisix_core::{
     Error,
     call::Trail,
+    observe::Phase,
     reply::EventStream,
     wire::{Dialect, ErrorBody, sse, write_error_event},
 };
@@ -14,6 +18,7 @@ use super::{
     guard::Guard,
     hold::{Hold, Stop, Tails},
 };
+use crate::guard::Report;
 
 /// A stream of which nothing is held back.
 struct Watched {
@@ -22,6 +27,8 @@ struct Watched {
     tails: Option<Tails>,
     guard: Arc<Guard>,
     trail: Trail,
+    /// The time for which it was looked at.
+    spent: Duration,
 }
 
 /// A stream of which is held back what could become a match.
@@ -32,6 +39,8 @@ struct Guarded {
     guard: Arc<Guard>,
     dialect: Dialect,
     trail: Trail,
+    /// The time for which it was looked at.
+    spent: Duration,
 }
 
 /// Watches a stream.
@@ -47,6 +56,7 @@ pub(super) fn watched(
         tails,
         guard,
         trail,
+        spent: Duration::ZERO,
     };
     Box::pin(stream::unfold(watched, |mut watched| async {
         let event = watched.events.next().await;
@@ -68,6 +78,7 @@ pub(super) fn guarded(
         guard,
         dialect,
         trail,
+        spent: Duration::ZERO,
     };
     Box::pin(stream::unfold(guarded, |mut guarded| async {
         let event = guarded.next().await?;
@@ -82,15 +93,23 @@ impl Watched {
         let Some(tails) = &mut self.tails else {
             return;
         };
+        let began = Instant::now();
         let seen = match event {
             Some(Ok(event)) => tails.look(event).map(drop),
             Some(Err(_)) => Ok(()),
             None => tails.end(),
         };
-        if seen.is_err() {
-            self.tails = None;
+        self.spent += began.elapsed();
+        if seen.is_ok() && event.is_some() {
+            return;
+        }
+        self.tails = None;
+        let identity = &self.guard.identity;
+        let report = identity.look(&self.trail, Phase::Output).took(self.spent);
+        match seen {
+            Ok(()) => report.allow(),
             // It is only watched, so that this refuses nothing.
-            let _ = self.guard.found("response", &self.trail, true);
+            Err(_) => drop(report.watching().block()),
         }
     }
 }
@@ -105,30 +124,49 @@ impl Guarded {
                 Ok(None) => {}
                 Err(stop) => return self.stop(stop),
             }
-            let pushed = match self.events.as_mut()?.next().await {
-                Some(Ok(event)) => self.hold.push(event),
+            let event = match self.events.as_mut()?.next().await {
                 Some(Err(error)) => return Some(Err(error)),
-                None => {
-                    self.events = None;
-                    let most = self.hold.most.to_string();
-                    self.trail.mark("guardrail_held_bytes", most);
-                    self.hold.end()
-                }
+                event => event.and_then(Result::ok),
             };
-            if let Err(stop) = pushed {
+            if let Err(stop) = self.look(event) {
                 return self.stop(stop);
             }
         }
+    }
+
+    /// Looks at the next event, or at the end.
+    fn look(&mut self, event: Option<sse::Event>) -> Result<(), Stop> {
+        let began = Instant::now();
+        let is_end = event.is_none();
+        let seen = match event {
+            Some(event) => self.hold.push(event),
+            None => self.hold.end(),
+        };
+        self.spent += began.elapsed();
+        if is_end {
+            self.events = None;
+            let most = self.hold.most.to_string();
+            self.trail.mark("guardrail_held_bytes", most);
+            if seen.is_ok() {
+                self.report().allow();
+            }
+        }
+        seen
+    }
+
+    fn report(&self) -> Report<'_> {
+        let look = self.guard.identity.look(&self.trail, Phase::Output);
+        look.took(self.spent)
     }
 
     /// Ends the stream with an error event in the caller's dialect.
     fn stop(&mut self, stop: Stop) -> Option<Result<sse::Event, Error>> {
         self.events = None;
         self.hold = Hold::new(self.guard.patterns.clone(), self.dialect);
-        let error = self.guard.found("response", &self.trail, false).err()?;
+        let error = self.report().block().err()?;
         if stop == Stop::Untold {
-            self.trail
-                .mark("guardrail_untold", self.guard.name.as_str());
+            let name = self.guard.identity.name();
+            self.trail.mark("guardrail_untold", name);
         }
         let said = ErrorBody {
             status: 422,
