@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod edit;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]

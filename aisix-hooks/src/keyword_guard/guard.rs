@@ -6,16 +6,22 @@ use aisix_core::{
     Error, ErrorKind,
     call::{Call, Trail},
     hook::Next,
-    reply::Reply,
+    reply::{EventStream, Reply},
     wire::{Dialect, ScanError},
 };
 
 use super::{
     pattern::Patterns,
     settings::{HookPoint, OnStream},
-    stream,
 };
-use crate::text::{self, Text};
+use crate::{
+    edit::{
+        Stop,
+        hold::{Hold, MAX_HELD, Tails},
+        stream,
+    },
+    text::{self, Text},
+};
 
 /// The guard, compiled.
 pub(super) struct Guard {
@@ -51,8 +57,8 @@ impl Guard {
         if reply.is_event_stream() {
             let watches_only = self.monitors || self.on_stream == OnStream::Observe;
             return Ok(reply.map_events(|events| match watches_only {
-                true => stream::watched(events, self, dialect, trail),
-                false => stream::guarded(events, self, dialect, trail),
+                true => self.watched(events, dialect, trail),
+                false => self.guarded(events, dialect, trail),
             }));
         }
         let found = reply
@@ -64,6 +70,35 @@ impl Guard {
         Ok(reply)
     }
 
+    fn watched(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let tails = Tails::new(self.patterns.clone(), dialect, MAX_HELD);
+        stream::watched(events, tails, move |_| {
+            trail.mark("guardrail_would_block", self.name.as_str());
+        })
+    }
+
+    fn guarded(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
+        let told = trail.clone();
+        stream::guarded(events, hold, dialect, trail, move |stop| {
+            let error = self.blocked("response", &told);
+            if stop == Stop::Untold {
+                told.mark("guardrail_untold", self.name.as_str());
+            }
+            error
+        })
+    }
+
     /// Whether a text has a match, or it cannot be told.
     fn finds(&self, texts: Result<Vec<Text<'_>>, ScanError>) -> bool {
         let matches = |text: &Text<'_>| self.patterns.is_match(&text.text);
@@ -71,21 +106,20 @@ impl Guard {
     }
 
     /// Notes a match, and refuses unless it is only watched for.
-    pub(super) fn found(
-        &self,
-        what: &'static str,
-        trail: &Trail,
-        watches_only: bool,
-    ) -> Result<(), Error> {
+    fn found(&self, what: &'static str, trail: &Trail, watches_only: bool) -> Result<(), Error> {
         if watches_only {
             trail.mark("guardrail_would_block", self.name.as_str());
             return Ok(());
         }
+        Err(self.blocked(what, trail))
+    }
+
+    fn blocked(&self, what: &'static str, trail: &Trail) -> Error {
         trail.mark("guardrail_blocked", self.name.as_str());
         let message = format!(
             "{what} blocked by content policy (guardrail '{}')",
             self.name
         );
-        Err(Error::new(ErrorKind::Blocked, message))
+        Error::new(ErrorKind::Blocked, message)
     }
 }

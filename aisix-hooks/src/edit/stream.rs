@@ -1,6 +1,4 @@
-//! The guard on a stream.
-
-use std::sync::Arc;
+//! An editor on a stream.
 
 use aisix_core::{
     Error,
@@ -11,42 +9,42 @@ use aisix_core::{
 use futures_util::{StreamExt, stream};
 
 use super::{
-    guard::Guard,
-    hold::{Hold, Stop, Tails},
+    Stop,
+    hold::{Hold, Tails},
 };
+
+/// What is told when a stream must not go on.
+type Tell = Box<dyn FnOnce(Stop) + Send>;
+/// What a stream that must not go on is refused with.
+type Refuse = Box<dyn FnOnce(Stop) -> Error + Send>;
 
 /// A stream of which nothing is held back.
 struct Watched {
     events: EventStream,
     /// Gone with the first match.
-    tails: Option<Tails>,
-    guard: Arc<Guard>,
-    trail: Trail,
+    watch: Option<(Tails, Tell)>,
 }
 
-/// A stream of which is held back what could become a match.
+/// A stream of which is held back what is not decided.
 struct Guarded {
-    /// Gone when it has ended, or with the first match, which hangs up on the upstream.
+    /// Gone when it has ended, or must not go on, which hangs up on the upstream.
     events: Option<EventStream>,
     hold: Hold,
-    guard: Arc<Guard>,
+    refuse: Option<Refuse>,
     dialect: Dialect,
     trail: Trail,
 }
 
-/// Watches a stream.
-pub(super) fn watched(
+/// Looks at a stream that goes on as it is. What stops the editor is told, once.
+pub(crate) fn watched(
     events: EventStream,
-    guard: Arc<Guard>,
-    dialect: Dialect,
-    trail: Trail,
+    tails: Tails,
+    tell: impl FnOnce(Stop) + Send + 'static,
 ) -> EventStream {
-    let tails = Some(Tails::new(guard.patterns.clone(), dialect));
+    let watch: (Tails, Tell) = (tails, Box::new(tell));
     let watched = Watched {
         events,
-        tails,
-        guard,
-        trail,
+        watch: Some(watch),
     };
     Box::pin(stream::unfold(watched, |mut watched| async {
         let event = watched.events.next().await;
@@ -55,17 +53,18 @@ pub(super) fn watched(
     }))
 }
 
-/// Guards a stream.
-pub(super) fn guarded(
+/// Edits a stream. What stops the editor ends it with an error event in the caller's dialect.
+pub(crate) fn guarded(
     events: EventStream,
-    guard: Arc<Guard>,
+    hold: Hold,
     dialect: Dialect,
     trail: Trail,
+    refuse: impl FnOnce(Stop) -> Error + Send + 'static,
 ) -> EventStream {
     let guarded = Guarded {
         events: Some(events),
-        hold: Hold::new(guard.patterns.clone(), dialect),
-        guard,
+        hold,
+        refuse: Some(Box::new(refuse)),
         dialect,
         trail,
     };
@@ -79,18 +78,16 @@ pub(super) fn guarded(
 
 impl Watched {
     fn look(&mut self, event: Option<&Result<sse::Event, Error>>) {
-        let Some(tails) = &mut self.tails else {
+        let Some((tails, _)) = &mut self.watch else {
             return;
         };
         let seen = match event {
-            Some(Ok(event)) => tails.look(event).map(drop),
+            Some(Ok(event)) => tails.look(event),
             Some(Err(_)) => Ok(()),
             None => tails.end(),
         };
-        if seen.is_err() {
-            self.tails = None;
-            // It is only watched, so that this refuses nothing.
-            let _ = self.guard.found("response", &self.trail, true);
+        if let (Err(stop), Some((_, tell))) = (seen, self.watch.take_if(|_| seen.is_err())) {
+            tell(stop);
         }
     }
 }
@@ -121,15 +118,11 @@ impl Guarded {
         }
     }
 
-    /// Ends the stream with an error event in the caller's dialect.
+    /// Ends the stream with an error event.
     fn stop(&mut self, stop: Stop) -> Option<Result<sse::Event, Error>> {
         self.events = None;
-        self.hold = Hold::new(self.guard.patterns.clone(), self.dialect);
-        let error = self.guard.found("response", &self.trail, false).err()?;
-        if stop == Stop::Untold {
-            self.trail
-                .mark("guardrail_untold", self.guard.name.as_str());
-        }
+        self.hold.clear();
+        let error = self.refuse.take()?(stop);
         let said = ErrorBody {
             status: 422,
             message: error.message(),
