@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod edit;
 pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;

@@ -7,12 +7,17 @@ use aisix_core::{
     call::{Call, Trail},
     hook::Next,
     observe::Phase,
-    reply::Reply,
+    reply::{EventStream, Reply},
     wire::{Dialect, ScanError},
 };
 
-use super::{pattern::Patterns, stream};
+use super::pattern::Patterns;
 use crate::{
+    edit::{
+        Stop,
+        hold::{Hold, MAX_HELD, Tails},
+        stream,
+    },
     guard::{HookPoint, Identity, OnStream, Report},
     text::{self, Text},
 };
@@ -51,8 +56,8 @@ impl Guard {
         if reply.is_event_stream() {
             let watches_only = self.identity.monitors() || self.on_stream == OnStream::Observe;
             return Ok(reply.map_events(|events| match watches_only {
-                true => stream::watched(events, self, dialect, trail),
-                false => stream::guarded(events, self, dialect, trail),
+                true => self.watched(events, dialect, trail),
+                false => self.guarded(events, dialect, trail),
             }));
         }
         if let Some(answer) = reply.body_bytes() {
@@ -60,6 +65,46 @@ impl Guard {
             self.judge(report, text::of_answer(dialect, answer))?;
         }
         Ok(reply)
+    }
+
+    fn watched(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let tails = Tails::new(self.patterns.clone(), dialect, MAX_HELD);
+        stream::watched(events, tails, move |looked| {
+            let report = self.identity.look(&trail, Phase::Output);
+            let report = report.took(looked.spent);
+            match looked.seen {
+                Ok(()) => report.allow(),
+                // It is only watched, so that this refuses nothing.
+                Err(_) => drop(report.watching().block()),
+            }
+        })
+    }
+
+    fn guarded(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
+        let told = trail.clone();
+        stream::guarded(events, hold, dialect, trail, move |looked| {
+            let report = self.identity.look(&told, Phase::Output);
+            let report = report.took(looked.spent);
+            let Err(stop) = looked.seen else {
+                report.allow();
+                return Ok(());
+            };
+            if stop == Stop::Untold {
+                told.mark("guardrail_untold", self.identity.name());
+            }
+            report.block()
+        })
     }
 
     /// Refuses when a text has a match, or it cannot be told.

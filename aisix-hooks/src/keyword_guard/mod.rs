@@ -1,10 +1,8 @@
 //! `keyword_guard`: refuses words in requests and answers.
 
 mod guard;
-mod hold;
-mod pattern;
+pub(crate) mod pattern;
 mod settings;
-mod stream;
 
 use std::sync::Arc;
 

@@ -1,61 +1,60 @@
-//! The guard on a stream.
+//! An editor on a stream.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use aisix_core::{
     Error,
     call::Trail,
-    observe::Phase,
     reply::EventStream,
     wire::{Dialect, ErrorBody, sse, write_error_event},
 };
 use futures_util::{StreamExt, stream};
 
 use super::{
-    guard::Guard,
-    hold::{Hold, Stop, Tails},
+    Stop,
+    hold::{Hold, Tails},
 };
-use crate::guard::Report;
+
+/// How the look at a stream ended.
+pub(crate) struct Looked {
+    /// Why the stream must not go on, if it must not.
+    pub(crate) seen: Result<(), Stop>,
+    /// The time for which it was looked at, without what lies between its events.
+    pub(crate) spent: Duration,
+}
+
+/// Is told how the look ended; a stream that is let go on in spite of a stop ends silently.
+type Tell<T> = Box<dyn FnOnce(Looked) -> T + Send>;
 
 /// A stream of which nothing is held back.
 struct Watched {
     events: EventStream,
     /// Gone with the first match.
-    tails: Option<Tails>,
-    guard: Arc<Guard>,
-    trail: Trail,
-    /// The time for which it was looked at.
+    watch: Option<(Tails, Tell<()>)>,
     spent: Duration,
 }
 
-/// A stream of which is held back what could become a match.
+/// A stream of which is held back what is not decided.
 struct Guarded {
-    /// Gone when it has ended, or with the first match, which hangs up on the upstream.
+    /// Gone when it has ended, or must not go on, which hangs up on the upstream.
     events: Option<EventStream>,
     hold: Hold,
-    guard: Arc<Guard>,
+    tell: Option<Tell<Result<(), Error>>>,
     dialect: Dialect,
     trail: Trail,
-    /// The time for which it was looked at.
     spent: Duration,
 }
 
-/// Watches a stream.
-pub(super) fn watched(
+/// Looks at a stream that goes on as it is. `tell` is told once: at the first stop, or at the end.
+pub(crate) fn watched(
     events: EventStream,
-    guard: Arc<Guard>,
-    dialect: Dialect,
-    trail: Trail,
+    tails: Tails,
+    tell: impl FnOnce(Looked) + Send + 'static,
 ) -> EventStream {
-    let tails = Some(Tails::new(guard.patterns.clone(), dialect));
+    let watch: (Tails, Tell<()>) = (tails, Box::new(tell));
     let watched = Watched {
         events,
-        tails,
-        guard,
-        trail,
+        watch: Some(watch),
         spent: Duration::ZERO,
     };
     Box::pin(stream::unfold(watched, |mut watched| async {
@@ -65,17 +64,19 @@ pub(super) fn watched(
     }))
 }
 
-/// Guards a stream.
-pub(super) fn guarded(
+/// Edits a stream. `tell` is told once, when it has ended or must not go on, and answers with the error that ends it in the
+/// caller's dialect.
+pub(crate) fn guarded(
     events: EventStream,
-    guard: Arc<Guard>,
+    hold: Hold,
     dialect: Dialect,
     trail: Trail,
+    tell: impl FnOnce(Looked) -> Result<(), Error> + Send + 'static,
 ) -> EventStream {
     let guarded = Guarded {
         events: Some(events),
-        hold: Hold::new(guard.patterns.clone(), dialect),
-        guard,
+        hold,
+        tell: Some(Box::new(tell)),
         dialect,
         trail,
         spent: Duration::ZERO,
@@ -90,12 +91,12 @@ pub(super) fn guarded(
 
 impl Watched {
     fn look(&mut self, event: Option<&Result<sse::Event, Error>>) {
-        let Some(tails) = &mut self.tails else {
+        let Some((tails, _)) = &mut self.watch else {
             return;
         };
         let began = Instant::now();
         let seen = match event {
-            Some(Ok(event)) => tails.look(event).map(drop),
+            Some(Ok(event)) => tails.look(event),
             Some(Err(_)) => Ok(()),
             None => tails.end(),
         };
@@ -103,13 +104,9 @@ impl Watched {
         if seen.is_ok() && event.is_some() {
             return;
         }
-        self.tails = None;
-        let identity = &self.guard.identity;
-        let report = identity.look(&self.trail, Phase::Output).took(self.spent);
-        match seen {
-            Ok(()) => report.allow(),
-            // It is only watched, so that this refuses nothing.
-            Err(_) => drop(report.watching().block()),
+        if let Some((_, tell)) = self.watch.take() {
+            let spent = self.spent;
+            tell(Looked { seen, spent });
         }
     }
 }
@@ -148,26 +145,23 @@ impl Guarded {
             let most = self.hold.most.to_string();
             self.trail.mark("guardrail_held_bytes", most);
             if seen.is_ok() {
-                self.report().allow();
+                let _ = self.told(Ok(()));
             }
         }
         seen
     }
 
-    fn report(&self) -> Report<'_> {
-        let look = self.guard.identity.look(&self.trail, Phase::Output);
-        look.took(self.spent)
+    fn told(&mut self, seen: Result<(), Stop>) -> Result<(), Error> {
+        let spent = self.spent;
+        let tell = self.tell.take();
+        tell.map_or(Ok(()), |tell| tell(Looked { seen, spent }))
     }
 
-    /// Ends the stream with an error event in the caller's dialect.
+    /// Ends the stream with an error event.
     fn stop(&mut self, stop: Stop) -> Option<Result<sse::Event, Error>> {
         self.events = None;
-        self.hold = Hold::new(self.guard.patterns.clone(), self.dialect);
-        let error = self.report().block().err()?;
-        if stop == Stop::Untold {
-            let name = self.guard.identity.name();
-            self.trail.mark("guardrail_untold", name);
-        }
+        self.hold.clear();
+        let error = self.told(Err(stop)).err()?;
         let said = ErrorBody {
             status: 422,
             message: error.message(),
