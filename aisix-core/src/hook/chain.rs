@@ -19,7 +19,7 @@ use super::{
     hooks::Hooks,
     http::Innermost,
     parallel::{Beside, Parallel},
-    plugin::{Built, Context, Form, Stages},
+    plugin::{Built, Context, OnCall, Stages},
 };
 use crate::{
     call::{Authenticated, Call},
@@ -52,14 +52,14 @@ pub(crate) struct Chain {
 type Combined<S> = ArcSwap<HashMap<[u64; 2], Option<S>>>;
 
 /// An element of a chain, compiled.
-pub(super) struct Element {
-    pub(super) name: Arc<str>,
+struct Element {
+    name: Arc<str>,
     priority: u16,
     parallel: bool,
-    pub(super) mode: Mode,
+    mode: Mode,
     merge: Merge,
     is_response: bool,
-    pub(super) form: Form,
+    built: Built,
 }
 
 /// What chains are made from.
@@ -161,12 +161,12 @@ impl Chains {
             });
             errors.collect::<Vec<_>>()
         };
-        let (Built(form), unknown) = built.map_err(in_settings)?;
-        if matches!(form, Form::Http(_)) && context.owner.kind == Kind::Model {
+        let (built, unknown) = built.map_err(in_settings)?;
+        if built.http.is_some() && context.owner.kind == Kind::Model {
             let message = "runs before the model is known: it can hang on a gateway or an API key";
             return Err(wrong("name", message.to_owned()));
         }
-        if !matches!(form, Form::Check(_)) {
+        if !built.only_looks() {
             if plugin.mode == Mode::Observe && !factory.observes() {
                 return Err(wrong("mode", "of this hook cannot be `observe`".to_owned()));
             }
@@ -186,7 +186,7 @@ impl Chains {
             mode: plugin.mode,
             merge: plugin.merge,
             is_response: stages.iter().all(|stage| stage.is_response()),
-            form,
+            built,
         };
         Ok((element, unknown))
     }
@@ -230,13 +230,14 @@ impl Chain {
     /// is read, and those that run on calls, in their order.
     pub(crate) fn names(chains: [Option<&Arc<Self>>; 3]) -> (Vec<String>, Vec<String>) {
         let elements = ordered(chains.into_iter().flatten());
-        let is_http = |element: &&Arc<Element>| matches!(element.form, Form::Http(_));
-        let (over_http, on_calls): (Vec<_>, Vec<_>) = elements.into_iter().partition(is_http);
-        let names = |elements: Vec<&Arc<Element>>| {
-            let names = elements.into_iter().map(|element| element.name.to_string());
-            names.collect()
+        let names = |runs: fn(&Built) -> bool| {
+            let elements = elements.iter().filter(|element| runs(&element.built));
+            elements.map(|element| element.name.to_string()).collect()
         };
-        (names(over_http), names(on_calls))
+        (
+            names(|built| built.http.is_some()),
+            names(|built| built.call.is_some()),
+        )
     }
 
     /// What a call goes through; `None` when nothing is configured for it.
@@ -325,7 +326,7 @@ fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Elem
 /// On the way in, those of the request run in the order of their priorities; on the way out, those of
 /// the answer do, after all others, so that they see whatever the caller is about to get.
 fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<CallService> {
-    elements.retain(|element| !matches!(element.form, Form::Http(_)));
+    elements.retain(|element| element.built.call.is_some());
     if elements.is_empty() {
         return None;
     }
@@ -348,10 +349,7 @@ fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<
 fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
     let hooks = elements
         .into_iter()
-        .filter_map(|element| match &element.form {
-            Form::Http(hook) => Some((element.is_response, hook)),
-            Form::Check(_) | Form::Hook(_) => None,
-        });
+        .filter_map(|element| Some((element.is_response, element.built.http.as_ref()?)));
     let (answer, request): (Vec<_>, Vec<_>) = hooks.partition(|(is_response, _)| *is_response);
     if answer.is_empty() && request.is_empty() {
         return None;
@@ -363,23 +361,21 @@ fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
 
 /// Puts elements that run beside one another, or a single one, around a service.
 fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
-    if let [
-        Element {
-            form: Form::Hook(hook),
-            ..
-        },
-    ] = group.iter().map(|it| &***it).collect::<Vec<_>>()[..]
+    if let [element] = group
+        && let Some(OnCall::Hook(hook)) = &element.built.call
     {
         return hook.wrap(inner);
     }
-    let checks = group.iter().filter_map(|element| match &element.form {
-        Form::Check(check) => Some(Beside {
-            name: element.name.clone(),
-            mode: element.mode,
-            check: check.clone(),
-        }),
-        Form::Hook(_) | Form::Http(_) => None,
-    });
+    let checks = group
+        .iter()
+        .filter_map(|element| match &element.built.call {
+            Some(OnCall::Check(check)) => Some(Beside {
+                name: element.name.clone(),
+                mode: element.mode,
+                check: check.clone(),
+            }),
+            _ => None,
+        });
     let parallel = Parallel::new(checks.collect());
     BoxCloneSyncService::new(parallel.layer(inner))
 }
