@@ -15,18 +15,19 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
 use super::{
-    CallService, HttpService,
+    CallService, HttpHook, HttpService,
     hooks::Hooks,
-    http::Innermost,
+    onward::Innermost,
     parallel::{Beside, Parallel},
     plugin::{Built, Context, OnCall, Stages},
 };
 use crate::{
     call::{Authenticated, Call},
     config::{
-        Key, Kind, States,
+        Key, States,
         resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
     },
+    edge::Landed,
     route::RouteLayer,
     upstream::{Settings, Upstream},
 };
@@ -43,6 +44,7 @@ pub(crate) struct Chain {
     elements: Vec<Arc<Element>>,
     /// What the last hook on calls calls.
     innermost: CallService,
+    on_arrival: Option<HttpService>,
     on_calls: Combined<CallService>,
     over_http: Combined<HttpService>,
 }
@@ -162,8 +164,7 @@ impl Chains {
             errors.collect::<Vec<_>>()
         };
         let (built, unknown) = built.map_err(in_settings)?;
-        if built.http.is_some() && context.owner.kind == Kind::Model {
-            let message = "runs before the model is known: it can hang on a gateway or an API key";
+        if let Some(message) = built.misplaced(context.owner.kind) {
             return Err(wrong("name", message.to_owned()));
         }
         if !built.only_looks() {
@@ -217,8 +218,11 @@ impl Chain {
 
     fn new(elements: Vec<Arc<Element>>, innermost: CallService) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let mut in_order: Vec<_> = elements.iter().collect();
+        by_priority(&mut in_order);
         Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            on_arrival: over_http(in_order, |built| built.arrival.as_ref()),
             elements,
             innermost,
             on_calls: ArcSwap::default(),
@@ -232,10 +236,15 @@ impl Chain {
         let elements = ordered(chains.into_iter().flatten());
         let names = |runs: fn(&Built) -> bool| {
             let elements = elements.iter().filter(|element| runs(&element.built));
-            elements.map(|element| element.name.to_string()).collect()
+            let names = elements.map(|element| element.name.to_string());
+            names.collect::<Vec<_>>()
         };
         (
-            names(|built| built.http.is_some()),
+            [
+                names(|built| built.arrival.is_some()),
+                names(|built| built.http.is_some()),
+            ]
+            .concat(),
             names(|built| built.call.is_some()),
         )
     }
@@ -254,13 +263,18 @@ impl Chain {
         )
     }
 
+    /// What a request goes through before its caller is known; `None` when nothing is configured for it.
+    pub(super) fn on_arrival(request: &Landed) -> Option<HttpService> {
+        request.config.chain()?.on_arrival.clone()
+    }
+
     /// What a request goes through before its body is read; `None` when nothing is configured for it.
     pub(super) fn before(request: &Authenticated) -> Option<HttpService> {
         let chains = [request.arrival.config.chain(), None, request.caller.chain()];
         combined(
             chains,
             |chain| &chain.over_http,
-            |_, elements| over_http(elements),
+            |_, elements| over_http(elements, |built| built.http.as_ref()),
         )
     }
 }
@@ -316,9 +330,13 @@ fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Elem
         elements.retain(|general| !is_replaced(general));
         elements.extend(level);
     }
-    // The sort is stable: of equal ones, the more general and the earlier stay first.
-    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
+    by_priority(&mut elements);
     elements
+}
+
+/// The sort is stable: of equal ones, the more general and the earlier stay first.
+fn by_priority(elements: &mut [&Arc<Element>]) {
+    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
 }
 
 /// Puts the hooks on calls around a service.
@@ -345,11 +363,14 @@ fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<
     )
 }
 
-/// The same with the hooks over HTTP.
-fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
+/// The same with the hooks over HTTP of one phase.
+fn over_http(
+    elements: Vec<&Arc<Element>>,
+    hook: impl Fn(&Built) -> Option<&Arc<dyn HttpHook>>,
+) -> Option<HttpService> {
     let hooks = elements
         .into_iter()
-        .filter_map(|element| Some((element.is_response, element.built.http.as_ref()?)));
+        .filter_map(|element| Some((element.is_response, hook(&element.built)?)));
     let (answer, request): (Vec<_>, Vec<_>) = hooks.partition(|(is_response, _)| *is_response);
     if answer.is_empty() && request.is_empty() {
         return None;

@@ -10,7 +10,7 @@ use super::{Hook, HttpHook};
 use crate::{
     call::Call,
     config::{
-        Key, States,
+        Key, Kind, States,
         resource::{Invalid, Mode, Stage},
     },
     error::Error,
@@ -73,8 +73,7 @@ pub trait PluginFactory: Send + Sync + 'static {
     /// When its hooks can run.
     fn stages(&self) -> Stages;
 
-    /// Whether hooks that it builds by [`Built::hook`] or [`Built::http`] obey [`Mode::Observe`]. Those that it builds by
-    /// [`Built::check`] need not know. Default: no, and a chain that asks for it is refused.
+    /// Whether hooks other than those that it builds by [`Built::check`] obey [`Mode::Observe`]. Checks need not know. Default: no, and a chain that asks for it is refused.
     fn observes(&self) -> bool {
         false
     }
@@ -109,6 +108,7 @@ pub struct Context<'a> {
 /// What was built: a hook for one phase, or for several, each of which runs in its own.
 #[derive(Default)]
 pub struct Built {
+    pub(super) arrival: Option<Arc<dyn HttpHook>>,
     pub(super) http: Option<Arc<dyn HttpHook>>,
     pub(super) call: Option<OnCall>,
 }
@@ -201,6 +201,15 @@ impl Built {
         }
     }
 
+    /// A hook over HTTP that runs before anybody is asked who they are, on whatever is asked for but probes,
+    /// unknown paths too. It can hang on a gateway alone, whose callers are strangers to it: it must cost little.
+    pub fn arrival(hook: impl HttpHook) -> Self {
+        Self {
+            arrival: Some(Arc::new(hook)),
+            ..Self::default()
+        }
+    }
+
     /// A policy that only looks.
     pub fn check(check: impl Check) -> Self {
         Self {
@@ -223,9 +232,18 @@ impl Built {
         }
     }
 
+    /// Why it cannot hang on a resource of this kind.
+    pub(super) fn misplaced(&self, owner: Kind) -> Option<&'static str> {
+        if self.arrival.is_some() && owner != Kind::Gateway {
+            return Some("runs before the caller is known: it can hang on a gateway only");
+        }
+        (self.http.is_some() && owner == Kind::Model)
+            .then_some("runs before the model is known: it can hang on a gateway or an API key")
+    }
+
     /// Whether it does nothing but look at calls.
     pub(super) fn only_looks(&self) -> bool {
-        self.http.is_none() && matches!(self.call, Some(OnCall::Check(_)))
+        self.arrival.is_none() && self.http.is_none() && matches!(self.call, Some(OnCall::Check(_)))
     }
 }
 
@@ -236,6 +254,7 @@ impl fmt::Debug for Built {
             OnCall::Hook(_) => "hook",
         });
         f.debug_struct("Built")
+            .field("arrival", &self.arrival.is_some())
             .field("http", &self.http.is_some())
             .field("call", &call)
             .finish()
