@@ -33,6 +33,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cors;
+mod duration;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -46,6 +48,8 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cors::{Cors, CorsSettings},
+    duration::Span,
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{
         Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
@@ -58,6 +62,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(Cors)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
