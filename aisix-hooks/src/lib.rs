@@ -33,6 +33,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cors;
+mod duration;
 mod edit;
 pub mod guard;
 mod ip_allowlist;
@@ -48,6 +50,8 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cors::{Cors, CorsSettings},
+    duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
@@ -59,6 +63,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(Cors)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
