@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cache;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -46,6 +47,7 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cache::{Cache, CacheBackend, CacheScope, CacheSettings},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{
         Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
@@ -58,6 +60,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(Cache)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
