@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cache;
 mod cors;
 mod duration;
 mod edit;
@@ -50,6 +51,7 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cache::{Cache, CacheBackend, CacheScope, CacheSettings},
     cors::{Cors, CorsSettings},
     duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
@@ -64,6 +66,7 @@ pub use self::{
 pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(Cors)
+        .plugin(Cache)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

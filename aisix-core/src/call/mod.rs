@@ -4,20 +4,18 @@
 //! [`Arrival`] → [`Authenticated`] → [`Inbound`] → [`Call`] → [`Attempt`].
 
 mod caller;
+mod expense;
 mod payload;
 mod trail;
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aisix_wire::Operation;
 use bytes::Bytes;
 use http::request::Parts;
 use tokio::time::Instant;
 
+pub(crate) use self::expense::Expense;
 pub use self::{
     caller::{Caller, CallerBuilder},
     payload::Payload,
@@ -83,8 +81,8 @@ pub struct Call {
     pub model: Arc<Model>,
     /// The way out.
     pub(crate) exit: Exit,
-    /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
-    pub(crate) attempted: Arc<AtomicBool>,
+    /// What it costs its caller; nothing while nothing was sent to an upstream.
+    pub(crate) expense: Expense,
 }
 
 /// One try of a [`Call`] at one target.
@@ -149,6 +147,12 @@ impl Call {
     /// The model as the caller named it.
     pub fn requested_model(&self) -> &Arc<str> {
         &self.inbound.requested_model
+    }
+
+    /// Counts the call as a request that used no tokens, for hooks that answer by themselves, such as a
+    /// cache. Otherwise a call of which nothing was sent to an upstream costs its caller nothing.
+    pub fn charge_request(&self) {
+        self.expense.answered();
     }
 
     /// The gateway's own way out, for hooks that ask a service. It sets no deadline for the answer.

@@ -1,9 +1,6 @@
 //! The stage: the model exists, its caller may use it, and somebody can serve it.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use aisix_wire::{Form, Operation};
 use tower_layer::Layer;
@@ -11,7 +8,7 @@ use tower_service::Service;
 
 use super::Target;
 use crate::{
-    call::{Call, Inbound},
+    call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
@@ -102,7 +99,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         inbound,
         model,
         exit: exit.clone(),
-        attempted: Arc::new(AtomicBool::new(false)),
+        expense: Expense::default(),
     })
 }
 

@@ -37,13 +37,12 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
         }
     }
     let shape = &attempt.target.shape;
-    if shape.forwards_any() {
-        for name in client.keys() {
-            if shape.forwards(name) && !is_private(name) && !headers.contains_key(name) {
-                for value in client.get_all(name) {
-                    headers.append(name.clone(), value.clone());
-                }
-            }
+    // What the endpoint has said stays, so that only names that are new are added to.
+    let mut new: Option<&HeaderName> = None;
+    for (name, value) in shape.forwarded(client) {
+        if new == Some(name) || !headers.contains_key(name) {
+            new = Some(name);
+            headers.append(name.clone(), value.clone());
         }
     }
     for (name, template) in shape.default_headers.iter() {
@@ -121,7 +120,7 @@ fn protocol(dialect: Dialect) -> &'static [HeaderName] {
 }
 
 /// Credentials, routing and framing: never forwarded, whatever the configuration says.
-fn is_private(name: &HeaderName) -> bool {
+pub(super) fn is_private(name: &HeaderName) -> bool {
     let text = name.as_str();
     is_reserved(name)
         || matches!(

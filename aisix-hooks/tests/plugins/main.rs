@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod ask;
+mod cache;
 mod cors;
 mod ip_allowlist;
 mod keyword_guard;

@@ -16,6 +16,7 @@
 //! until somebody asks).
 
 mod bundle;
+mod cache;
 mod cell;
 mod client;
 mod config;
@@ -168,6 +169,7 @@ impl Observer for Metrics {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
+        trail.with_marks(|marks| cache::count(&self.0.families, marks));
         let attempted = trail.with_attempts(|attempts| {
             let (first, last) = (attempts.first()?, attempts.last()?);
             let (first, target) = (address(&first.target), address(&last.target));
