@@ -27,6 +27,7 @@ use crate::{
     body::Body,
     config::Snapshot,
     edge::Route,
+    hook::Beyond,
     models::{Model, Target},
     upstream::{Exit, Transport},
 };
@@ -85,6 +86,8 @@ pub struct Call {
     pub(crate) exit: Exit,
     /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
     pub(crate) attempted: Arc<AtomicBool>,
+    /// Told when the call leaves the hooks behind that it is with.
+    pub(crate) beyond: Option<Beyond>,
 }
 
 /// One try of a [`Call`] at one target.

@@ -10,7 +10,7 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{chain::Chain, layer::run};
+use super::{chain::Chain, layer::run, patience::Beyond};
 use crate::{
     BoxError,
     body::Body,
@@ -75,6 +75,7 @@ struct Onward {
     trail: Trail,
     /// What was looked up.
     asked: (Method, Uri),
+    beyond: Beyond,
 }
 
 /// What the last hook of every chain calls.
@@ -120,6 +121,7 @@ where
         let Authenticated { arrival, caller } = request;
         let asked = (arrival.head.method.clone(), arrival.head.uri.clone());
         let mut request = Request::from_parts(arrival.head, arrival.body);
+        let beyond = Beyond::default();
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(Onward {
             inner,
@@ -127,9 +129,10 @@ where
             config: arrival.config,
             trail: arrival.trail,
             asked,
+            beyond: beyond.clone(),
         });
         Box::pin(async move {
-            let answer = run(chain, request).await?;
+            let answer = run(chain, request, beyond).await?;
             Ok(Reply::retrieve(answer))
         })
     }
@@ -171,6 +174,7 @@ impl Service<Request<Body>> for Innermost {
                 let message = "a hook has lost the request's extensions";
                 return Err(Error::new(ErrorKind::Internal, "internal error").with_source(message));
             };
+            let _gone = onward.beyond.clone().enter();
             let (head, body) = request.into_parts();
             let route = onward.route_of(&head)?;
             let dialect = route.dialect(&head);

@@ -26,6 +26,7 @@ mod hooks;
 mod http;
 mod layer;
 mod parallel;
+mod patience;
 mod plugin;
 
 use tower::util::BoxCloneSyncService;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     chain::{Chain, Chains, innermost},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
+    patience::Beyond,
 };
 pub use self::{
     from_fn::{FromFn, FromFnService, Next, from_fn},

@@ -103,6 +103,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         model,
         exit: exit.clone(),
         attempted: Arc::new(AtomicBool::new(false)),
+        beyond: None,
     })
 }
 
