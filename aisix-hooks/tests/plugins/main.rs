@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod ask;
+mod changes;
+mod every;
+mod expressions;
 mod ip_allowlist;
 mod keyword_guard;
 mod rate_limiter;
