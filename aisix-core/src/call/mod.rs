@@ -25,6 +25,7 @@ use crate::{
     body::Body,
     config::Snapshot,
     edge::Route,
+    hook::Beyond,
     models::{Model, Target},
     upstream::{Exit, Transport},
 };
@@ -83,6 +84,8 @@ pub struct Call {
     pub(crate) exit: Exit,
     /// What it costs its caller; nothing while nothing was sent to an upstream.
     pub(crate) expense: Expense,
+    /// Told when the call leaves the hooks behind that it is with.
+    pub(crate) beyond: Option<Beyond>,
 }
 
 /// One try of a [`Call`] at one target.

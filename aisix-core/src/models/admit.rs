@@ -100,6 +100,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         model,
         exit: exit.clone(),
         expense: Expense::default(),
+        beyond: None,
     })
 }
 

@@ -8,6 +8,7 @@ mod credentials;
 mod deadlines;
 mod endings;
 mod explain;
+mod faulty_hooks;
 mod headers;
 mod hooks;
 mod http_hooks;

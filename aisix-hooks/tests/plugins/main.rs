@@ -3,7 +3,10 @@
 
 mod ask;
 mod cache;
+mod changes;
 mod cors;
+mod every;
+mod expressions;
 mod ip_allowlist;
 mod keyword_guard;
 mod rate_limiter;
