@@ -38,15 +38,18 @@ mod cors;
 mod duration;
 mod edit;
 pub mod guard;
+mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
 pub mod observe;
+mod prompt_moderation;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
+mod unsupported;
 
 use aisix_core::hook::Hooks;
 
@@ -55,8 +58,15 @@ pub use self::{
     cors::{Cors, CorsSettings},
     duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
+    injection_protection::{
+        CustomInjection, InjectionAction, InjectionContent, InjectionKind, InjectionProtection,
+        InjectionProtectionSettings, PredefinedInjection,
+    },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    prompt_moderation::{
+        PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
+    },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -64,12 +74,14 @@ pub use self::{
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
-    Hooks::new()
-        .plugin(Cors)
+    unsupported::names(Hooks::new())
         .plugin(Cache)
+        .plugin(Cors)
+        .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptModeration)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

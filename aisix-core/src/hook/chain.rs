@@ -25,7 +25,7 @@ use crate::{
     call::{Authenticated, Call},
     config::{
         Key, States,
-        resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
+        resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness},
     },
     edge::Landed,
     route::RouteLayer,
@@ -140,11 +140,7 @@ impl Chains {
     ) -> Result<(Element, Vec<String>), Vec<Invalid>> {
         let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
         let Some(factory) = self.hooks.find(&plugin.name) else {
-            let message = match nearest(&plugin.name, self.hooks.names()) {
-                Some(near) => format!("is no known hook; did you mean `{near}`?"),
-                None => "is no known hook".to_owned(),
-            };
-            return Err(wrong("name", message));
+            return Err(wrong("name", self.hooks.missing(&plugin.name)));
         };
         let stage = stage(factory.stages(), plugin.stage).map_err(|said| wrong("stage", said))?;
         let context = Context {

@@ -10,18 +10,28 @@ use aisix_hooks::observe::{Metrics, MetricsSettings};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::{ask::*, keyword_guard::requests};
+use crate::ask::*;
 
 /// Every hook with settings that make it work, and let an ordinary call pass: a line for each.
 pub(crate) fn every_hook() -> Vec<Value> {
     let schema = json!({"type": "object", "minProperties": 1});
     let rate = json!({"limit": 1_000_000, "window": "1h"});
     [
+        ("cache", json!({})),
+        (
+            "cors",
+            json!({"allowed_origins": ["https://app.example"], "allowed_methods": ["POST"]}),
+        ),
+        ("injection_protection", json!({"content_to_check": ["all"]})),
         ("ip_allowlist", json!({"cidrs": ["0.0.0.0/0"]})),
         ("ip_whitelist", json!({"cidrs": ["0.0.0.0/0"]})),
         (
             "keyword_guard",
             json!({"patterns": [{"kind": "literal", "value": "forbidden"}]}),
+        ),
+        (
+            "prompt_moderation",
+            json!({"keywords": ["forbidden"], "similarity_threshold": 0.9}),
         ),
         (
             "rate_limiter",
