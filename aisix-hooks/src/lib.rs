@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod edit;
+pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -47,10 +48,9 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{
-        Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
-    },
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},

@@ -1,8 +1,11 @@
 //! An editor on a stream.
 
+use std::time::{Duration, Instant};
+
 use aisix_core::{
     Error,
     call::Trail,
+    observe::Phase,
     reply::EventStream,
     wire::{Dialect, ErrorBody, sse, write_error_event},
 };
@@ -12,17 +15,14 @@ use super::{
     Stop,
     hold::{Hold, Tails},
 };
-
-/// What is told when a stream must not go on.
-type Tell = Box<dyn FnOnce(Stop) + Send>;
-/// What a stream that must not go on is refused with.
-type Refuse = Box<dyn FnOnce(Stop) -> Error + Send>;
+use crate::guard::{Identity, Report};
 
 /// A stream of which nothing is held back.
 struct Watched {
     events: EventStream,
-    /// Gone with the first match.
-    watch: Option<(Tails, Tell)>,
+    /// Gone with what would have stopped it.
+    tails: Option<Tails>,
+    teller: Teller,
 }
 
 /// A stream of which is held back what is not decided.
@@ -30,21 +30,29 @@ struct Guarded {
     /// Gone when it has ended, or must not go on, which hangs up on the upstream.
     events: Option<EventStream>,
     hold: Hold,
-    refuse: Option<Refuse>,
     dialect: Dialect,
-    trail: Trail,
+    teller: Teller,
 }
 
-/// Looks at a stream that goes on as it is. What stops the editor is told, once.
+/// Who tells what was found.
+struct Teller {
+    identity: Identity,
+    trail: Trail,
+    /// The time for which it was looked at.
+    spent: Duration,
+}
+
+/// Looks at a stream that goes on as it is.
 pub(crate) fn watched(
     events: EventStream,
     tails: Tails,
-    tell: impl FnOnce(Stop) + Send + 'static,
+    identity: Identity,
+    trail: Trail,
 ) -> EventStream {
-    let watch: (Tails, Tell) = (tails, Box::new(tell));
     let watched = Watched {
         events,
-        watch: Some(watch),
+        tails: Some(tails),
+        teller: Teller::new(identity, trail),
     };
     Box::pin(stream::unfold(watched, |mut watched| async {
         let event = watched.events.next().await;
@@ -58,15 +66,14 @@ pub(crate) fn guarded(
     events: EventStream,
     hold: Hold,
     dialect: Dialect,
+    identity: Identity,
     trail: Trail,
-    refuse: impl FnOnce(Stop) -> Error + Send + 'static,
 ) -> EventStream {
     let guarded = Guarded {
         events: Some(events),
         hold,
-        refuse: Some(Box::new(refuse)),
         dialect,
-        trail,
+        teller: Teller::new(identity, trail),
     };
     Box::pin(stream::unfold(guarded, |mut guarded| async {
         let event = guarded.next().await?;
@@ -78,16 +85,27 @@ pub(crate) fn guarded(
 
 impl Watched {
     fn look(&mut self, event: Option<&Result<sse::Event, Error>>) {
-        let Some((tails, _)) = &mut self.watch else {
+        let Some(tails) = &mut self.tails else {
             return;
         };
+        let began = Instant::now();
         let seen = match event {
             Some(Ok(event)) => tails.look(event),
             Some(Err(_)) => Ok(()),
             None => tails.end(),
         };
-        if let (Err(stop), Some((_, tell))) = (seen, self.watch.take_if(|_| seen.is_err())) {
-            tell(stop);
+        self.teller.spent += began.elapsed();
+        if seen.is_ok() && event.is_some() {
+            return;
+        }
+        let is_edited = tails.has_edited();
+        self.tails = None;
+        let report = self.teller.report().watching();
+        match seen {
+            Ok(()) if is_edited => drop(report.mask()),
+            Ok(()) => report.allow(),
+            // It is only watched, so that this refuses nothing.
+            Err(_) => drop(report.block()),
         }
     }
 }
@@ -102,27 +120,49 @@ impl Guarded {
                 Ok(None) => {}
                 Err(stop) => return self.stop(stop),
             }
-            let pushed = match self.events.as_mut()?.next().await {
-                Some(Ok(event)) => self.hold.push(event),
+            let event = match self.events.as_mut()?.next().await {
                 Some(Err(error)) => return Some(Err(error)),
-                None => {
-                    self.events = None;
-                    let most = self.hold.most.to_string();
-                    self.trail.mark("guardrail_held_bytes", most);
-                    self.hold.end()
-                }
+                event => event.and_then(Result::ok),
             };
-            if let Err(stop) = pushed {
+            if let Err(stop) = self.look(event) {
                 return self.stop(stop);
             }
         }
+    }
+
+    /// Looks at the next event, or at the end.
+    fn look(&mut self, event: Option<sse::Event>) -> Result<(), Stop> {
+        let began = Instant::now();
+        let is_end = event.is_none();
+        let seen = match event {
+            Some(event) => self.hold.push(event),
+            None => self.hold.end(),
+        };
+        self.teller.spent += began.elapsed();
+        if is_end {
+            self.events = None;
+            let most = self.hold.most.to_string();
+            self.teller.trail.mark("guardrail_held_bytes", most);
+            if seen.is_ok() {
+                let report = self.teller.report();
+                match self.hold.has_edited() {
+                    true => drop(report.mask()),
+                    false => report.allow(),
+                }
+            }
+        }
+        seen
     }
 
     /// Ends the stream with an error event.
     fn stop(&mut self, stop: Stop) -> Option<Result<sse::Event, Error>> {
         self.events = None;
         self.hold.clear();
-        let error = self.refuse.take()?(stop);
+        let error = self.teller.report().block().err()?;
+        if stop == Stop::Untold {
+            let name = self.teller.identity.name();
+            self.teller.trail.mark("guardrail_untold", name);
+        }
         let said = ErrorBody {
             status: 422,
             message: error.message(),
@@ -133,5 +173,22 @@ impl Guarded {
         let mut decoder = sse::Decoder::new(usize::MAX);
         decoder.push(write_error_event(self.dialect, &said));
         decoder.next().ok().flatten().map(Ok)
+    }
+}
+
+// === impl Teller ===
+
+impl Teller {
+    fn new(identity: Identity, trail: Trail) -> Self {
+        Self {
+            identity,
+            trail,
+            spent: Duration::ZERO,
+        }
+    }
+
+    fn report(&self) -> Report<'_> {
+        let look = self.identity.look(&self.trail, Phase::Output);
+        look.took(self.spent)
     }
 }
