@@ -33,13 +33,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod data_masking;
 mod edit;
 pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
+mod mask;
 pub mod observe;
+mod pii_guard;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
@@ -48,9 +51,17 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    data_masking::{
+        DataMasking, DataMaskingSettings, MaskingRule, MaskingRuleKind, PredefinedEntity,
+        ReversibleHashing,
+    },
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    pii_guard::{
+        CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
+        PiiGuardSettings,
+    },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -59,9 +70,11 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(DataMasking)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PiiGuard)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

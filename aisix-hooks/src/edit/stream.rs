@@ -38,6 +38,8 @@ struct Guarded {
 struct Teller {
     identity: Identity,
     trail: Trail,
+    /// Whether it also tells what does not stop a stream.
+    tells_all: bool,
     /// The time for which it was looked at.
     spent: Duration,
 }
@@ -69,11 +71,28 @@ pub(crate) fn guarded(
     identity: Identity,
     trail: Trail,
 ) -> EventStream {
+    edited(events, hold, dialect, Teller::new(identity, trail))
+}
+
+/// The same, without a word unless something stops it.
+pub(crate) fn edited_quietly(
+    events: EventStream,
+    hold: Hold,
+    dialect: Dialect,
+    identity: Identity,
+    trail: Trail,
+) -> EventStream {
+    let mut teller = Teller::new(identity, trail);
+    teller.tells_all = false;
+    edited(events, hold, dialect, teller)
+}
+
+fn edited(events: EventStream, hold: Hold, dialect: Dialect, teller: Teller) -> EventStream {
     let guarded = Guarded {
         events: Some(events),
         hold,
         dialect,
-        teller: Teller::new(identity, trail),
+        teller,
     };
     Box::pin(stream::unfold(guarded, |mut guarded| async {
         let event = guarded.next().await?;
@@ -143,7 +162,7 @@ impl Guarded {
             self.events = None;
             let most = self.hold.most.to_string();
             self.teller.trail.mark("guardrail_held_bytes", most);
-            if seen.is_ok() {
+            if seen.is_ok() && self.teller.tells_all {
                 let report = self.teller.report();
                 match self.hold.has_edited() {
                     true => drop(report.mask()),
@@ -183,6 +202,7 @@ impl Teller {
         Self {
             identity,
             trail,
+            tells_all: true,
             spent: Duration::ZERO,
         }
     }
