@@ -33,7 +33,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cors;
 mod data_masking;
+mod duration;
 mod edit;
 pub mod guard;
 mod ip_allowlist;
@@ -51,10 +53,12 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cors::{Cors, CorsSettings},
     data_masking::{
         DataMasking, DataMaskingSettings, MaskingRule, MaskingRuleKind, PredefinedEntity,
         ReversibleHashing,
     },
+    duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
@@ -70,6 +74,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(Cors)
         .plugin(DataMasking)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())

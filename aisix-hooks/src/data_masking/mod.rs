@@ -26,7 +26,7 @@ use self::{
 use crate::{
     edit::{
         self,
-        hold::{Hold, MAX_HELD, Tails},
+        hold::{Hold, MAX_HELD},
         stream,
     },
     guard::{Enforcement, Identity},
@@ -128,17 +128,9 @@ impl Masking {
             let report = self.identity.look(&trail, Phase::Output);
             return edit::answer(&*self.masks, report, reply, dialect);
         }
-        let (masks, identity) = (self.masks.clone(), self.identity.clone());
-        Ok(reply.map_events(|events| match identity.monitors() {
-            true => {
-                let tails = Tails::new(masks, dialect, MAX_HELD);
-                stream::watched(events, tails, identity, trail)
-            }
-            false => {
-                let hold = Hold::new(masks, dialect, MAX_HELD);
-                stream::guarded(events, hold, dialect, identity, trail)
-            }
-        }))
+        let (editor, identity) = (self.masks.clone(), self.identity.clone());
+        Ok(reply
+            .map_events(|events| stream::told(events, editor, MAX_HELD, dialect, identity, trail)))
     }
 
     fn restore(&self, reply: Reply, restoring: Restoring, dialect: Dialect, trail: Trail) -> Reply {
@@ -148,7 +140,14 @@ impl Masking {
         let identity = self.identity.clone();
         reply.map_events(|events| {
             let hold = Hold::new(Arc::new(restoring), dialect, MAX_HELD);
-            stream::edited_quietly(events, hold, dialect, identity, trail)
+            let told = trail.clone();
+            // That values come back is nothing to tell.
+            stream::guarded(events, hold, dialect, trail, move |looked| {
+                match looked.seen {
+                    Ok(()) => Ok(()),
+                    Err(_) => looked.tell(&identity, &told),
+                }
+            })
         })
     }
 }

@@ -1,6 +1,9 @@
 //! An editor on a stream.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aisix_core::{
     Error,
@@ -12,17 +15,30 @@ use aisix_core::{
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Stop,
+    Editor, Stop,
     hold::{Hold, Tails},
 };
-use crate::guard::{Identity, Report};
+use crate::guard::Identity;
+
+/// How the look at a stream ended.
+pub(crate) struct Looked {
+    /// Why the stream must not go on, if it must not.
+    pub(crate) seen: Result<(), Stop>,
+    /// Whether anything was edited, or would have been.
+    pub(crate) is_edited: bool,
+    /// The time for which it was looked at, without what lies between its events.
+    pub(crate) spent: Duration,
+}
+
+/// Is told how the look ended; a stream that is let go on in spite of a stop ends silently.
+type Tell<T> = Box<dyn FnOnce(Looked) -> T + Send>;
 
 /// A stream of which nothing is held back.
 struct Watched {
     events: EventStream,
-    /// Gone with what would have stopped it.
-    tails: Option<Tails>,
-    teller: Teller,
+    /// Gone with the first match.
+    watch: Option<(Tails, Tell<()>)>,
+    spent: Duration,
 }
 
 /// A stream of which is held back what is not decided.
@@ -30,31 +46,23 @@ struct Guarded {
     /// Gone when it has ended, or must not go on, which hangs up on the upstream.
     events: Option<EventStream>,
     hold: Hold,
+    tell: Option<Tell<Result<(), Error>>>,
     dialect: Dialect,
-    teller: Teller,
-}
-
-/// Who tells what was found.
-struct Teller {
-    identity: Identity,
     trail: Trail,
-    /// Whether it also tells what does not stop a stream.
-    tells_all: bool,
-    /// The time for which it was looked at.
     spent: Duration,
 }
 
-/// Looks at a stream that goes on as it is.
+/// Looks at a stream that goes on as it is. `tell` is told once: at the first stop, or at the end.
 pub(crate) fn watched(
     events: EventStream,
     tails: Tails,
-    identity: Identity,
-    trail: Trail,
+    tell: impl FnOnce(Looked) + Send + 'static,
 ) -> EventStream {
+    let watch: (Tails, Tell<()>) = (tails, Box::new(tell));
     let watched = Watched {
         events,
-        tails: Some(tails),
-        teller: Teller::new(identity, trail),
+        watch: Some(watch),
+        spent: Duration::ZERO,
     };
     Box::pin(stream::unfold(watched, |mut watched| async {
         let event = watched.events.next().await;
@@ -63,36 +71,22 @@ pub(crate) fn watched(
     }))
 }
 
-/// Edits a stream. What stops the editor ends it with an error event in the caller's dialect.
+/// Edits a stream. `tell` is told once, when it has ended or must not go on, and answers with the error that ends it in the
+/// caller's dialect.
 pub(crate) fn guarded(
     events: EventStream,
     hold: Hold,
     dialect: Dialect,
-    identity: Identity,
     trail: Trail,
+    tell: impl FnOnce(Looked) -> Result<(), Error> + Send + 'static,
 ) -> EventStream {
-    edited(events, hold, dialect, Teller::new(identity, trail))
-}
-
-/// The same, without a word unless something stops it.
-pub(crate) fn edited_quietly(
-    events: EventStream,
-    hold: Hold,
-    dialect: Dialect,
-    identity: Identity,
-    trail: Trail,
-) -> EventStream {
-    let mut teller = Teller::new(identity, trail);
-    teller.tells_all = false;
-    edited(events, hold, dialect, teller)
-}
-
-fn edited(events: EventStream, hold: Hold, dialect: Dialect, teller: Teller) -> EventStream {
     let guarded = Guarded {
         events: Some(events),
         hold,
+        tell: Some(Box::new(tell)),
         dialect,
-        teller,
+        trail,
+        spent: Duration::ZERO,
     };
     Box::pin(stream::unfold(guarded, |mut guarded| async {
         let event = guarded.next().await?;
@@ -100,11 +94,54 @@ fn edited(events: EventStream, hold: Hold, dialect: Dialect, teller: Teller) -> 
     }))
 }
 
+/// Edits a stream, or only watches it if the guard does; tells what was found.
+pub(crate) fn told(
+    events: EventStream,
+    editor: Arc<dyn Editor>,
+    max_held: usize,
+    dialect: Dialect,
+    identity: Identity,
+    trail: Trail,
+) -> EventStream {
+    let told = trail.clone();
+    if identity.monitors() {
+        let tails = Tails::new(editor, dialect, max_held);
+        // It is only watched, so that this refuses nothing.
+        return watched(events, tails, move |looked| {
+            drop(looked.tell(&identity, &told));
+        });
+    }
+    let hold = Hold::new(editor, dialect, max_held);
+    guarded(events, hold, dialect, trail, move |looked| {
+        looked.tell(&identity, &told)
+    })
+}
+
+// === impl Looked ===
+
+impl Looked {
+    /// Tells what was found.
+    pub(crate) fn tell(self, identity: &Identity, trail: &Trail) -> Result<(), Error> {
+        let report = identity.look(trail, Phase::Output).took(self.spent);
+        match self.seen {
+            Ok(()) if self.is_edited => drop(report.mask()),
+            Ok(()) => report.allow(),
+            Err(stop) => {
+                if stop == Stop::Untold {
+                    trail.mark("guardrail_untold", identity.name());
+                }
+                return report.block();
+            }
+        }
+        Ok(())
+    }
+}
+
 // === impl Watched ===
 
 impl Watched {
     fn look(&mut self, event: Option<&Result<sse::Event, Error>>) {
-        let Some(tails) = &mut self.tails else {
+        let Some((tails, _)) = &mut self.watch else {
             return;
         };
         let began = Instant::now();
@@ -113,18 +150,16 @@ impl Watched {
             Some(Err(_)) => Ok(()),
             None => tails.end(),
         };
-        self.teller.spent += began.elapsed();
+        self.spent += began.elapsed();
         if seen.is_ok() && event.is_some() {
             return;
         }
-        let is_edited = tails.has_edited();
-        self.tails = None;
-        let report = self.teller.report().watching();
-        match seen {
-            Ok(()) if is_edited => drop(report.mask()),
-            Ok(()) => report.allow(),
-            // It is only watched, so that this refuses nothing.
-            Err(_) => drop(report.block()),
+        if let Some((tails, tell)) = self.watch.take() {
+            tell(Looked {
+                seen,
+                is_edited: tails.has_edited(),
+                spent: self.spent,
+            });
         }
     }
 }
@@ -157,31 +192,33 @@ impl Guarded {
             Some(event) => self.hold.push(event),
             None => self.hold.end(),
         };
-        self.teller.spent += began.elapsed();
+        self.spent += began.elapsed();
         if is_end {
             self.events = None;
             let most = self.hold.most.to_string();
-            self.teller.trail.mark("guardrail_held_bytes", most);
-            if seen.is_ok() && self.teller.tells_all {
-                let report = self.teller.report();
-                match self.hold.has_edited() {
-                    true => drop(report.mask()),
-                    false => report.allow(),
-                }
+            self.trail.mark("guardrail_held_bytes", most);
+            if seen.is_ok() {
+                let _ = self.told(Ok(()));
             }
         }
         seen
+    }
+
+    fn told(&mut self, seen: Result<(), Stop>) -> Result<(), Error> {
+        let looked = Looked {
+            seen,
+            is_edited: self.hold.has_edited(),
+            spent: self.spent,
+        };
+        let tell = self.tell.take();
+        tell.map_or(Ok(()), |tell| tell(looked))
     }
 
     /// Ends the stream with an error event.
     fn stop(&mut self, stop: Stop) -> Option<Result<sse::Event, Error>> {
         self.events = None;
         self.hold.clear();
-        let error = self.teller.report().block().err()?;
-        if stop == Stop::Untold {
-            let name = self.teller.identity.name();
-            self.teller.trail.mark("guardrail_untold", name);
-        }
+        let error = self.told(Err(stop)).err()?;
         let said = ErrorBody {
             status: 422,
             message: error.message(),
@@ -192,23 +229,5 @@ impl Guarded {
         let mut decoder = sse::Decoder::new(usize::MAX);
         decoder.push(write_error_event(self.dialect, &said));
         decoder.next().ok().flatten().map(Ok)
-    }
-}
-
-// === impl Teller ===
-
-impl Teller {
-    fn new(identity: Identity, trail: Trail) -> Self {
-        Self {
-            identity,
-            trail,
-            tells_all: true,
-            spent: Duration::ZERO,
-        }
-    }
-
-    fn report(&self) -> Report<'_> {
-        let look = self.identity.look(&self.trail, Phase::Output);
-        look.took(self.spent)
     }
 }

@@ -66,14 +66,35 @@ impl Guard {
         Ok(reply)
     }
 
-    fn watched(&self, events: EventStream, dialect: Dialect, trail: Trail) -> EventStream {
+    fn watched(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
         let tails = Tails::new(self.patterns.clone(), dialect, MAX_HELD);
-        stream::watched(events, tails, self.identity.clone(), trail)
+        stream::watched(events, tails, move |looked| {
+            let report = self.identity.look(&trail, Phase::Output);
+            let report = report.took(looked.spent);
+            match looked.seen {
+                Ok(()) => report.allow(),
+                // It is only watched, so that this refuses nothing.
+                Err(_) => drop(report.watching().block()),
+            }
+        })
     }
 
-    fn guarded(&self, events: EventStream, dialect: Dialect, trail: Trail) -> EventStream {
+    fn guarded(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
         let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
-        stream::guarded(events, hold, dialect, self.identity.clone(), trail)
+        let told = trail.clone();
+        stream::guarded(events, hold, dialect, trail, move |looked| {
+            looked.tell(&self.identity, &told)
+        })
     }
 
     /// Refuses when a text has a match, or it cannot be told.

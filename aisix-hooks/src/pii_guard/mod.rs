@@ -20,11 +20,7 @@ pub use self::settings::{
     CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuardSettings,
 };
 use crate::{
-    edit::{
-        self,
-        hold::{Hold, Tails},
-        stream,
-    },
+    edit::{self, stream},
     guard::{HookPoint, Identity},
 };
 
@@ -111,15 +107,8 @@ impl Guard {
             return edit::answer(&*self.editor, report, reply, dialect);
         }
         let (editor, identity) = (self.editor.clone(), self.identity.clone());
-        Ok(reply.map_events(|events| match identity.monitors() {
-            true => {
-                let tails = Tails::new(editor, dialect, self.max_held);
-                stream::watched(events, tails, identity, trail)
-            }
-            false => {
-                let hold = Hold::new(editor, dialect, self.max_held);
-                stream::guarded(events, hold, dialect, identity, trail)
-            }
+        Ok(reply.map_events(|events| {
+            stream::told(events, editor, self.max_held, dialect, identity, trail)
         }))
     }
 }
