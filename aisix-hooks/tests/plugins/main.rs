@@ -3,8 +3,11 @@
 
 mod ask;
 mod cors;
+mod data_masking;
 mod ip_allowlist;
 mod keyword_guard;
+mod pii_guard;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
+mod speech;

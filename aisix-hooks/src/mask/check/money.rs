@@ -11,14 +11,19 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT \
     TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
 
-/// A card number: 13 to 19 digits.
+/// A card number: 13 to 19 digits, in one of the ways in which cards are written.
 pub(crate) fn card(text: &str) -> Option<usize> {
     longest(text, |text| {
+        let groups: Vec<usize> = text.split([' ', '-']).map(str::len).collect();
+        let is_written = match groups.as_slice() {
+            [_] | [4, 6, 4 | 5] | [6, 13] => true,
+            [fours @ .., 1..=4] => fours.iter().all(|group| *group == 4),
+            _ => false,
+        };
         let count = digits(text).count();
         let first = digits(text).next();
-        (13..=19).contains(&count)
-            && digits(text).any(|digit| Some(digit) != first)
-            && luhn(digits(text))
+        let varies = digits(text).any(|digit| Some(digit) != first);
+        is_written && (13..=19).contains(&count) && varies && luhn(digits(text))
     })
 }
 
