@@ -35,6 +35,7 @@
 
 mod cache;
 mod cors;
+mod data_masking;
 mod duration;
 mod edit;
 pub mod guard;
@@ -43,8 +44,10 @@ mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
+mod mask;
 pub mod observe;
 mod prompt_moderation;
+mod pii_guard;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
@@ -56,6 +59,10 @@ use aisix_core::hook::Hooks;
 pub use self::{
     cache::{Cache, CacheBackend, CacheScope, CacheSettings},
     cors::{Cors, CorsSettings},
+    data_masking::{
+        DataMasking, DataMaskingSettings, MaskingRule, MaskingRuleKind, PredefinedEntity,
+        ReversibleHashing,
+    },
     duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
     injection_protection::{
@@ -66,6 +73,9 @@ pub use self::{
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
     prompt_moderation::{
         PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
+    pii_guard::{
+        CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
+        PiiGuardSettings,
     },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
@@ -82,6 +92,11 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
         .plugin(PromptModeration)
+        .plugin(DataMasking)
+        .plugin(IpAllowlist::new())
+        .plugin(IpAllowlist::by_older_name())
+        .plugin(KeywordGuard)
+        .plugin(PiiGuard)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

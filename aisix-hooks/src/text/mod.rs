@@ -18,7 +18,7 @@ pub use self::walk::Track;
 /// One text of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    /// Where it stands in the document: a JSON string with its quotes.
+    /// Where it stands in the document: a JSON string with its quotes, or a number that a tool is called with.
     pub place: Span,
     /// What it says, escapes decoded.
     pub text: Cow<'a, str>,
