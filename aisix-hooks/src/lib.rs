@@ -47,6 +47,8 @@ pub mod text;
 
 use aisix_core::hook::Hooks;
 
+use self::guard::remote::{AzurePromptShield, AzureTextModeration, Lakera, OpenaiModeration};
+
 pub use self::{
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
@@ -59,9 +61,13 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(AzurePromptShield)
+        .plugin(AzureTextModeration)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(Lakera)
+        .plugin(OpenaiModeration)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

@@ -23,7 +23,7 @@ fn guard(members: Value) -> Value {
 }
 
 /// The same request in every dialect.
-fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
+pub(crate) fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
     let ask = |path: &str, body: Value| testing::request(path, body.to_string());
     let message = json!({"role": "user", "content": text});
     let verb = if streams {

@@ -5,5 +5,6 @@ mod ask;
 mod ip_allowlist;
 mod keyword_guard;
 mod rate_limiter;
+mod remote;
 mod request_size_limiter;
 mod request_validation;
