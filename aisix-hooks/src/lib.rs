@@ -47,7 +47,9 @@ pub mod text;
 
 use aisix_core::hook::Hooks;
 
-use self::guard::remote::{AzurePromptShield, AzureTextModeration, Lakera, OpenaiModeration};
+use self::guard::remote::{
+    AzurePromptShield, AzureTextModeration, Lakera, OpenaiModeration, Presidio,
+};
 
 pub use self::{
     guard::{Enforcement, HookPoint, OnStream},
@@ -68,6 +70,7 @@ pub fn hooks() -> Hooks {
         .plugin(KeywordGuard)
         .plugin(Lakera)
         .plugin(OpenaiModeration)
+        .plugin(Presidio)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

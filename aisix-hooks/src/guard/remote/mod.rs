@@ -13,6 +13,7 @@ mod hold;
 mod lakera;
 mod mask;
 mod openai_moderation;
+mod presidio;
 mod service;
 mod settings;
 mod stream;
@@ -25,5 +26,6 @@ pub use self::{
     },
     lakera::{Lakera, LakeraSettings},
     openai_moderation::{OpenaiModeration, OpenaiModerationSettings},
+    presidio::{Presidio, PresidioAction, PresidioEntity, PresidioOperator, PresidioSettings},
     settings::{OnBufferExceeded, RemoteGuardSettings},
 };

@@ -5,6 +5,7 @@ mod azure_text_moderation;
 mod driver;
 mod lakera;
 mod openai_moderation;
+mod presidio;
 mod streams;
 
 use std::sync::{Arc, Mutex};
