@@ -48,7 +48,7 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 use self::guard::remote::{
-    AzurePromptShield, AzureTextModeration, Lakera, OpenaiModeration, Presidio,
+    AzurePromptShield, AzureTextModeration, BedrockGuardrail, Lakera, OpenaiModeration, Presidio,
 };
 
 pub use self::{
@@ -65,6 +65,7 @@ pub fn hooks() -> Hooks {
     Hooks::new()
         .plugin(AzurePromptShield)
         .plugin(AzureTextModeration)
+        .plugin(BedrockGuardrail)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

@@ -7,6 +7,7 @@ mod ask;
 mod azure;
 mod azure_prompt_shield;
 mod azure_text_moderation;
+mod bedrock;
 mod cut;
 mod driver;
 mod hold;
@@ -24,6 +25,7 @@ pub use self::{
         AzureTextModeration, AzureTextModerationSettings, HarmCategory, SeverityLevels,
         StreamProcessing, TextSource,
     },
+    bedrock::{AwsCredentials, BedrockGuardrail, BedrockGuardrailSettings, LatencyMode},
     lakera::{Lakera, LakeraSettings},
     openai_moderation::{OpenaiModeration, OpenaiModerationSettings},
     presidio::{Presidio, PresidioAction, PresidioEntity, PresidioOperator, PresidioSettings},

@@ -2,6 +2,7 @@
 
 mod azure_prompt_shield;
 mod azure_text_moderation;
+mod bedrock;
 mod driver;
 mod lakera;
 mod openai_moderation;
@@ -23,7 +24,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 /// The hosts of services.
-const HOSTS: [&str; 1] = ["guard.test"];
+const HOSTS: [&str; 2] = ["guard.test", "bedrock-runtime.eu-west-1.amazonaws.com"];
 
 /// A gateway with one guard, its upstream, the service that the guard asks, and what calls were marked with.
 struct Peers {
