@@ -33,6 +33,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cors;
+mod duration;
 mod edit;
 pub mod guard;
 mod ip_allowlist;
@@ -52,6 +54,8 @@ use self::guard::remote::{
 };
 
 pub use self::{
+    cors::{Cors, CorsSettings},
+    duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
@@ -66,6 +70,7 @@ pub fn hooks() -> Hooks {
         .plugin(AzurePromptShield)
         .plugin(AzureTextModeration)
         .plugin(BedrockGuardrail)
+        .plugin(Cors)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod ask;
+mod cors;
 mod ip_allowlist;
 mod keyword_guard;
 mod rate_limiter;
