@@ -46,8 +46,8 @@ mod keyword_guard;
 pub mod limit_redis;
 mod mask;
 pub mod observe;
-mod prompt_moderation;
 mod pii_guard;
+mod prompt_moderation;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
@@ -55,6 +55,10 @@ pub mod text;
 mod unsupported;
 
 use aisix_core::hook::Hooks;
+
+use self::guard::remote::{
+    AzurePromptShield, AzureTextModeration, BedrockGuardrail, Lakera, OpenaiModeration, Presidio,
+};
 
 pub use self::{
     cache::{Cache, CacheBackend, CacheScope, CacheSettings},
@@ -71,11 +75,12 @@ pub use self::{
     },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
-    prompt_moderation::{
-        PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     pii_guard::{
         CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
         PiiGuardSettings,
+    },
+    prompt_moderation::{
+        PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     },
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
@@ -85,18 +90,21 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     unsupported::names(Hooks::new())
+        .plugin(AzurePromptShield)
+        .plugin(AzureTextModeration)
+        .plugin(BedrockGuardrail)
         .plugin(Cache)
         .plugin(Cors)
+        .plugin(DataMasking)
         .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
-        .plugin(PromptModeration)
-        .plugin(DataMasking)
-        .plugin(IpAllowlist::new())
-        .plugin(IpAllowlist::by_older_name())
-        .plugin(KeywordGuard)
+        .plugin(Lakera)
+        .plugin(OpenaiModeration)
         .plugin(PiiGuard)
+        .plugin(Presidio)
+        .plugin(PromptModeration)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

@@ -113,32 +113,3 @@ impl Observer for Marks {
         self.0.lock().unwrap().extend(trail.marks());
     }
 }
-
-/// The same request in every dialect.
-pub(crate) fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
-    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
-    let message = json!({"role": "user", "content": text});
-    let verb = if streams {
-        "streamGenerateContent?alt=sse"
-    } else {
-        "generateContent"
-    };
-    [
-        ask(
-            "/v1/chat/completions",
-            json!({"model": MODEL, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/responses",
-            json!({"model": MODEL, "input": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/messages",
-            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            &format!("/v1beta/models/{MODEL}:{verb}"),
-            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
-        ),
-    ]
-}
