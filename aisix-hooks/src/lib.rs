@@ -35,6 +35,8 @@
 
 mod cors;
 mod duration;
+mod edit;
+pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -50,10 +52,9 @@ use aisix_core::hook::Hooks;
 pub use self::{
     cors::{Cors, CorsSettings},
     duration::Span,
+    guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{
-        Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
-    },
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
