@@ -36,6 +36,7 @@
 mod cors;
 mod duration;
 mod edit;
+mod filling;
 pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;
@@ -46,6 +47,7 @@ pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
+pub mod transform;
 
 use aisix_core::hook::Hooks;
 
@@ -58,6 +60,7 @@ pub use self::{
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
+    transform::Transform,
 };
 
 /// The hooks that configuration can name.
@@ -70,4 +73,5 @@ pub fn hooks() -> Hooks {
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)
+        .plugin(Transform)
 }

@@ -15,7 +15,7 @@ use std::{
 
 use aisix_wire::Operation;
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
 pub use self::{
@@ -81,6 +81,9 @@ pub struct Call {
     pub inbound: Inbound,
     /// The model, as configured.
     pub model: Arc<Model>,
+    /// Headers that hooks add to the upstream's request, whatever the provider key lets through. Private ones are
+    /// left out, see [`is_private`](crate::config::resource::is_private).
+    pub upstream_headers: HeaderMap,
     /// The way out.
     pub(crate) exit: Exit,
     /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.

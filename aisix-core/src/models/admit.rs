@@ -6,6 +6,7 @@ use std::{
 };
 
 use aisix_wire::{Form, Operation};
+use http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -101,6 +102,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
     Ok(Call {
         inbound,
         model,
+        upstream_headers: HeaderMap::new(),
         exit: exit.clone(),
         attempted: Arc::new(AtomicBool::new(false)),
     })

@@ -13,7 +13,7 @@ use aisix_core::{
     edge::ClientAddr,
     observe::Observer,
     reply::Outcome,
-    testing::{Setup, Upstream},
+    testing::{self, MODEL, Setup, Upstream},
 };
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -60,6 +60,35 @@ pub(crate) fn from(address: &str, mut request: Request<Body>) -> Request<Body> {
     let address: SocketAddr = address.parse().unwrap();
     request.extensions_mut().insert(ClientAddr(address));
     request
+}
+
+/// The same request in every dialect.
+pub(crate) fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
+    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
+    let message = json!({"role": "user", "content": text});
+    let verb = if streams {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    [
+        ask(
+            "/v1/chat/completions",
+            json!({"model": MODEL, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/responses",
+            json!({"model": MODEL, "input": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/messages",
+            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            &format!("/v1beta/models/{MODEL}:{verb}"),
+            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+        ),
+    ]
 }
 
 /// Remembers what requests were marked with.

@@ -8,3 +8,4 @@ mod keyword_guard;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
+mod transform;
