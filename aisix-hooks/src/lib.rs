@@ -43,6 +43,7 @@ mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
 pub mod observe;
+pub mod prompt_template;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
@@ -57,6 +58,7 @@ pub use self::{
     guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    prompt_template::PromptTemplate,
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -70,6 +72,7 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptTemplate)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)

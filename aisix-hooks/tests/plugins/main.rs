@@ -5,6 +5,7 @@ mod ask;
 mod cors;
 mod ip_allowlist;
 mod keyword_guard;
+mod prompt_template;
 mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
