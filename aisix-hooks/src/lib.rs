@@ -38,6 +38,7 @@ mod cors;
 mod data_masking;
 mod duration;
 mod edit;
+mod filling;
 pub mod guard;
 mod injection_protection;
 mod ip_allowlist;
@@ -48,10 +49,12 @@ mod mask;
 pub mod observe;
 mod pii_guard;
 mod prompt_moderation;
+pub mod prompt_template;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
+pub mod transform;
 mod unsupported;
 
 use aisix_core::hook::Hooks;
@@ -82,9 +85,11 @@ pub use self::{
     prompt_moderation::{
         PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     },
+    prompt_template::PromptTemplate,
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
+    transform::Transform,
 };
 
 /// The hooks that configuration can name.
@@ -105,7 +110,9 @@ pub fn hooks() -> Hooks {
         .plugin(PiiGuard)
         .plugin(Presidio)
         .plugin(PromptModeration)
+        .plugin(PromptTemplate)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)
+        .plugin(Transform)
 }

@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aisix_wire::Operation;
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
 pub(crate) use self::expense::Expense;
@@ -80,6 +80,9 @@ pub struct Call {
     pub inbound: Inbound,
     /// The model, as configured.
     pub model: Arc<Model>,
+    /// Headers that hooks add to the upstream's request, whatever the provider key lets through. Private ones are
+    /// left out, see [`is_private`](crate::config::resource::is_private).
+    pub upstream_headers: HeaderMap,
     /// The way out.
     pub(crate) exit: Exit,
     /// What it costs its caller; nothing while nothing was sent to an upstream.

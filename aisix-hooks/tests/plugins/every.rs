@@ -48,6 +48,7 @@ pub(crate) fn every_hook() -> Vec<Value> {
             "prompt_moderation",
             json!({"keywords": ["forbidden"], "similarity_threshold": 0.9}),
         ),
+        ("prompt_template", json!({"system": {"before": "Be kind."}})),
         (
             "rate_limiter",
             json!({"limits": {"per_ip": rate, "per_key": rate, "global": rate}}),
@@ -57,6 +58,10 @@ pub(crate) fn every_hook() -> Vec<Value> {
             json!({"max_chars_per_request": 100_000}),
         ),
         ("request_validation", json!({"schema": schema})),
+        (
+            "transform",
+            json!({"request": {"headers": {"set": {"x-tag": "one"}}}}),
+        ),
     ]
     .map(|(name, settings)| match name {
         "data_masking" => json!({"name": name, "stage": "pre_request", "settings": settings}),
