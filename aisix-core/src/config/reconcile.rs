@@ -268,7 +268,7 @@ impl Writer {
                 self.gateways.remove(&key.id);
                 self.next.chain = self.first_gateway();
             }
-            Some(Resource::ProviderKey(_)) | None => {}
+            Some(Resource::ProviderKey(_) | Resource::RateLimitPolicy(_)) | None => {}
         }
     }
 
@@ -333,7 +333,7 @@ impl Writer {
                 self.gateways.insert(key.id.clone(), chain);
                 self.next.chain = self.first_gateway();
             }
-            None => {}
+            Some(Resource::RateLimitPolicy(_)) | None => {}
         }
     }
 
