@@ -232,6 +232,26 @@ impl Error {
         self
     }
 
+    /// The same error for another call that waited for the same. Its source becomes the text of it.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let inner = &*self.0;
+        let source = inner.source.as_ref();
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            code: inner.code.clone(),
+            param: inner.param.clone(),
+            retry: inner.retry,
+            retry_after: inner.retry_after,
+            status: inner.status,
+            limit: inner.limit.clone(),
+            headers: inner.headers.clone(),
+            upstream: inner.upstream.clone(),
+            source: source.map(|source| source.to_string().into()),
+        }))
+    }
+
     /// Takes an `Error` back out of a boxed one, as tower's layers return it.
     ///
     /// Tower's own `Elapsed` becomes [`ErrorKind::Timeout`] and `Overloaded` becomes

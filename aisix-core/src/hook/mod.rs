@@ -20,12 +20,15 @@
 //!
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
+mod arrival;
 mod chain;
 mod from_fn;
 mod hooks;
 mod http;
 mod layer;
+mod onward;
 mod parallel;
+mod patience;
 mod plugin;
 
 use tower::util::BoxCloneSyncService;
@@ -33,9 +36,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::{
+    arrival::{ArrivalHookLayer, ArrivalHooked},
     chain::{Chain, Chains, innermost},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
+    patience::Beyond,
 };
 pub use self::{
     from_fn::{FromFn, FromFnService, Next, from_fn},

@@ -1,10 +1,7 @@
 //! The stage: takes the limits of a call and holds them until its reply ends.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,9 +11,9 @@ use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Claim, Exceeded, Limit, LimitStore, Permit, Rate, Settlement, Standing};
+use super::{Claim, Exceeded, Limit, LimitStore, Permit, Rate, Standing};
 use crate::{
-    call::Call,
+    call::{Call, Expense},
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
@@ -41,7 +38,7 @@ pub(crate) struct LimitService<S> {
 /// Settles the permit, also when the call is dropped.
 struct Guard {
     permit: Option<Permit>,
-    attempted: Arc<AtomicBool>,
+    expense: Expense,
     prompt: u64,
 }
 
@@ -100,7 +97,7 @@ where
             }
             let guard = Guard {
                 permit: Some(permit),
-                attempted: call.attempted.clone(),
+                expense: call.expense.clone(),
                 prompt,
             };
             match inner.call(call).await {
@@ -129,11 +126,8 @@ impl Guard {
         let Some(permit) = self.permit.take() else {
             return;
         };
-        permit.settle(if self.attempted.load(Ordering::Relaxed) {
-            Settlement::Used(tokens.unwrap_or(self.prompt))
-        } else {
-            Settlement::Unused
-        });
+        let tokens = tokens.unwrap_or(self.prompt);
+        permit.settle(self.expense.settlement(tokens));
     }
 }
 

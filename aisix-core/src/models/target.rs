@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use aisix_wire::chat::OnUnsupported;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -72,6 +73,14 @@ impl Target {
     /// The deadlines of an attempt.
     pub fn deadlines(&self) -> Deadlines {
         self.deadlines
+    }
+
+    /// The caller's headers that the provider key lets through to the upstream, which may answer by them.
+    pub fn forwarded<'h>(
+        &self,
+        headers: &'h HeaderMap,
+    ) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+        self.shape.forwarded(headers)
     }
 
     pub(crate) fn endpoint(&self) -> Result<&Arc<dyn Endpoint>, Error> {

@@ -181,12 +181,5 @@ pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_
 
 /// Whether the caller asked for the usage event.
 pub(super) fn wants_usage(payload: &Payload) -> bool {
-    let Some(options) = payload.member("stream_options") else {
-        return false;
-    };
-    let bytes = payload.bytes();
-    Envelope::scan_at(bytes, options.value.clone())
-        .ok()
-        .and_then(|options| options.member(bytes, "include_usage")?.as_bool())
-        == Some(true)
+    payload.flag_at("stream_options.include_usage")
 }

@@ -3,7 +3,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Duration,
 };
@@ -147,7 +146,7 @@ async fn exchange(
             return Ok(Reply::new(StatusCode::OK, "application/json", Bytes::new()));
         }
     };
-    call.attempted.store(true, Ordering::Relaxed);
+    call.expense.attempted();
     let response = receive_head(transport, attempt, request).await?;
     let (head, body) = response.into_parts();
     record.status = Some(head.status);

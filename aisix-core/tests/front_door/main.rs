@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod arrival_hooks;
 mod ask;
 mod credentials;
 mod deadlines;
 mod endings;
 mod explain;
+mod faulty_hooks;
 mod headers;
 mod hooks;
 mod http_hooks;

@@ -39,7 +39,7 @@ pub use self::{
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
-    headers::{Headers, is_reserved},
+    headers::{Headers, is_private, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},

@@ -102,7 +102,7 @@ fn simplify(schema: &mut Schema) {
         Some("uint64") => json!(u64::MAX),
         _ => return,
     };
-    object.insert("maximum".to_owned(), max);
+    object.entry("maximum").or_insert(max);
 }
 
 /// Adds what is said further in, where nothing is said further out.
@@ -148,6 +148,19 @@ mod tests {
                 assert!(!schema["type"].is_array(), "{kind}: {schema}");
             });
         }
+    }
+
+    #[test]
+    fn integers_keep_bounds_of_their_own() {
+        #[derive(JsonSchema)]
+        struct Bounded {
+            #[schemars(range(max = 7))]
+            _own: u64,
+            _any: u64,
+        }
+        let schema = Checker::of::<Bounded>().schema;
+        assert_eq!(schema["properties"]["_own"]["maximum"], 7);
+        assert_eq!(schema["properties"]["_any"]["maximum"], u64::MAX);
     }
 
     #[test]

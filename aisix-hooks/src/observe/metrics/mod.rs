@@ -16,6 +16,7 @@
 //! until somebody asks).
 
 mod bundle;
+mod cache;
 mod cell;
 mod client;
 mod config;
@@ -36,7 +37,7 @@ use aisix_core::{
     auth::NoCredential,
     call::{AttemptRecord, Trail},
     limit::{PolicyName, Rate},
-    observe::Observer,
+    observe::{GuardVerdict, Observer, Ruling},
     reply::{End, Outcome},
 };
 
@@ -153,10 +154,23 @@ impl Observer for Metrics {
         }
     }
 
+    fn guard_ended(&self, _: &Trail, verdict: &GuardVerdict<'_>) {
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let latency = memory.guard(&state.families, verdict);
+        latency.record(verdict.latency);
+        match verdict.ruling {
+            Ruling::Blocked => state.families.guard_blocks.get(&[]).add(1),
+            Ruling::Bypassed(reason) => state.families.guard_bypasses.get(&[reason]).add(1),
+            _ => {}
+        }
+    }
+
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
+        trail.with_marks(|marks| cache::count(&self.0.families, marks));
         let attempted = trail.with_attempts(|attempts| {
             let (first, last) = (attempts.first()?, attempts.last()?);
             let (first, target) = (address(&first.target), address(&last.target));
