@@ -54,3 +54,51 @@ impl Editor for Windowed {
         self.patterns.reads_arguments()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::pattern, *};
+
+    fn windowed(size: usize, overlap: usize) -> Windowed {
+        let patterns = [("aéb", true), (r"\bab\b", false), ("b[^z]*z", false)];
+        let patterns = patterns.map(|(value, is_literal)| pattern::read(value, is_literal));
+        let patterns: Vec<_> = patterns.into_iter().map(Result::unwrap).collect();
+        Windowed {
+            patterns: Arc::new(Patterns::compile(&patterns).unwrap()),
+            window: Window { size, overlap },
+        }
+    }
+
+    proptest! {
+        /// Nothing goes on of a match that fits into the overlap, and no more than a window is held back.
+        #[test]
+        fn matches_that_fit_into_the_overlap_never_go_on(
+            text in "[abéx -]{0,4}b?[éx -]{0,30}(aéb| ab |[abéx -]{3})[abéx -]{0,10}z?",
+            size in 6..20_usize,
+            overlap in 3..=10_usize,
+        ) {
+            let windowed = windowed(size, overlap.min(size / 2));
+            let short = regex::Regex::new(r"aéb|\bab\b").unwrap();
+            let first = short.find(&text).map_or(text.len(), |found| found.start());
+            let mut free = 0;
+            let mut is_stopped = false;
+            for (at, character) in text.char_indices() {
+                let so_far = &text[..at + character.len_utf8()];
+                match windowed.look(so_far, free, false) {
+                    Ok(seen) => free = seen.free,
+                    Err(_) => {
+                        is_stopped = true;
+                        break;
+                    }
+                }
+                prop_assert!(free <= first, "{free} of {text:?}");
+                prop_assert!(so_far[free..].chars().count() <= size);
+            }
+            is_stopped |= windowed.look(&text, free, true).is_err();
+            prop_assert!(is_stopped || first == text.len(), "{text:?}");
+        }
+    }
+}
