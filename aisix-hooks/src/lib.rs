@@ -33,11 +33,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod ask;
 mod cache;
 mod cors;
 mod data_masking;
 mod duration;
 mod edit;
+pub mod external_api;
 mod filling;
 pub mod guard;
 mod injection_protection;
@@ -51,6 +53,7 @@ mod pii_guard;
 mod prompt_moderation;
 pub mod prompt_template;
 pub mod rate_limiter;
+mod request_body;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
@@ -71,6 +74,7 @@ pub use self::{
         ReversibleHashing,
     },
     duration::Span,
+    external_api::ExternalApi,
     guard::{Enforcement, HookPoint, OnStream},
     injection_protection::{
         CustomInjection, InjectionAction, InjectionContent, InjectionKind, InjectionProtection,
@@ -101,6 +105,7 @@ pub fn hooks() -> Hooks {
         .plugin(Cache)
         .plugin(Cors)
         .plugin(DataMasking)
+        .plugin(ExternalApi)
         .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
