@@ -8,6 +8,7 @@ mod cors;
 mod data_masking;
 mod every;
 mod expressions;
+mod external_api;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
