@@ -45,7 +45,7 @@ fn full() -> Vec<Entry> {
             "m-1",
             json!({
                 "display_name": "gpt", "provider": "openai", "model_name": "gpt-4o", "provider_key_id": "pk-1",
-                "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "rate_limit": limits,
+                "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "auto_prompt_caching": {"enabled": true, "ttl": "1h"}, "rate_limit": limits,
                 "allowed_cidrs": ["10.0.0.0/8", "::1"], "cost": {"input_per_1k": 0.1, "output_per_1k": 2},
                 "embedding": {"dimensions": 3, "normalize": false},
                 "plugins": [{"name": "any", "settings": {"words": ["${X}"], "max": 5}}],

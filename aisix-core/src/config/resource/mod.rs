@@ -43,7 +43,7 @@ pub use self::{
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},
-    model::{Cost, Embedding, Model, OnUnsupported},
+    model::{AutoPromptCaching, CacheTtl, Cost, Embedding, Model, OnUnsupported},
     normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
     policy::{
