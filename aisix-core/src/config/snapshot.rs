@@ -6,7 +6,11 @@ use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
 use super::{KeyHash, glob::Glob};
-use crate::{call::Caller, hook::Chain, models::Model};
+use crate::{
+    call::Caller,
+    hook::{Chain, Guards},
+    models::Model,
+};
 
 /// Where a pattern stands among all.
 type Place = (Reverse<usize>, Arc<str>);
@@ -25,6 +29,8 @@ pub struct Snapshot {
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
+    /// The guardrails.
+    pub(super) guards: Option<Arc<Guards>>,
 }
 
 // === impl Snapshot ===
@@ -104,6 +110,11 @@ impl Snapshot {
     /// The hooks of every call.
     pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
         self.chain.as_ref()
+    }
+
+    /// The guardrails, if there are any.
+    pub(crate) fn guards(&self) -> Option<&Guards> {
+        self.guards.as_deref()
     }
 }
 

@@ -8,6 +8,7 @@ mod cors;
 mod data_masking;
 mod every;
 mod expressions;
+mod guardrails;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ApiKey, Gateway, Model, ProviderKey, document::Document};
+use super::{
+    ApiKey, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey, document::Document,
+};
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +18,10 @@ pub enum Kind {
     ApiKey,
     /// What holds for everything that comes in at one address.
     Gateway,
+    /// A guard on what is asked and answered.
+    Guardrail,
+    /// Where a guard applies.
+    GuardrailAttachment,
 }
 
 /// The name of a kind is not known.
@@ -26,24 +32,41 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 4] = [Self::ProviderKey, Self::Model, Self::ApiKey, Self::Gateway];
+    pub const ALL: [Self; 6] = [
+        Self::ProviderKey,
+        Self::Model,
+        Self::ApiKey,
+        Self::Gateway,
+        Self::Guardrail,
+        Self::GuardrailAttachment,
+    ];
 
-    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`.
+    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
+    /// `guardrails`, `guardrail_attachments`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
             Self::Gateway => "gateways",
+            Self::Guardrail => "guardrails",
+            Self::GuardrailAttachment => "guardrail_attachments",
         }
     }
 
-    /// The field that names a resource of the kind for people.
+    /// The field that names a resource of the kind for people; of an attachment, which has no name, the one
+    /// that says what it attaches.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway => "name",
+            Self::Gateway | Self::Guardrail => "name",
+            Self::GuardrailAttachment => "guardrail_id",
             _ => "display_name",
         }
+    }
+
+    /// Whether a file of resources can hold it; the others are for stores only.
+    pub const fn is_in_files(self) -> bool {
+        !matches!(self, Self::GuardrailAttachment)
     }
 
     /// Groups of fields: no two resources of the kind may have the same text in fields of one group.
@@ -53,6 +76,8 @@ impl Kind {
             Self::Model => Model::IDENTITIES,
             Self::ApiKey => ApiKey::IDENTITIES,
             Self::Gateway => Gateway::IDENTITIES,
+            Self::Guardrail => Guardrail::IDENTITIES,
+            Self::GuardrailAttachment => GuardrailAttachment::IDENTITIES,
         }
     }
 
@@ -63,6 +88,8 @@ impl Kind {
             Self::Model => Model::REFERENCES,
             Self::ApiKey => ApiKey::REFERENCES,
             Self::Gateway => Gateway::REFERENCES,
+            Self::Guardrail => Guardrail::REFERENCES,
+            Self::GuardrailAttachment => GuardrailAttachment::REFERENCES,
         }
     }
 }
