@@ -117,6 +117,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::Gateway => "Gateway",
         Kind::Guardrail => "Guardrail",
         Kind::GuardrailAttachment => "Guardrail attachment",
+        Kind::RateLimitPolicy => "Rate limit policy",
         _ => "Resource",
     }
 }

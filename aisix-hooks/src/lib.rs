@@ -48,6 +48,7 @@ pub mod limit_redis;
 mod mask;
 pub mod observe;
 mod pii_guard;
+mod prompt_caching;
 mod prompt_moderation;
 pub mod prompt_template;
 pub mod rate_limiter;
@@ -82,6 +83,7 @@ pub use self::{
         CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
         PiiGuardSettings,
     },
+    prompt_caching::{PromptCaching, PromptCachingSettings},
     prompt_moderation::{
         PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     },
@@ -105,6 +107,7 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptCaching)
         .plugin(Lakera)
         .plugin(OpenaiModeration)
         .plugin(PiiGuard)

@@ -311,6 +311,7 @@ impl Writer {
             }
             Some(Resource::Guardrail(_)) => self.guardrails.remove(&key.id),
             Some(Resource::GuardrailAttachment(_)) => self.guardrails.detach(&key.id),
+            Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -385,6 +386,7 @@ impl Writer {
             Some(Resource::GuardrailAttachment(attachment)) => {
                 self.guardrails.attach(&key.id, attachment);
             }
+            Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
             None => {}
         }
     }

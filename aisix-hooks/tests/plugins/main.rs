@@ -13,6 +13,7 @@ mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 mod pii_guard;
+mod prompt_caching;
 mod prompt_moderation;
 mod prompt_template;
 mod rate_limiter;

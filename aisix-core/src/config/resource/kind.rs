@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    ApiKey, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey, document::Document,
+    ApiKey, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey, RateLimitPolicy,
+    document::Document,
 };
 
 /// A kind of resource.
@@ -22,6 +23,8 @@ pub enum Kind {
     Guardrail,
     /// Where a guard applies.
     GuardrailAttachment,
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy,
 }
 
 /// The name of a kind is not known.
@@ -32,17 +35,18 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ProviderKey,
         Self::Model,
         Self::ApiKey,
         Self::Gateway,
         Self::Guardrail,
         Self::GuardrailAttachment,
+        Self::RateLimitPolicy,
     ];
 
     /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
-    /// `guardrails`, `guardrail_attachments`.
+    /// `guardrails`, `guardrail_attachments`, `rate_limit_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
@@ -51,6 +55,7 @@ impl Kind {
             Self::Gateway => "gateways",
             Self::Guardrail => "guardrails",
             Self::GuardrailAttachment => "guardrail_attachments",
+            Self::RateLimitPolicy => "rate_limit_policies",
         }
     }
 
@@ -58,7 +63,7 @@ impl Kind {
     /// that says what it attaches.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway | Self::Guardrail => "name",
+            Self::Gateway | Self::Guardrail | Self::RateLimitPolicy => "name",
             Self::GuardrailAttachment => "guardrail_id",
             _ => "display_name",
         }
@@ -78,6 +83,7 @@ impl Kind {
             Self::Gateway => Gateway::IDENTITIES,
             Self::Guardrail => Guardrail::IDENTITIES,
             Self::GuardrailAttachment => GuardrailAttachment::IDENTITIES,
+            Self::RateLimitPolicy => RateLimitPolicy::IDENTITIES,
         }
     }
 
@@ -90,6 +96,7 @@ impl Kind {
             Self::Gateway => Gateway::REFERENCES,
             Self::Guardrail => Guardrail::REFERENCES,
             Self::GuardrailAttachment => GuardrailAttachment::REFERENCES,
+            Self::RateLimitPolicy => RateLimitPolicy::REFERENCES,
         }
     }
 }

@@ -18,6 +18,7 @@ mod mask;
 mod model;
 mod normal;
 mod plugin;
+mod policy;
 mod provider_key;
 mod rate_limit;
 mod schema;
@@ -46,9 +47,13 @@ pub use self::{
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},
-    model::{Cost, Embedding, Model, OnUnsupported},
+    model::{AutoPromptCaching, CacheTtl, Cost, Embedding, Model, OnUnsupported},
     normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
+    policy::{
+        Comparison, Condition, Conditions, Days, Dimension, Group, Logic, PolicyForm, PolicyScope,
+        RateLimitPolicy, Schedule, Test, Weekday, Window,
+    },
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
@@ -75,6 +80,8 @@ pub enum Resource {
     Guardrail(Guardrail),
     /// Where a guardrail applies.
     GuardrailAttachment(GuardrailAttachment),
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy(RateLimitPolicy),
 }
 
 /// What happens to fields that are not known.
@@ -140,6 +147,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (attachment, unknown) = validated(kind, value, strictness)?;
             (Resource::GuardrailAttachment(attachment), unknown)
         }
+        Kind::RateLimitPolicy => {
+            let (policy, unknown) = validated(kind, value, strictness)?;
+            (Resource::RateLimitPolicy(policy), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -156,13 +167,17 @@ impl Resource {
             Self::Gateway(_) => Kind::Gateway,
             Self::Guardrail(_) => Kind::Guardrail,
             Self::GuardrailAttachment(_) => Kind::GuardrailAttachment,
+            Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
         }
     }
 
     /// The chain of hooks that hangs on it.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_) | Self::Guardrail(_) | Self::GuardrailAttachment(_) => &[],
+            Self::ProviderKey(_)
+            | Self::Guardrail(_)
+            | Self::GuardrailAttachment(_)
+            | Self::RateLimitPolicy(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,

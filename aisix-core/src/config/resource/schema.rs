@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::{Map, Value, json};
 
 use super::{
-    ApiKey, Gateway, Guardrail, GuardrailAttachment, Kind, Model, ProviderKey, format::FORMATS,
+    ApiKey, Gateway, Guardrail, GuardrailAttachment, Kind, Model, ProviderKey, RateLimitPolicy,
+    format::FORMATS,
 };
 
 /// The schema of a kind, and what validates it.
@@ -31,6 +32,7 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static GATEWAY: LazyLock<Checker> = LazyLock::new(Checker::of::<Gateway>);
     static GUARDRAIL: LazyLock<Checker> = LazyLock::new(Checker::of::<Guardrail>);
     static ATTACHMENT: LazyLock<Checker> = LazyLock::new(Checker::of::<GuardrailAttachment>);
+    static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
@@ -38,6 +40,7 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
         Kind::Gateway => &GATEWAY,
         Kind::Guardrail => &GUARDRAIL,
         Kind::GuardrailAttachment => &ATTACHMENT,
+        Kind::RateLimitPolicy => &RATE_LIMIT_POLICY,
     }
 }
 
