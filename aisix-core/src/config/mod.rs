@@ -12,6 +12,7 @@ mod change;
 mod claims;
 mod compile;
 pub mod glob;
+mod guardrails;
 mod last_known;
 mod process;
 mod reconcile;

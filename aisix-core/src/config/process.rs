@@ -128,7 +128,7 @@ impl Config {
         self.0.writer.lock().compiler.chains.hooks.clone()
     }
 
-    /// Checks what a document says about hooks, as strictly as people want it. Whether the document is
+    /// Checks what a document says about hooks, and about guardrails, as strictly as people want it. Whether the document is
     /// one of its kind, [`decode`](super::resource::decode) has to say.
     ///
     /// # Errors
@@ -138,9 +138,15 @@ impl Config {
         let chains = self.0.writer.lock().compiler.chains.clone();
         // With states of its own: what is only tried leaves nothing behind.
         let states = States::default();
-        chains
-            .compile(key, resource.plugins(), Strictness::Strict, &states)
-            .map(drop)
+        let strictness = Strictness::Strict;
+        match resource {
+            Resource::Guardrail(guardrail) => {
+                chains.guard(key, guardrail, strictness, &states).map(drop)
+            }
+            _ => chains
+                .compile(key, resource.plugins(), strictness, &states)
+                .map(drop),
+        }
     }
 
     /// Applies changes that came together, in one swap.
@@ -203,6 +209,7 @@ impl Config {
 
     /// Serves what the writer has made.
     fn swap(&self, mut writer: MutexGuard<'_, Writer>, now: Timestamp) {
+        writer.finish();
         writer.next.loaded = true;
         writer.next.sequence += 1;
         writer.next.revision = writer.revision;

@@ -23,9 +23,12 @@
 mod arrival;
 mod chain;
 mod from_fn;
+mod guard;
+mod guards;
 mod hooks;
 mod http;
 mod layer;
+mod memory;
 mod onward;
 mod parallel;
 mod patience;
@@ -38,6 +41,7 @@ use tower_service::Service;
 pub(crate) use self::{
     arrival::{ArrivalHookLayer, ArrivalHooked},
     chain::{Chain, Chains, innermost},
+    guards::{Active, Guard, Guards},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
     patience::Beyond,

@@ -17,7 +17,7 @@ pub use self::settings::{KeywordGuardSettings, KeywordOnStream, Pattern, Pattern
 use self::{guard::Guard, pattern::Patterns};
 use crate::guard::Identity;
 
-/// What metrics call its kind.
+/// The kind of guardrails that it serves.
 const KIND: &str = "keyword";
 
 /// Refuses requests and answers in which one of its patterns occurs, with 422 and the type `content_filter`.
@@ -41,6 +41,10 @@ impl PluginFactory for KeywordGuard {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
     }
 
     fn observes(&self) -> bool {

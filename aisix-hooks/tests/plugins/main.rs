@@ -9,6 +9,7 @@ mod data_masking;
 mod every;
 mod expressions;
 mod external_api;
+mod guardrails;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;

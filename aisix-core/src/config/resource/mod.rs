@@ -9,6 +9,8 @@ mod document;
 mod first_generation;
 mod format;
 mod gateway;
+mod guardrail;
+mod guardrail_attachment;
 mod headers;
 mod key_hash;
 mod kind;
@@ -39,6 +41,8 @@ pub use self::{
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
+    guardrail::{Guardrail, HookPoint},
+    guardrail_attachment::{GuardrailAttachment, ScopeType},
     headers::{Headers, is_private, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
@@ -72,6 +76,10 @@ pub enum Resource {
     ApiKey(ApiKey),
     /// A gateway.
     Gateway(Gateway),
+    /// A guardrail.
+    Guardrail(Guardrail),
+    /// Where a guardrail applies.
+    GuardrailAttachment(GuardrailAttachment),
     /// A rate limit that belongs to no single key or model.
     RateLimitPolicy(RateLimitPolicy),
 }
@@ -131,6 +139,14 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (gateway, unknown) = validated(kind, value, strictness)?;
             (Resource::Gateway(gateway), unknown)
         }
+        Kind::Guardrail => {
+            let (guardrail, unknown) = validated(kind, value, strictness)?;
+            (Resource::Guardrail(guardrail), unknown)
+        }
+        Kind::GuardrailAttachment => {
+            let (attachment, unknown) = validated(kind, value, strictness)?;
+            (Resource::GuardrailAttachment(attachment), unknown)
+        }
         Kind::RateLimitPolicy => {
             let (policy, unknown) = validated(kind, value, strictness)?;
             (Resource::RateLimitPolicy(policy), unknown)
@@ -149,6 +165,8 @@ impl Resource {
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
             Self::Gateway(_) => Kind::Gateway,
+            Self::Guardrail(_) => Kind::Guardrail,
+            Self::GuardrailAttachment(_) => Kind::GuardrailAttachment,
             Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
         }
     }
@@ -156,7 +174,10 @@ impl Resource {
     /// The chain of hooks that hangs on it.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_) | Self::RateLimitPolicy(_) => &[],
+            Self::ProviderKey(_)
+            | Self::Guardrail(_)
+            | Self::GuardrailAttachment(_)
+            | Self::RateLimitPolicy(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,

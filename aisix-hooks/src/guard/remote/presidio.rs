@@ -21,7 +21,7 @@ use super::{
     settings::{RemoteGuardSettings, address, millis, timeout_ms},
 };
 
-/// Its name, and what metrics call its kind.
+/// Its name, and the kind of guardrails that it serves.
 const KIND: &str = "presidio";
 
 /// Takes personal data out of requests and answers, or refuses them, by the kind of data.
@@ -180,6 +180,14 @@ impl PluginFactory for Presidio {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
+    }
+
+    fn masks(&self) -> bool {
+        true
     }
 
     fn observes(&self) -> bool {

@@ -26,7 +26,7 @@ use super::{
     service::{Failure, Judgement, Piece, Service},
 };
 
-/// What metrics call its kind.
+/// The kind of guardrails that it serves.
 const KIND: &str = "bedrock";
 
 /// Refuses requests and answers in which a guardrail of Amazon Bedrock intervenes; where it has taken something
@@ -97,6 +97,14 @@ impl PluginFactory for BedrockGuardrail {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
+    }
+
+    fn masks(&self) -> bool {
+        true
     }
 
     fn observes(&self) -> bool {
