@@ -3,6 +3,7 @@
 
 mod ask;
 mod cache;
+mod coalesce;
 mod ip_allowlist;
 mod keyword_guard;
 mod rate_limiter;
