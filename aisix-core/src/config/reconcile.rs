@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Change, Entry, Key, Known, Reason, Rejection, Report, RowName, Snapshot, Status,
+    caches::CachePolicies,
     claims::{Claim, Claims},
     compile::Compiler,
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
@@ -35,6 +36,7 @@ pub(super) struct Writer {
     hashes: Claims<KeyHash>,
     /// The chains of gateways by their ids.
     gateways: BTreeMap<Arc<str>, Option<Arc<Chain>>>,
+    caches: CachePolicies,
     troubles: Troubles,
     pub(super) source: Describe,
     pub(super) revision: Option<u64>,
@@ -74,6 +76,7 @@ impl Writer {
             names: Claims::default(),
             hashes: Claims::default(),
             gateways: BTreeMap::new(),
+            caches: CachePolicies::default(),
             troubles: Troubles::default(),
             source: Arc::new(Source::default),
             revision: None,
@@ -188,6 +191,13 @@ impl Writer {
         Ok((decoded, chain))
     }
 
+    /// Brings what depends on several resources into the next snapshot.
+    pub(super) fn finish(&mut self) {
+        if let Some(caches) = self.caches.changed() {
+            self.next.caches = caches;
+        }
+    }
+
     /// Whether just this document is served. If so, nothing is wrong with it any more.
     fn is_served(&mut self, key: &Key, json: &str, revision: u64) -> bool {
         let Some(row) = self.rows.get(key).filter(|row| *row.json == *json) else {
@@ -268,6 +278,7 @@ impl Writer {
                 self.gateways.remove(&key.id);
                 self.next.chain = self.first_gateway();
             }
+            Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -332,6 +343,10 @@ impl Writer {
                 let chain = self.chain_of(key);
                 self.gateways.insert(key.id.clone(), chain);
                 self.next.chain = self.first_gateway();
+            }
+            Some(Resource::CachePolicy(policy)) => {
+                let chain = self.chain_of(key).filter(|_| policy.enabled);
+                self.caches.put(&key.id, policy.applies_to.clone(), chain);
             }
             None => {}
         }

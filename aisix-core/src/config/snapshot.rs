@@ -5,7 +5,7 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
-use super::{KeyHash, glob::Glob};
+use super::{KeyHash, caches::Caches, glob::Glob};
 use crate::{call::Caller, hook::Chain, models::Model};
 
 /// Where a pattern stands among all.
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
+    /// The cache policies.
+    pub(super) caches: Option<Arc<Caches>>,
 }
 
 // === impl Snapshot ===
@@ -104,6 +106,11 @@ impl Snapshot {
     /// The hooks of every call.
     pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
         self.chain.as_ref()
+    }
+
+    /// The cache policies, if there are any.
+    pub(crate) fn caches(&self) -> Option<&Caches> {
+        self.caches.as_deref()
     }
 }
 

@@ -16,6 +16,7 @@ use tower_layer::Layer;
 
 use super::{
     CallService, HttpService,
+    cached::Cached,
     hooks::Hooks,
     http::Innermost,
     parallel::{Beside, Parallel},
@@ -69,12 +70,9 @@ pub(super) struct Element {
 pub(crate) struct Chains {
     pub(crate) hooks: Hooks,
     /// What the last hook of a chain calls.
-    pub(crate) innermost: CallService,
-}
-
-/// What the last hook of every chain calls. Whoever takes a call says by which way it goes upstream.
-pub(crate) fn innermost(settings: Settings) -> CallService {
-    BoxCloneSyncService::new(RouteLayer.layer(Upstream::new(settings)))
+    innermost: CallService,
+    /// The way to the upstream. Whoever takes a call says by which transport.
+    route: CallService,
 }
 
 /// A chain, and the paths of fields that are unknown in it.
@@ -83,6 +81,24 @@ type Compiled = (Option<Arc<Chain>>, Vec<String>);
 // === impl Chains ===
 
 impl Chains {
+    pub(crate) fn new(hooks: Hooks, settings: Settings) -> Self {
+        let route = RouteLayer.layer(Upstream::new(settings));
+        let route = BoxCloneSyncService::new(route);
+        Self {
+            hooks,
+            innermost: BoxCloneSyncService::new(Cached::new(route.clone())),
+            route,
+        }
+    }
+
+    /// What the last hook of a chain calls that hangs on a resource of this kind.
+    fn behind(&self, owner: Kind) -> &CallService {
+        match owner {
+            Kind::CachePolicy => &self.route,
+            _ => &self.innermost,
+        }
+    }
+
     /// Compiles a chain; `None` when nothing in it runs.
     ///
     /// # Errors
@@ -117,7 +133,7 @@ impl Chains {
                     elements.extend(plugin.enabled.then(|| Arc::new(element)));
                 }
                 Err(wrong) => errors.extend(wrong.into_iter().map(|wrong| Invalid {
-                    path: format!("plugins[{index}].{}", wrong.path),
+                    path: path(owner.kind, index, &wrong.path),
                     message: wrong.message,
                 })),
             }
@@ -126,7 +142,8 @@ impl Chains {
             return Err(errors);
         }
         let is_empty = elements.is_empty();
-        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, self.innermost.clone())));
+        let innermost = self.behind(owner.kind).clone();
+        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, innermost)));
         Ok((chain, unknown))
     }
 
@@ -139,6 +156,9 @@ impl Chains {
         let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
         let Some(factory) = self.hooks.find(&plugin.name) else {
             let message = match nearest(&plugin.name, self.hooks.names()) {
+                _ if context.owner.kind == Kind::CachePolicy => {
+                    format!("cannot be served: there is no hook `{}`", plugin.name)
+                }
                 Some(near) => format!("is no known hook; did you mean `{near}`?"),
                 None => "is no known hook".to_owned(),
             };
@@ -192,6 +212,14 @@ impl Chains {
             form,
         };
         Ok((element, unknown))
+    }
+}
+
+/// The way to a field of an element. A policy is the settings of its only one.
+fn path(owner: Kind, index: usize, field: &str) -> String {
+    match owner {
+        Kind::CachePolicy => field.strip_prefix("settings.").unwrap_or("").to_owned(),
+        _ => format!("plugins[{index}].{field}"),
     }
 }
 
@@ -254,6 +282,11 @@ impl Chain {
             |chain| &chain.on_calls,
             |chain, elements| on_calls(elements, chain.innermost.clone()),
         )
+    }
+
+    /// What a call goes through by this chain alone.
+    pub(crate) fn service(&self) -> Option<CallService> {
+        on_calls(self.elements.iter().collect(), self.innermost.clone())
     }
 
     /// What a request goes through before its body is read; `None` when nothing is configured for it.

@@ -20,6 +20,7 @@
 //!
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
+mod cached;
 mod chain;
 mod from_fn;
 mod hooks;
@@ -33,7 +34,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::{
-    chain::{Chain, Chains, innermost},
+    chain::{Chain, Chains},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
 };

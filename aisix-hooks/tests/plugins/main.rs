@@ -3,6 +3,7 @@
 
 mod ask;
 mod cache;
+mod cache_policies;
 mod coalesce;
 mod ip_allowlist;
 mod keyword_guard;

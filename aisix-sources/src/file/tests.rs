@@ -192,7 +192,6 @@ fn every_kind_that_comes_later_is_refused_by_name() {
         "guardrails",
         "mcp_servers",
         "a2a_agents",
-        "cache_policies",
         "observability_exporters",
         "rate_limit_policies",
         "oidc_providers",

@@ -4,6 +4,7 @@
 //! it. Schemas are made from the types, and texts are checked by the parsers that read them.
 
 mod api_key;
+mod cache_policy;
 mod cidrs;
 mod document;
 mod first_generation;
@@ -35,6 +36,7 @@ use serde_json::Value;
 pub(crate) use self::settings::Settings;
 pub use self::{
     api_key::ApiKey,
+    cache_policy::{AppliesTo, CacheBackend, CachePolicy, CacheScope},
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
@@ -67,6 +69,8 @@ pub enum Resource {
     ApiKey(ApiKey),
     /// A gateway.
     Gateway(Gateway),
+    /// Which calls are answered by what was answered before.
+    CachePolicy(CachePolicy),
 }
 
 /// What happens to fields that are not known.
@@ -124,6 +128,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (gateway, unknown) = validated(kind, value, strictness)?;
             (Resource::Gateway(gateway), unknown)
         }
+        Kind::CachePolicy => {
+            let (policy, unknown) = validated::<CachePolicy>(kind, value, strictness)?;
+            (Resource::CachePolicy(policy.hooked()), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -138,16 +146,18 @@ impl Resource {
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
             Self::Gateway(_) => Kind::Gateway,
+            Self::CachePolicy(_) => Kind::CachePolicy,
         }
     }
 
-    /// The chain of hooks that hangs on it.
+    /// The chain of hooks that hangs on it, or that does what it says.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
             Self::ProviderKey(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,
+            Self::CachePolicy(policy) => &policy.plugins,
         }
     }
 }
