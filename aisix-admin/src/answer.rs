@@ -118,6 +118,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::Guardrail => "Guardrail",
         Kind::GuardrailAttachment => "Guardrail attachment",
         Kind::RateLimitPolicy => "Rate limit policy",
+        Kind::CachePolicy => "Cache policy",
         _ => "Resource",
     }
 }

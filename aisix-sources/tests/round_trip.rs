@@ -109,6 +109,13 @@ fn full() -> Vec<Entry> {
             json!({"name": "team", "scope": "team", "scope_ref": "m-1", "window": "minute", "max_requests": 1}),
         ),
         Entry::new(
+            Kind::CachePolicy,
+            "c-1",
+            json!({"name": "answers", "enabled": false, "applies_to": "model:gpt", "backend": "redis", "scope": "env",
+                "ttl_seconds": 60, "purge_generation": 2, "streaming": true, "coalesce": true, "max_bytes": 1_000_000,
+                "max_entry_bytes": 10_000}),
+        ),
+        Entry::new(
             Kind::ApiKey,
             "k-2",
             json!({"key_hash": hash("c"), "allowed_models": [], "display_name": "ci"}),

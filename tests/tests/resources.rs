@@ -126,7 +126,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
     let kinds = [
         "mcp_servers",
         "a2a_agents",
-        "cache_policies",
         "observability_exporters",
         "oidc_providers",
         "claim_mappings",

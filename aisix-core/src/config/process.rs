@@ -17,7 +17,7 @@ use super::{
     summary::Latest,
 };
 use crate::{
-    hook::{self, Chains, Hooks},
+    hook::{Chains, Hooks},
     upstream::{Registry, Settings},
 };
 
@@ -79,10 +79,7 @@ impl ConfigBuilder {
             providers: self.providers,
             settings: self.upstream,
             states: States::default(),
-            chains: Chains {
-                hooks: self.hooks,
-                innermost: hook::innermost(self.upstream),
-            },
+            chains: Chains::new(self.hooks, self.upstream),
         };
         Config(Arc::new(Shared {
             current: ArcSwap::default(),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Change, Entry, Key, Known, Reason, Rejection, Report, RowName, Snapshot, Status,
+    caches::CachePolicies,
     claims::{Claim, Claims},
     compile::Compiler,
     guardrails::Guardrails,
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     /// The chains of gateways by their ids.
     gateways: BTreeMap<Arc<str>, Option<Arc<Chain>>>,
     guardrails: Guardrails,
+    caches: CachePolicies,
     troubles: Troubles,
     pub(super) source: Describe,
     pub(super) revision: Option<u64>,
@@ -82,6 +84,7 @@ impl Writer {
             hashes: Claims::default(),
             gateways: BTreeMap::new(),
             guardrails: Guardrails::default(),
+            caches: CachePolicies::default(),
             troubles: Troubles::default(),
             source: Arc::new(Source::default),
             revision: None,
@@ -221,11 +224,14 @@ impl Writer {
         Ok((decoded, Some(guard)))
     }
 
-    /// Brings what is known by then into the next snapshot.
+    /// Brings what depends on several resources into the next snapshot.
     pub(super) fn finish(&mut self) {
         let innermost = &self.compiler.chains.innermost;
         if let Some(guards) = self.guardrails.changed(innermost) {
             self.next.guards = guards;
+        }
+        if let Some(caches) = self.caches.changed() {
+            self.next.caches = caches;
         }
     }
 
@@ -312,6 +318,7 @@ impl Writer {
             Some(Resource::Guardrail(_)) => self.guardrails.remove(&key.id),
             Some(Resource::GuardrailAttachment(_)) => self.guardrails.detach(&key.id),
             Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
+            Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -387,6 +394,10 @@ impl Writer {
                 self.guardrails.attach(&key.id, attachment);
             }
             Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
+            Some(Resource::CachePolicy(policy)) => {
+                let chain = self.chain_of(key).filter(|_| policy.enabled);
+                self.caches.put(&key.id, policy.applies_to.clone(), chain);
+            }
             None => {}
         }
     }

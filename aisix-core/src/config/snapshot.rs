@@ -5,7 +5,7 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
-use super::{KeyHash, glob::Glob, resource::RateLimitPolicy};
+use super::{KeyHash, caches::Caches, glob::Glob, resource::RateLimitPolicy};
 use crate::{
     call::Caller,
     hook::{Chain, Guards},
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub(super) guards: Option<Arc<Guards>>,
     /// `None` when there are none.
     policies: Option<Arc<Policies>>,
+    /// The cache policies.
+    pub(super) caches: Option<Arc<Caches>>,
 }
 
 // === impl Snapshot ===
@@ -133,6 +135,11 @@ impl Snapshot {
     /// The guardrails, if there are any.
     pub(crate) fn guards(&self) -> Option<&Guards> {
         self.guards.as_deref()
+    }
+
+    /// The cache policies, if there are any.
+    pub(crate) fn caches(&self) -> Option<&Caches> {
+        self.caches.as_deref()
     }
 }
 

@@ -7,6 +7,7 @@ use tower_layer::Layer;
 
 use super::{
     CallService, HttpHook, HttpService,
+    cached::Cached,
     guards::GuardSet,
     hooks::Hooks,
     memory::{Memory, serial},
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     call::{Authenticated, Call},
     config::{
-        Key, States,
+        Key, Kind, States,
         resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness},
     },
     edge::Landed,
@@ -60,13 +61,10 @@ pub(super) struct Element {
 #[derive(Clone)]
 pub(crate) struct Chains {
     pub(crate) hooks: Hooks,
-    /// What the last hook of a chain calls.
+    /// What the last hook of a chain, or the last guard, calls.
     pub(crate) innermost: CallService,
-}
-
-/// What the last hook of every chain calls. Whoever takes a call says by which way it goes upstream.
-pub(crate) fn innermost(settings: Settings) -> CallService {
-    BoxCloneSyncService::new(RouteLayer.layer(Upstream::new(settings)))
+    /// The way to the upstream. Whoever takes a call says by which transport.
+    route: CallService,
 }
 
 /// A chain, and the paths of fields that are unknown in it.
@@ -75,6 +73,24 @@ type Compiled = (Option<Arc<Chain>>, Vec<String>);
 // === impl Chains ===
 
 impl Chains {
+    pub(crate) fn new(hooks: Hooks, settings: Settings) -> Self {
+        let route = RouteLayer.layer(Upstream::new(settings));
+        let route = BoxCloneSyncService::new(route);
+        Self {
+            hooks,
+            innermost: BoxCloneSyncService::new(Cached::new(route.clone())),
+            route,
+        }
+    }
+
+    /// What the last hook of a chain calls that hangs on a resource of this kind.
+    fn behind(&self, owner: Kind) -> &CallService {
+        match owner {
+            Kind::CachePolicy => &self.route,
+            _ => &self.innermost,
+        }
+    }
+
     /// Compiles a chain; `None` when nothing in it runs.
     ///
     /// # Errors
@@ -109,7 +125,7 @@ impl Chains {
                     elements.extend(plugin.enabled.then(|| Arc::new(element)));
                 }
                 Err(wrong) => errors.extend(wrong.into_iter().map(|wrong| Invalid {
-                    path: format!("plugins[{index}].{}", wrong.path),
+                    path: path(owner.kind, index, &wrong.path),
                     message: wrong.message,
                 })),
             }
@@ -118,7 +134,8 @@ impl Chains {
             return Err(errors);
         }
         let is_empty = elements.is_empty();
-        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, self.innermost.clone())));
+        let innermost = self.behind(owner.kind).clone();
+        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, innermost)));
         Ok((chain, unknown))
     }
 
@@ -130,7 +147,13 @@ impl Chains {
     ) -> Result<(Element, Vec<String>), Vec<Invalid>> {
         let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
         let Some(factory) = self.hooks.find(&plugin.name) else {
-            return Err(wrong("name", self.hooks.missing(&plugin.name)));
+            let message = match context.owner.kind {
+                Kind::CachePolicy => {
+                    format!("cannot be served: there is no hook `{}`", plugin.name)
+                }
+                _ => self.hooks.missing(&plugin.name),
+            };
+            return Err(wrong("name", message));
         };
         let stage = stage(factory.stages(), plugin.stage).map_err(|said| wrong("stage", said))?;
         let context = Context {
@@ -179,6 +202,14 @@ impl Chains {
             built,
         };
         Ok((element, unknown))
+    }
+}
+
+/// The way to a field of an element. A policy is the settings of its only one.
+fn path(owner: Kind, index: usize, field: &str) -> String {
+    match owner {
+        Kind::CachePolicy => field.strip_prefix("settings.").unwrap_or("").to_owned(),
+        _ => format!("plugins[{index}].{field}"),
     }
 }
 
@@ -264,6 +295,11 @@ impl Chain {
                 }
             },
         )
+    }
+
+    /// What a call goes through by this chain alone.
+    pub(crate) fn service(&self) -> Option<CallService> {
+        on_calls(self.elements.iter().collect(), self.innermost.clone())
     }
 
     /// What a request goes through before its caller is known; `None` when nothing is configured for it.

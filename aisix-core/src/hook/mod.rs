@@ -21,6 +21,7 @@
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
 mod arrival;
+mod cached;
 mod chain;
 mod from_fn;
 mod guard;
@@ -40,7 +41,7 @@ use tower_service::Service;
 
 pub(crate) use self::{
     arrival::{ArrivalHookLayer, ArrivalHooked},
-    chain::{Chain, Chains, innermost},
+    chain::{Chain, Chains},
     guards::{Active, Guard, Guards},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},

@@ -3,7 +3,9 @@
 
 mod ask;
 mod cache;
+mod cache_policies;
 mod changes;
+mod coalesce;
 mod cors;
 mod data_masking;
 mod every;

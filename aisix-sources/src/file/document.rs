@@ -11,10 +11,9 @@ const FORMAT_VERSION: &str = "1";
 const VERSION_KEY: &str = "_format_version";
 
 /// Kinds that such a file may hold, but which are not served yet.
-const LATER_KINDS: [&str; 8] = [
+const LATER_KINDS: [&str; 7] = [
     "mcp_servers",
     "a2a_agents",
-    "cache_policies",
     "observability_exporters",
     "oidc_providers",
     "claim_mappings",

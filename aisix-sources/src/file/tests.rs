@@ -251,7 +251,6 @@ fn every_kind_that_comes_later_is_refused_by_name() {
     for kind in [
         "mcp_servers",
         "a2a_agents",
-        "cache_policies",
         "observability_exporters",
         "oidc_providers",
         "claim_mappings",

@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    ApiKey, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey, RateLimitPolicy,
-    document::Document,
+    ApiKey, CachePolicy, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey,
+    RateLimitPolicy, document::Document,
 };
 
 /// A kind of resource.
@@ -25,6 +25,8 @@ pub enum Kind {
     GuardrailAttachment,
     /// A rate limit that belongs to no single key or model.
     RateLimitPolicy,
+    /// Which calls are answered by what was answered before.
+    CachePolicy,
 }
 
 /// The name of a kind is not known.
@@ -35,7 +37,7 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ProviderKey,
         Self::Model,
         Self::ApiKey,
@@ -43,10 +45,11 @@ impl Kind {
         Self::Guardrail,
         Self::GuardrailAttachment,
         Self::RateLimitPolicy,
+        Self::CachePolicy,
     ];
 
     /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
-    /// `guardrails`, `guardrail_attachments`, `rate_limit_policies`.
+    /// `guardrails`, `guardrail_attachments`, `rate_limit_policies`, `cache_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
@@ -56,6 +59,7 @@ impl Kind {
             Self::Guardrail => "guardrails",
             Self::GuardrailAttachment => "guardrail_attachments",
             Self::RateLimitPolicy => "rate_limit_policies",
+            Self::CachePolicy => "cache_policies",
         }
     }
 
@@ -63,7 +67,7 @@ impl Kind {
     /// that says what it attaches.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway | Self::Guardrail | Self::RateLimitPolicy => "name",
+            Self::Gateway | Self::Guardrail | Self::RateLimitPolicy | Self::CachePolicy => "name",
             Self::GuardrailAttachment => "guardrail_id",
             _ => "display_name",
         }
@@ -84,6 +88,7 @@ impl Kind {
             Self::Guardrail => Guardrail::IDENTITIES,
             Self::GuardrailAttachment => GuardrailAttachment::IDENTITIES,
             Self::RateLimitPolicy => RateLimitPolicy::IDENTITIES,
+            Self::CachePolicy => CachePolicy::IDENTITIES,
         }
     }
 
@@ -97,6 +102,7 @@ impl Kind {
             Self::Guardrail => Guardrail::REFERENCES,
             Self::GuardrailAttachment => GuardrailAttachment::REFERENCES,
             Self::RateLimitPolicy => RateLimitPolicy::REFERENCES,
+            Self::CachePolicy => CachePolicy::REFERENCES,
         }
     }
 }

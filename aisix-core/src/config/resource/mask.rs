@@ -302,5 +302,10 @@ mod tests {
         let mut shown = document.clone();
         mask(Kind::ApiKey, &mut shown);
         assert_eq!(shown, document);
+
+        let document = json!({"name": "a", "enabled": true, "applies_to": "api_key:k"});
+        let mut shown = document.clone();
+        mask(Kind::CachePolicy, &mut shown);
+        assert_eq!(shown, document);
     }
 }

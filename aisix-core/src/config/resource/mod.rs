@@ -4,6 +4,7 @@
 //! it. Schemas are made from the types, and texts are checked by the parsers that read them.
 
 mod api_key;
+mod cache_policy;
 mod cidrs;
 mod document;
 mod first_generation;
@@ -38,6 +39,7 @@ use serde_json::Value;
 pub(crate) use self::settings::Settings;
 pub use self::{
     api_key::ApiKey,
+    cache_policy::{AppliesTo, CacheBackend, CachePolicy, CacheScope},
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
@@ -82,6 +84,8 @@ pub enum Resource {
     GuardrailAttachment(GuardrailAttachment),
     /// A rate limit that belongs to no single key or model.
     RateLimitPolicy(RateLimitPolicy),
+    /// Which calls are answered by what was answered before.
+    CachePolicy(CachePolicy),
 }
 
 /// What happens to fields that are not known.
@@ -151,6 +155,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (policy, unknown) = validated(kind, value, strictness)?;
             (Resource::RateLimitPolicy(policy), unknown)
         }
+        Kind::CachePolicy => {
+            let (policy, unknown) = validated::<CachePolicy>(kind, value, strictness)?;
+            (Resource::CachePolicy(policy.hooked()), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -168,10 +176,11 @@ impl Resource {
             Self::Guardrail(_) => Kind::Guardrail,
             Self::GuardrailAttachment(_) => Kind::GuardrailAttachment,
             Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
+            Self::CachePolicy(_) => Kind::CachePolicy,
         }
     }
 
-    /// The chain of hooks that hangs on it.
+    /// The chain of hooks that hangs on it, or that does what it says.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
             Self::ProviderKey(_)
@@ -181,6 +190,7 @@ impl Resource {
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,
+            Self::CachePolicy(policy) => &policy.plugins,
         }
     }
 }

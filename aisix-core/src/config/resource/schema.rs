@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::{Map, Value, json};
 
 use super::{
-    ApiKey, Gateway, Guardrail, GuardrailAttachment, Kind, Model, ProviderKey, RateLimitPolicy,
-    format::FORMATS,
+    ApiKey, CachePolicy, Gateway, Guardrail, GuardrailAttachment, Kind, Model, ProviderKey,
+    RateLimitPolicy, format::FORMATS,
 };
 
 /// The schema of a kind, and what validates it.
@@ -33,6 +33,7 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static GUARDRAIL: LazyLock<Checker> = LazyLock::new(Checker::of::<Guardrail>);
     static ATTACHMENT: LazyLock<Checker> = LazyLock::new(Checker::of::<GuardrailAttachment>);
     static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
+    static CACHE_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<CachePolicy>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
@@ -41,6 +42,7 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
         Kind::Guardrail => &GUARDRAIL,
         Kind::GuardrailAttachment => &ATTACHMENT,
         Kind::RateLimitPolicy => &RATE_LIMIT_POLICY,
+        Kind::CachePolicy => &CACHE_POLICY,
     }
 }
 
