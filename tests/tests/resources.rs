@@ -129,7 +129,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
         "a2a_agents",
         "cache_policies",
         "observability_exporters",
-        "rate_limit_policies",
         "oidc_providers",
         "claim_mappings",
         "passthrough_routes",
