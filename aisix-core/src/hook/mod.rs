@@ -28,6 +28,7 @@ mod http;
 mod layer;
 mod onward;
 mod parallel;
+mod patience;
 mod plugin;
 
 use tower::util::BoxCloneSyncService;
@@ -39,6 +40,7 @@ pub(crate) use self::{
     chain::{Chain, Chains, innermost},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
+    patience::Beyond,
 };
 pub use self::{
     from_fn::{FromFn, FromFnService, Next, from_fn},

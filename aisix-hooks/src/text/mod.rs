@@ -6,14 +6,20 @@
 
 mod places;
 mod replace;
+mod speaker;
+mod spread;
 mod walk;
 
 use std::borrow::Cow;
 
 use aisix_core::wire::{Dialect, Envelope, ScanError, Span};
 
-pub use self::replace::replace;
-pub use self::walk::Track;
+pub use self::{
+    replace::replace,
+    speaker::{Speaker, speakers},
+    spread::spread,
+    walk::Track,
+};
 
 /// One text of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]

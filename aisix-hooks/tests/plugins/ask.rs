@@ -11,6 +11,7 @@ use aisix_core::{
     call::Trail,
     config::{Change, Entry, Kind},
     edge::ClientAddr,
+    hook::Hooks,
     observe::Observer,
     reply::Outcome,
     testing::{self, MODEL, Setup, Upstream},
@@ -42,7 +43,12 @@ pub(crate) fn wrong_of_gateway(plugins: Value) -> String {
 
 /// What is wrong with a chain.
 pub(crate) fn wrong(plugins: Value) -> String {
-    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    wrong_with(aisix_hooks::hooks(), plugins)
+}
+
+/// What is wrong with a chain where there are these hooks.
+pub(crate) fn wrong_with(hooks: Hooks, plugins: Value) -> String {
+    let config = Setup::new().hooks(hooks).config();
     let model = json!({"display_name": "m", "provider": "plain", "model_name": "m",
         "provider_key_id": "key", "plugins": plugins});
     let entry = Entry::new(Kind::Model, "m", model);

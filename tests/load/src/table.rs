@@ -7,13 +7,13 @@ use std::io::Write;
 use std::time::Duration;
 
 /// Figures as a Markdown table.
-pub(super) struct Table {
+pub(crate) struct Table {
     text: String,
 }
 
 impl Table {
     /// Starts one; the title says what was measured, and with how much.
-    pub(super) fn new(title: &str) -> Self {
+    pub(crate) fn new(title: &str) -> Self {
         let machine = Machine::read();
         Self {
             text: format!("{title}; {machine}.\n\n| Figure | Value | Spread |\n|---|---:|---:|\n"),
@@ -21,12 +21,12 @@ impl Table {
     }
 
     /// Adds a figure that was found once.
-    pub(super) fn once(&mut self, what: &str, value: impl std::fmt::Display) {
+    pub(crate) fn once(&mut self, what: &str, value: impl std::fmt::Display) {
         self.text += &format!("| {what} | {value} | |\n");
     }
 
     /// Adds the median of a figure, with the least and the greatest value; nothing without values.
-    pub(super) fn median(&mut self, what: &str, unit: &str, values: &[f64]) {
+    pub(crate) fn median(&mut self, what: &str, unit: &str, values: &[f64]) {
         let Some(middle) = median(values.iter().copied()) else {
             return;
         };
@@ -36,7 +36,7 @@ impl Table {
     }
 
     /// Adds percentiles of durations, in milliseconds; the spread is the longest.
-    pub(super) fn percentiles(&mut self, what: &str, samples: &[Duration]) {
+    pub(crate) fn percentiles(&mut self, what: &str, samples: &[Duration]) {
         let at = |percent| crate::stats::percentile(samples.iter().copied(), percent);
         for percent in [50, 99] {
             let millis = at(percent).unwrap_or_default() / 1e3;
@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// Prints it.
-    pub(super) fn print(self) -> Result<()> {
+    pub(crate) fn print(self) -> Result<()> {
         Ok(std::io::stdout().write_all(self.text.as_bytes())?)
     }
 }
