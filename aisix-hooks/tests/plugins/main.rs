@@ -12,6 +12,7 @@ mod external_api;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+mod native;
 mod pii_guard;
 mod prompt_moderation;
 mod prompt_template;
