@@ -50,6 +50,7 @@ pub mod limit_redis;
 mod mask;
 pub mod observe;
 mod pii_guard;
+mod prompt_caching;
 mod prompt_moderation;
 pub mod prompt_template;
 pub mod rate_limiter;
@@ -81,11 +82,12 @@ pub use self::{
         InjectionProtectionSettings, PredefinedInjection,
     },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, KeywordOnStream, Pattern, PatternKind},
     pii_guard::{
         CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
         PiiGuardSettings,
     },
+    prompt_caching::{PromptCaching, PromptCachingSettings},
     prompt_moderation::{
         PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
     },
@@ -110,6 +112,7 @@ pub fn hooks() -> Hooks {
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptCaching)
         .plugin(Lakera)
         .plugin(OpenaiModeration)
         .plugin(PiiGuard)

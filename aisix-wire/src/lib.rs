@@ -35,7 +35,10 @@ pub mod usage;
 
 pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
-pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
+pub use error::{
+    ErrorBody, ErrorPolicy, Refusal, ResponseError, read_error, write_error, write_error_event,
+    write_policy_error,
+};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
     CHAT_COMPLETIONS, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, Form, GENERATE_CONTENT, Invalid,

@@ -10,7 +10,7 @@ mod trail;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aisix_wire::Operation;
+use aisix_wire::{Operation, anthropic::PromptCaching};
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
@@ -85,6 +85,8 @@ pub struct Call {
     pub upstream_headers: HeaderMap,
     /// The way out.
     pub(crate) exit: Exit,
+    /// What a hook has said, in place of what the model says.
+    pub(crate) prompt_caching: Option<PromptCaching>,
     /// What it costs its caller; nothing while nothing was sent to an upstream.
     pub(crate) expense: Expense,
     /// Told when the call leaves the hooks behind that it is with.
@@ -153,6 +155,12 @@ impl Call {
     /// The model as the caller named it.
     pub fn requested_model(&self) -> &Arc<str> {
         &self.inbound.requested_model
+    }
+
+    /// Has the prompt cached where the call goes to a provider of Anthropic's dialect, whatever the caller's;
+    /// counts more than what the model says.
+    pub fn cache_prompt(&mut self, caching: PromptCaching) {
+        self.prompt_caching = Some(caching);
     }
 
     /// Counts the call as a request that used no tokens, for hooks that answer by themselves, such as a

@@ -101,6 +101,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         model,
         upstream_headers: HeaderMap::new(),
         exit: exit.clone(),
+        prompt_caching: None,
         expense: Expense::default(),
         beyond: None,
     })

@@ -18,6 +18,8 @@ const FIDELITY: HeaderName = HeaderName::from_static("x-aisix-fidelity");
 const DROPPED: HeaderName = HeaderName::from_static("x-aisix-dropped-params");
 /// How long the list of dropped members gets, in bytes: many clients take no more than 8 KiB of headers.
 const MAX_DROPPED: usize = 2048;
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+const AN_HOUR: &str = "extended-cache-ttl-2025-04-11";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
 
 /// Adds to the upstream's request: the request's id, the caller's protocol headers when both speak
@@ -65,6 +67,17 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
         }
     }
     headers.insert(REQUEST_ID, inbound.trail.request_id().clone());
+}
+
+/// Names the beta by which older endpoints of Anthropic's dialect keep prompts for an hour; newer ones need not be told.
+pub(super) fn ask_for_an_hour(headers: &mut HeaderMap) {
+    let named = headers.get_all(BETA).iter().any(|list| {
+        let list = list.to_str().unwrap_or_default();
+        list.split(',').any(|beta| beta.trim() == AN_HOUR)
+    });
+    if !named {
+        headers.append(BETA, HeaderValue::from_static(AN_HOUR));
+    }
 }
 
 /// The upstream's headers that reach the client.
@@ -115,12 +128,8 @@ fn protocol(dialect: Dialect) -> &'static [HeaderName] {
             HeaderName::from_static("idempotency-key"),
         ]
     });
-    static ANTHROPIC: LazyLock<[HeaderName; 2]> = LazyLock::new(|| {
-        [
-            HeaderName::from_static("anthropic-version"),
-            HeaderName::from_static("anthropic-beta"),
-        ]
-    });
+    static ANTHROPIC: LazyLock<[HeaderName; 2]> =
+        LazyLock::new(|| [HeaderName::from_static("anthropic-version"), BETA]);
     match dialect {
         Dialect::Anthropic => &*ANTHROPIC,
         _ => &*OPENAI,

@@ -48,6 +48,7 @@ pub(crate) fn every_hook() -> Vec<Value> {
         ("openai_moderation", remote),
         ("pii_guard", json!({"detectors": [{"type": "us_ssn"}]})),
         ("presidio", presidio),
+        ("prompt_caching", json!({})),
         (
             "prompt_moderation",
             json!({"keywords": ["forbidden"], "similarity_threshold": 0.9}),

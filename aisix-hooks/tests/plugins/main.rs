@@ -14,6 +14,7 @@ mod ip_allowlist;
 mod keyword_guard;
 mod native;
 mod pii_guard;
+mod prompt_caching;
 mod prompt_moderation;
 mod prompt_template;
 mod rate_limiter;

@@ -6,7 +6,7 @@ use jsonschema::{Draft, Validator};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
-use super::{ApiKey, Gateway, Kind, Model, ProviderKey, format::FORMATS};
+use super::{ApiKey, Gateway, Kind, Model, ProviderKey, RateLimitPolicy, format::FORMATS};
 
 /// The schema of a kind, and what validates it.
 pub(crate) struct Checker {
@@ -27,11 +27,13 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static MODEL: LazyLock<Checker> = LazyLock::new(Checker::of::<Model>);
     static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
     static GATEWAY: LazyLock<Checker> = LazyLock::new(Checker::of::<Gateway>);
+    static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
         Kind::ApiKey => &API_KEY,
         Kind::Gateway => &GATEWAY,
+        Kind::RateLimitPolicy => &RATE_LIMIT_POLICY,
     }
 }
 
