@@ -15,6 +15,7 @@ mod guardrails;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+mod native;
 mod pii_guard;
 mod prompt_caching;
 mod prompt_moderation;
