@@ -7,7 +7,7 @@ use aisix_core::{
     call::{Call, Trail},
     hook::Next,
     observe::Phase,
-    reply::{EventStream, Reply},
+    reply::{Ending, EventStream, Reply},
     wire::{Dialect, ScanError},
 };
 
@@ -61,9 +61,10 @@ impl Guard {
         if reply.is_event_stream() {
             let watches_only =
                 self.identity.monitors() || self.on_stream == KeywordOnStream::Observe;
+            let ending = reply.ending(dialect);
             return Ok(reply.map_events(|events| match watches_only {
                 true => self.watched(events, dialect, trail),
-                false => self.guarded(events, dialect, trail),
+                false => self.guarded(events, ending, trail),
             }));
         }
         if let Some(answer) = reply.body_bytes() {
@@ -91,13 +92,8 @@ impl Guard {
         })
     }
 
-    fn guarded(
-        self: Arc<Self>,
-        events: EventStream,
-        dialect: Dialect,
-        trail: Trail,
-    ) -> EventStream {
-        let patterns = self.patterns.clone();
+    fn guarded(self: Arc<Self>, events: EventStream, ending: Ending, trail: Trail) -> EventStream {
+        let (patterns, dialect) = (self.patterns.clone(), ending.dialect());
         let hold = match self.window {
             None => Hold::new(patterns, dialect, MAX_HELD),
             Some(window) => {
@@ -106,7 +102,7 @@ impl Guard {
             }
         };
         let told = trail.clone();
-        stream::guarded(events, hold, dialect, trail, move |looked| {
+        stream::guarded(events, hold, ending, trail, move |looked| {
             looked.tell(&self.identity, &told)
         })
     }

@@ -115,8 +115,9 @@ impl Guard {
             return edit::answer(&*self.editor, report, reply, dialect);
         }
         let (editor, identity) = (self.editor.clone(), self.identity.clone());
+        let ending = reply.ending(dialect);
         Ok(reply.map_events(|events| {
-            stream::told(events, editor, self.max_held, dialect, identity, trail)
+            stream::told(events, editor, self.max_held, ending, identity, trail)
         }))
     }
 }

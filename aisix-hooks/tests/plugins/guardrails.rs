@@ -1,9 +1,11 @@
 //! Guards as guardrails: rows instead of chains.
 
 use aisix_core::{
+    ErrorKind,
     config::{Change, Config, Entry, Kind},
-    testing::{self, Answer, Setup, Upstream},
+    testing::{self, Answer, Endings, Setup, Upstream},
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -207,4 +209,53 @@ async fn a_guard_that_only_refuses_sees_what_another_would_take_out() {
         let response = send(&gateway, testing::chat_request("I am a@example.com")).await;
         assert_eq!(response.status(), 422, "{point}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_has_failed_and_numbers_its_last_event_on() {
+    let upstream = Upstream::new();
+    for request in requests("hi", true) {
+        let path = request.uri().path().to_owned();
+        let endings = Endings::new();
+        let gateway = setup([words("no words", "forbidden", json!({}))]).builder(&upstream);
+        let gateway = gateway.observe(endings.clone()).build().unwrap();
+        let stream = Answer::stream().role().content("hello ").content("forbid");
+        upstream.answer(stream.content("den word").finish().done());
+        let answer = testing::text(send(&gateway, request).await).await;
+        let ending = endings.only();
+        let told = (ending.word, ending.error, ending.status.unwrap().as_u16());
+        assert_eq!(told, ("failed", Some(ErrorKind::Blocked), 200), "{path}");
+        let data = answer
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "));
+        let events = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        let numbers = events.filter_map(|event| event["sequence_number"].as_u64());
+        let numbers: Vec<u64> = numbers.collect();
+        assert_eq!(numbers.len() > 2, path == "/v1/responses", "{answer}");
+        let in_order = numbers
+            .iter()
+            .enumerate()
+            .all(|(at, number)| at as u64 == *number);
+        assert!(in_order, "{path}: {numbers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_with_the_last_event_of_a_refused_stream_has_not_left_early() {
+    let upstream = Upstream::new();
+    let endings = Endings::new();
+    let gateway = setup([words("no words", "forbidden", json!({}))]).builder(&upstream);
+    let gateway = gateway.observe(endings.clone()).build().unwrap();
+    upstream.answer(Answer::stream().role().content("forbidden").finish().done());
+    let request = requests("hi", true).into_iter().next().unwrap();
+    let mut body = send(&gateway, request).await.into_body();
+    loop {
+        let frame = body.frame().await.unwrap().unwrap();
+        let data = frame.into_data().unwrap();
+        if data.starts_with(b"event: error") {
+            break;
+        }
+    }
+    drop(body);
+    assert_eq!(endings.only().word, "failed");
 }
