@@ -116,6 +116,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::ApiKey => "API key",
         Kind::Gateway => "Gateway",
         Kind::CachePolicy => "Cache policy",
+        Kind::RateLimitPolicy => "Rate limit policy",
         _ => "Resource",
     }
 }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::{BoxError, limit::Limit};
+use crate::{
+    BoxError,
+    limit::{Limit, Rate},
+};
 
 /// Why a request was not served, or not to its end.
 ///
@@ -25,7 +28,7 @@ struct Inner {
     retry: Retry,
     retry_after: Option<Duration>,
     status: Option<StatusCode>,
-    limit: Option<Arc<Limit>>,
+    limit: Option<(Arc<Limit>, Rate)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     upstream: Option<UpstreamRefusal>,
     source: Option<BoxError>,
@@ -207,10 +210,10 @@ impl Error {
         self
     }
 
-    /// Names the limit that had no room.
+    /// Names the limit that had no room, and which of its rates.
     #[must_use]
-    pub fn with_limit(mut self, limit: Arc<Limit>) -> Self {
-        self.0.limit = Some(limit);
+    pub fn with_limit(mut self, limit: Arc<Limit>, rate: Rate) -> Self {
+        self.0.limit = Some((limit, rate));
         self
     }
 
@@ -311,7 +314,12 @@ impl Error {
 
     /// The limit that had no room.
     pub fn limit(&self) -> Option<&Arc<Limit>> {
-        self.0.limit.as_ref()
+        self.0.limit.as_ref().map(|(limit, _)| limit)
+    }
+
+    /// The rate of that limit that had no room.
+    pub fn rate(&self) -> Option<Rate> {
+        self.0.limit.as_ref().map(|(_, rate)| *rate)
     }
 
     /// What the upstream said.

@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::{
     call::{Attempt, Call},
     error::{Error, Retry},
+    hook::Beyond,
     models::Target,
     reply::Reply,
     stage::{StageFuture, replace},
@@ -60,8 +61,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn call(&mut self, mut call: Call) -> Self::Future {
         let mut inner = replace(&mut self.inner);
+        let gone = call.beyond.take().map(Beyond::enter);
         let target = call.model.target().clone();
         // A stream has no total deadline, only a longest gap.
         let total = match call.streams() {
@@ -77,7 +79,10 @@ where
             started: now,
             deadline: total.map(|total| (now + total, total)),
         };
-        Box::pin(async move { attempts(&mut inner, first).await })
+        Box::pin(async move {
+            let _gone = gone;
+            attempts(&mut inner, first).await
+        })
     }
 }
 

@@ -1,12 +1,19 @@
 //! The metrics, through the front door of a gateway.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
+    call::Call,
+    config::Kind,
     edge::Settings,
+    hook::{Next, from_fn},
+    observe::{GuardVerdict, Phase, Ruling},
     testing::{self, Answer, Setup, Upstream},
 };
 use aisix_hooks::observe::{
@@ -287,11 +294,7 @@ async fn series_beyond_the_bound_are_counted_as_other() {
     for at in 0..5 {
         let model = json!({"display_name": format!("m{at}"), "provider": "plain",
             "model_name": "m", "provider_key_id": "key"});
-        setup = setup.add(
-            aisix_core::config::resource::Kind::Model,
-            &format!("m{at}"),
-            model,
-        );
+        setup = setup.add(Kind::Model, &format!("m{at}"), model);
     }
     let gateway = build(setup, &upstream, &metrics);
     for round in 0..2 {
@@ -335,12 +338,37 @@ async fn refusals_by_limits_are_counted() {
     assert_eq!(send(&gateway, long).await, 413);
 
     let samples = Samples::of(&metrics);
-    let scope = [r#"scope="api_key",layer="api_key",policy_id="unknown""#];
+    let scope = [r#"scope="requests",layer="api_key",policy_id="unknown""#];
     assert_eq!(samples.sum("aisix_ratelimit_rejections_total", &scope), 1.0);
     let endpoint =
         [r#"endpoint="/v1/chat/completions",inbound_protocol="openai",outcome="refused""#];
     let rejected = samples.sum("aisix_proxy_request_body_limit_rejections_total", &endpoint);
     assert_eq!(rejected, 2.0);
+}
+
+#[tokio::test]
+async fn refusals_by_policies_are_counted_by_what_was_full_and_by_the_policy() {
+    let metrics = metrics();
+    let policy = json!({"name": "none at a time", "limits": {"concurrency": 0}});
+    let tokens = json!({"name": "few", "limits": {"tpd": 1}});
+    let upstream = Upstream::new();
+    let setup = Setup::new().add(Kind::RateLimitPolicy, "p-tokens", tokens);
+    let gateway = build(setup.clone(), &upstream, &metrics);
+    upstream.answer(Answer::chat("hello"));
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 200);
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 429);
+    let setup = setup.add(Kind::RateLimitPolicy, "p-calls", policy);
+    let gateway = build(setup, &upstream, &metrics);
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 429);
+
+    let samples = Samples::of(&metrics);
+    for labels in [
+        r#"scope="tokens",layer="policy",policy_id="p-tokens""#,
+        r#"scope="concurrency",layer="policy",policy_id="p-calls""#,
+    ] {
+        let count = samples.sum("aisix_ratelimit_rejections_total", &[labels]);
+        assert_eq!(count, 1.0, "{labels}");
+    }
 }
 
 #[tokio::test]
@@ -420,7 +448,7 @@ fn the_configuration_is_told_by_its_owner() {
     let metrics = metrics();
     assert!(!metrics.render().contains("aisix_config_"));
     let config = metrics.config();
-    config.reloaded(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000));
+    config.reloaded(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     config.reload_failed(ReloadFailure::Parse);
     config.source_connected(true);
     config.observed_revision(8);
@@ -475,4 +503,67 @@ async fn a_changed_configuration_counts_under_its_new_labels() {
     assert_eq!(count(r#"upstream_model="second""#), 2.0);
     let requests = samples.sum("aisix_llm_requests_total", &[r#"upstream_model="second""#]);
     assert_eq!(requests, 2.0);
+}
+
+#[tokio::test]
+async fn what_guards_find_is_counted() {
+    let upstream = Upstream::new();
+    let metrics = metrics();
+    let guard = |name: &str, mode: &str| {
+        let settings = json!({"name": name, "enforcement_mode": mode,
+            "patterns": [{"kind": "literal", "value": "forbidden"}]});
+        json!({"name": "keyword_guard", "id": name, "settings": settings})
+    };
+    let plugins = json!([guard("watches", "monitor"), guard("blocks", "block")]);
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    let bypassed = from_fn(|call: Call, next: Next| async move {
+        call.trail().note_guard(&GuardVerdict {
+            guard: "remote",
+            kind: "lakera",
+            phase: Phase::Input,
+            ruling: Ruling::Bypassed("lakera_timeout"),
+            latency: Duration::from_secs(5),
+        });
+        next.run(call).await
+    });
+    let setup = setup.model(json!({"plugins": plugins}));
+    let gateway = finish(setup.builder(&upstream).hook(bypassed), &metrics);
+    upstream.answer(Answer::chat("forbidden"));
+    upstream.answer(Answer::stream().role().content("hi").finish().done());
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 422);
+    assert_eq!(
+        send(&gateway, testing::chat_request("forbidden")).await,
+        422
+    );
+    assert_eq!(send(&gateway, stream_request()).await, 200);
+
+    let samples = Samples::of(&metrics);
+    for (guard, phase, result, expected) in [
+        ("watches", "input", "allowed", 2.0),
+        ("watches", "input", "would_block", 1.0),
+        ("watches", "output", "would_block", 0.0),
+        ("watches", "output", "allowed", 1.0),
+        ("blocks", "input", "allowed", 2.0),
+        ("blocks", "input", "blocked", 1.0),
+        ("blocks", "output", "blocked", 1.0),
+        ("blocks", "output", "allowed", 1.0),
+    ] {
+        let labels = [
+            r#"env_id="unknown",guardrail="GUARD",kind="keyword""#.replace("GUARD", guard),
+            format!(r#"phase="{phase}",result="{result}",error_type="none""#),
+        ];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let count = samples.sum("aisix_guardrail_latency_seconds_count", &labels);
+        assert_eq!(count, expected, "{labels:?}");
+    }
+    let remote = r#"guardrail="remote",kind="lakera",phase="input",result="bypassed",error_type="lakera_timeout",le="#;
+    let at = |bound: &str| {
+        let label = format!("{remote}{bound:?}");
+        samples.sum("aisix_guardrail_latency_seconds_bucket", &[&label])
+    };
+    assert_eq!((at("2.5"), at("5")), (0.0, 3.0));
+    assert_eq!(samples.sum("aisix_guardrail_blocks_total", &[]), 2.0);
+    let bypasses = [r#"reason="lakera_timeout""#];
+    let bypasses = samples.sum("aisix_guardrail_bypasses_total", &bypasses);
+    assert_eq!(bypasses, 3.0);
 }

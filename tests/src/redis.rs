@@ -1,7 +1,7 @@
 //! Redis itself (Debian packages `redis-server`, `redis-sentinel`), without a disk, on loopback.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
@@ -29,7 +29,7 @@ pub struct Redis {
     _directory: TempDir,
 }
 
-/// A cluster of three masters.
+/// A cluster of three masters, with replicas or without.
 #[derive(Debug)]
 pub struct RedisCluster(Vec<Redis>);
 
@@ -144,24 +144,28 @@ impl Redis {
 
     /// Asks it for something, in its own words; gives what it answers first.
     pub async fn ask(&self, words: &str) -> String {
-        let mut stream = TcpStream::connect(self.address()).await.expect("it is up");
+        self.try_ask(words).await.expect("it answers")
+    }
+
+    async fn try_ask(&self, words: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(self.address()).await?;
         let login = self.password.as_ref();
         let login = login.map_or_else(String::new, |password| format!("AUTH {password}\r\n"));
         let question = format!("{login}{words}\r\n");
-        stream
-            .write_all(question.as_bytes())
-            .await
-            .expect("it listens");
-        stream.shutdown().await.expect("it listens");
+        stream.write_all(question.as_bytes()).await?;
+        stream.shutdown().await?;
         let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .await
-            .expect("it answers");
-        match login.is_empty() {
+        stream.read_to_string(&mut answer).await?;
+        Ok(match login.is_empty() {
             true => answer,
             false => answer.trim_start_matches("+OK\r\n").to_owned(),
-        }
+        })
+    }
+
+    /// Whether it is up and no replica. One that becomes a replica hangs up on whoever asks just then.
+    pub async fn is_master(&self) -> bool {
+        let role = self.try_ask("ROLE").await;
+        role.is_ok_and(|role| role.contains("master"))
     }
 
     fn signal(&self, signal: Signal) {
@@ -213,8 +217,25 @@ impl Drop for Redis {
 impl RedisCluster {
     /// Starts three nodes and waits until they serve together.
     pub async fn start() -> Self {
+        Self::of(3, "0").await
+    }
+
+    /// The same with three more, each a replica of one.
+    pub async fn start_with_replicas() -> Self {
+        let cluster = Self::of(6, "1").await;
+        for node in &cluster.0 {
+            until("the replicas", async || {
+                let told = node.ask("INFO replication").await;
+                told.contains("connected_slaves:1") || told.contains("master_link_status:up")
+            })
+            .await;
+        }
+        cluster
+    }
+
+    async fn of(count: usize, replicas: &str) -> Self {
         let mut nodes = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..count {
             // The port between nodes is told, because the usual one, 10000 higher, need not be free.
             let bus = free_port().to_string();
             let more = [
@@ -231,7 +252,7 @@ impl RedisCluster {
         let made = Command::new("redis-cli")
             .args(["--cluster", "create"])
             .args(addresses)
-            .arg("--cluster-yes")
+            .args(["--cluster-replicas", replicas, "--cluster-yes"])
             .stdout(Stdio::null())
             .status();
         assert!(made.expect("redis-tools are installed").success());
@@ -245,14 +266,14 @@ impl RedisCluster {
     }
 
     /// Its nodes.
-    pub fn nodes(&mut self) -> &mut [Redis] {
+    pub fn nodes(&mut self) -> &mut Vec<Redis> {
         &mut self.0
     }
 
-    /// The block `ratelimit` of a configuration, which names one node.
+    /// The block `ratelimit` of a configuration, which names the first two nodes.
     #[must_use]
     pub fn block(&self) -> Value {
-        let nodes = [self.0[0].address().to_string()];
+        let nodes = [0, 1].map(|at| self.0[at].address().to_string());
         let redis = json!({"mode": "cluster", "nodes": nodes});
         json!({"ratelimit": {"backend": "redis", "redis": redis}})
     }
@@ -300,10 +321,7 @@ impl RedisSentinels {
 
     /// Waits until the replica has become the master.
     pub async fn failed_over(&self) {
-        until("the failover", async || {
-            self.replica.ask("ROLE").await.contains("master")
-        })
-        .await;
+        until("the failover", async || self.replica.is_master().await).await;
     }
 }
 

@@ -114,7 +114,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
     let models = [
         "cooldown: {enabled: true}",
         "retries: 1",
-        "auto_prompt_caching: {enabled: true}",
         "background_model_check: {enabled: false, interval_seconds: 5, timeout_seconds: 1, prompt: x, max_tokens: 1, stale_after_seconds: 1}",
     ];
     let keys = [
@@ -129,7 +128,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
         "mcp_servers",
         "a2a_agents",
         "observability_exporters",
-        "rate_limit_policies",
         "oidc_providers",
         "claim_mappings",
         "passthrough_routes",

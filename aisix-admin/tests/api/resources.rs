@@ -13,6 +13,7 @@ fn example(kind: Kind, name: &str) -> Value {
             json!({"key_hash": KeyHash::of(name).to_hex(), "allowed_models": ["m"], "display_name": name})
         }
         Kind::CachePolicy => json!({"name": name, "ttl_seconds": 60}),
+        Kind::RateLimitPolicy => json!({"name": name, "limits": {"rpm": 1}, "group_by": ["team"]}),
         other => panic!("an example of {other} is missing"),
     }
 }

@@ -86,7 +86,15 @@ impl Payload {
     ///
     /// When an edit's value is not JSON; the payload is unchanged then.
     pub fn edit(&mut self, edits: &Edits) -> Result<(), aisix_wire::ScanError> {
-        let bytes = self.encode(edits);
+        self.replace(self.encode(edits))
+    }
+
+    /// Puts another body in the place of this one, for what comes after.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object; the payload is unchanged then.
+    pub fn replace(&mut self, bytes: Bytes) -> Result<(), aisix_wire::ScanError> {
         let envelope = Envelope::scan(&bytes, &[])?;
         *self = Self::new(bytes, envelope);
         Ok(())

@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 
 use super::{Attempt, Caller};
 use crate::{
+    config::resource::Variable,
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
-    observe::Observers,
+    observe::{GuardVerdict, Observers},
 };
 
 /// Attempts that are kept; later ones are counted only.
@@ -169,6 +170,23 @@ impl Trail {
         self.0.model.get()
     }
 
+    /// What a variable of a template stands for, as far as it is known by now. The provider key is that of the
+    /// model's target.
+    pub fn variable(&self, variable: Variable) -> Option<&str> {
+        let (caller, model) = (self.caller(), self.model());
+        match variable {
+            Variable::RequestId => self.request_id().to_str().ok(),
+            Variable::ApiKeyId => Some(caller?.id()),
+            Variable::ApiKeyName => caller?.name(),
+            Variable::ApiKeyTeamId => caller?.team_id(),
+            Variable::ApiKeyUserId => caller?.user_id(),
+            Variable::ModelId => Some(model?.id()),
+            Variable::ModelName => Some(model?.name()),
+            Variable::ProviderKeyId => Some(model?.target().key().id()),
+            Variable::ProviderKeyName => Some(model?.target().key().name()),
+        }
+    }
+
     /// Whether the caller asked for a stream, once the body was read.
     pub fn streams(&self) -> bool {
         self.0.streams.get().copied().unwrap_or_default()
@@ -210,6 +228,13 @@ impl Trail {
         let mut rest = self.0.rest.lock();
         if rest.marks.len() < MAX_MARKS {
             rest.marks.push((name, value.into()));
+        }
+    }
+
+    /// Tells the observers what a guard has found. Whoever wants it in the access log marks it, too.
+    pub fn note_guard(&self, verdict: &GuardVerdict<'_>) {
+        for observer in self.0.observers.iter() {
+            observer.guard_ended(self, verdict);
         }
     }
 

@@ -279,6 +279,7 @@ impl Writer {
                 self.next.chain = self.first_gateway();
             }
             Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
+            Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -348,6 +349,7 @@ impl Writer {
                 let chain = self.chain_of(key).filter(|_| policy.enabled);
                 self.caches.put(&key.id, policy.applies_to.clone(), chain);
             }
+            Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
             None => {}
         }
     }

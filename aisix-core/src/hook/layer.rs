@@ -11,7 +11,7 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CallService, Hook, cached, chain::Chain};
+use super::{CallService, Hook, cached, chain::Chain, patience::Beyond};
 use crate::{
     call::Call,
     error::{Error, ErrorKind},
@@ -92,7 +92,7 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         match self {
             Self::Direct(inner) => inner.call(call),
-            Self::Chain(chain) => Box::pin(run(replace(chain), call)),
+            Self::Chain(chain) => Box::pin(run_call(replace(chain), call)),
         }
     }
 }
@@ -111,27 +111,46 @@ where
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
+    fn call(&mut self, mut call: Call) -> Self::Future {
         if !call.exit.sends() {
             return self.0.call(call);
         }
         // The end of a chain asks for the policy itself.
         match Chain::of(&call).or_else(|| cached::policy(&call)) {
             None => self.0.call(call),
-            Some(chain) => Box::pin(run(chain, call)),
+            Some(chain) => {
+                // The builder's hooks are behind, those of the configuration ahead.
+                let gone = call.beyond.take().map(Beyond::enter);
+                Box::pin(async move {
+                    let _gone = gone;
+                    run_call(chain, call).await
+                })
+            }
         }
     }
 }
 
-/// Runs a chain. A hook that panics must not take the connection and its other calls with it.
+/// Runs a chain for a call.
+pub(super) async fn run_call(chain: CallService, mut call: Call) -> Result<Reply, Error> {
+    let beyond = Beyond::default();
+    call.beyond = Some(beyond.clone());
+    run(chain, call, beyond).await
+}
+
+/// Runs a chain. A hook that panics must not take the connection and its other calls with it, and one that never
+/// answers must not hold them for ever.
 pub(super) async fn run<T, U>(
     mut chain: BoxCloneSyncService<T, U, Error>,
     request: T,
+    beyond: Beyond,
 ) -> Result<U, Error> {
     let running = async move {
         std::future::poll_fn(|cx| chain.poll_ready(cx)).await?;
         chain.call(request).await
     };
-    let answer = AssertUnwindSafe(running).catch_unwind().await;
-    answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a hook failed")))
+    let running = AssertUnwindSafe(running).catch_unwind();
+    let failed = |_| Err(Error::new(ErrorKind::Internal, "a hook failed"));
+    beyond
+        .bound(running.map(|answer| answer.unwrap_or_else(failed)))
+        .await
 }

@@ -20,13 +20,16 @@
 //!
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
+mod arrival;
 mod cached;
 mod chain;
 mod from_fn;
 mod hooks;
 mod http;
 mod layer;
+mod onward;
 mod parallel;
+mod patience;
 mod plugin;
 
 use tower::util::BoxCloneSyncService;
@@ -34,9 +37,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::{
+    arrival::{ArrivalHookLayer, ArrivalHooked},
     chain::{Chain, Chains},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
+    patience::Beyond,
 };
 pub use self::{
     from_fn::{FromFn, FromFnService, Next, from_fn},

@@ -7,10 +7,11 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Claim, Exceeded, LimitStore, Permit, Rate, Standing};
+use super::{Claim, Exceeded, Limit, LimitStore, Permit, Rate, Standing};
 use crate::{
     call::{Call, Expense},
     error::{Error, ErrorKind},
@@ -21,7 +22,7 @@ use crate::{
 /// Tokens that a call is expected to answer with when it does not say.
 const DEFAULT_OUTPUT: u64 = 1_024;
 
-/// Holds a call to the limits of its caller and its model.
+/// Holds a call to the limits of its caller and its model, and to those of policies, in this order.
 #[derive(Clone)]
 pub(crate) struct LimitLayer {
     store: Arc<dyn LimitStore>,
@@ -77,16 +78,16 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let mut inner = replace(&mut self.inner);
-        let (caller, model) = (call.caller().limit(), call.model.limit());
-        if caller.is_none() && model.is_none() {
+        let limits = limits(&call);
+        if limits.is_empty() {
             return Box::pin(inner.call(call));
         }
         let prompt = prompt_tokens(&call);
         let claim = Claim {
-            limits: caller.into_iter().chain(model).cloned().collect(),
+            limits,
             tokens: prompt.saturating_add(output_tokens(&call)),
         };
-        let from_caller = caller.is_some();
+        let from_caller = call.caller().limit().is_some();
         let store = self.store.clone();
         Box::pin(async move {
             let permit = store.acquire(&claim).await.map_err(refusal)?;
@@ -138,6 +139,19 @@ impl Drop for Guard {
     }
 }
 
+/// Everything that a call is under now.
+fn limits(call: &Call) -> SmallVec<[Arc<Limit>; 4]> {
+    let (caller, model) = (call.caller(), &call.model);
+    let own = caller.limit().into_iter().chain(model.limit());
+    let mut limits: SmallVec<_> = own.cloned().collect();
+    let policies = call.inbound.config.policies();
+    if let Some(rules) = policies.and_then(|policies| policies.rules(caller, model)) {
+        let rules = rules.iter().filter(|rule| !rule.is_suspended());
+        limits.extend(rules.map(|rule| rule.limit().clone()));
+    }
+    limits
+}
+
 /// A quarter of the prompt's bytes.
 fn prompt_tokens(call: &Call) -> u64 {
     let payload = &call.inbound.payload;
@@ -178,7 +192,7 @@ fn refusal(exceeded: Exceeded) -> Error {
             format!("{} limit exceeded ({})", rate.unit(), rate.name()),
         ),
     };
-    let error = error.with_limit(limit);
+    let error = error.with_limit(limit, rate);
     match retry_after {
         Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
         None => error,

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use aisix_wire::{Form, Operation};
+use http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -98,8 +99,11 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
     Ok(Call {
         inbound,
         model,
+        upstream_headers: HeaderMap::new(),
         exit: exit.clone(),
+        prompt_caching: None,
         expense: Expense::default(),
+        beyond: None,
     })
 }
 

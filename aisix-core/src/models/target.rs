@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aisix_wire::chat::OnUnsupported;
+use aisix_wire::{anthropic::PromptCaching, chat::OnUnsupported};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
@@ -20,6 +20,7 @@ pub struct Target {
     pub(crate) deadlines: Deadlines,
     pub(crate) retries: u32,
     pub(crate) on_unsupported: OnUnsupported,
+    pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 

@@ -1,6 +1,6 @@
 //! A streamed body, taken apart into events and put together again.
 
-use std::pin::Pin;
+use std::{panic::AssertUnwindSafe, pin::Pin};
 
 use aisix_wire::sse;
 use bytes::Bytes;
@@ -22,10 +22,15 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<sse::Event, Error>> + Send>>;
 
 pub(super) fn map(body: Body, change: impl FnOnce(EventStream) -> EventStream) -> Body {
-    let frames = change(events(body)).map(|event| match event {
-        Ok(event) => Ok(Frame::data(event.raw)),
-        Err(error) => Err(BoxError::from(error)),
-    });
+    let changed = change(events(body));
+    // What panics there must not take the connection and its other calls with it.
+    let frames = AssertUnwindSafe(changed)
+        .catch_unwind()
+        .map(|event| match event {
+            Ok(Ok(event)) => Ok(Frame::data(event.raw)),
+            Ok(Err(error)) => Err(BoxError::from(error)),
+            Err(_) => Err(Error::new(ErrorKind::Internal, "a hook failed").into()),
+        });
     Body::stream(StreamBody::new(frames))
 }
 

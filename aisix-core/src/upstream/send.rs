@@ -129,6 +129,9 @@ async fn exchange(
     let encoded = encode::body(attempt, endpoint.as_ref(), way)?;
     let mut request = endpoint.prepare(attempt, encoded.body).await?;
     headers::outgoing(attempt, dialect, request.headers_mut());
+    if encoded.caches_for_an_hour {
+        headers::ask_for_an_hour(request.headers_mut());
+    }
     if let Some(tls) = &attempt.target.tls {
         request.extensions_mut().insert(tls.clone());
     }

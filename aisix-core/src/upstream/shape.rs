@@ -4,12 +4,11 @@ use aisix_wire::{Edits, Envelope, Kind, elements, json_string};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::is_private;
 use crate::{
     call::Payload,
     config::{
         glob::Glob,
-        resource::{self, StreamDoneMarker},
+        resource::{self, StreamDoneMarker, is_private},
     },
 };
 

@@ -62,3 +62,32 @@ pub(crate) fn refused_upstream(message: &str) -> Value {
 pub(crate) fn renamed(body: &str) -> String {
     body.replacen(MODEL, UPSTREAM_MODEL, 1)
 }
+
+/// The same chat in every dialect that callers speak.
+pub(crate) fn in_every_dialect(streams: bool) -> [Request<Body>; 4] {
+    let message = json!({"role": "user", "content": "hi"});
+    let verb = match streams {
+        true => "streamGenerateContent?alt=sse",
+        false => "generateContent",
+    };
+    let gemini = format!("/v1beta/models/{MODEL}:{verb}");
+    [
+        (
+            CHAT,
+            json!({"model": MODEL, "messages": [message], "stream": streams}),
+        ),
+        (
+            "/v1/responses",
+            json!({"model": MODEL, "input": [message], "stream": streams}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
+        ),
+        (
+            &gemini,
+            json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
+        ),
+    ]
+    .map(|(path, body)| testing::request(path, body.to_string()))
+}

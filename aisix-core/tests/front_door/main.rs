@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod arrival_hooks;
 mod ask;
 mod credentials;
 mod deadlines;
 mod endings;
 mod explain;
+mod faulty_hooks;
 mod headers;
 mod hooks;
 mod http_hooks;
@@ -15,6 +17,7 @@ mod listing;
 mod models;
 mod order;
 mod plugins;
+mod policies;
 mod relay;
 mod requests;
 mod retries;

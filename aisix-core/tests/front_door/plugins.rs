@@ -342,6 +342,27 @@ async fn a_hook_that_panics_is_an_internal_error_and_the_gateway_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_hook_that_is_not_supported_is_refused_by_its_name() {
+    let said = |hooks: Hooks| {
+        let config = Setup::new().hooks(hooks).config();
+        let report = config.apply([model(json!([{"name": "tell"}]))]);
+        report.to_string()
+    };
+    let unsupported = Hooks::new().unsupported("tell", Some("tells"));
+    let expected = "`plugins[0].name` is not supported yet";
+    assert!(said(unsupported.clone()).contains(expected));
+    // The other hook is only named where there is one.
+    let hooks = unsupported.plugin(Tells::default());
+    let expected = "`plugins[0].name` is not supported; use `tells`";
+    assert!(said(hooks.clone()).contains(expected));
+    let names: Vec<_> = hooks.describe().map(|it| it.name).collect();
+    assert_eq!(names, ["tells"], "it is not listed");
+    let hooks = Hooks::new().plugin(Tells::default());
+    let registered = said(hooks.unsupported("tells", None));
+    assert!(registered.contains("did you mean `tells`?"), "{registered}");
+}
+
 fn model(plugins: Value) -> Change {
     let document = json!({"display_name": MODEL, "provider": "plain", "model_name": "m",
         "provider_key_id": "key", "plugins": plugins});

@@ -6,9 +6,9 @@
 //!
 //! # How much too many
 //!
-//! While Redis answers, a window admits no more than its maximum, however many nodes ask; tokens cross
-//! it by the excess of the last admitted call, as in memory. The limits of a call are taken at the same
-//! time, and those already taken are given back when another has no room: until then, they may refuse
+//! While Redis answers, a window admits no more than its maximum, however many nodes ask. Tokens cross it
+//! by one call that was alone, or by what those under way used beyond their estimates, and nothing is
+//! admitted then, as in memory. The limits of a call are taken at the same time, and those already taken are given back when another has no room: until then, they may refuse
 //! other calls, and never admit one too many.
 //!
 //! # When Redis is away

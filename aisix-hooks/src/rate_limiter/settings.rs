@@ -5,15 +5,31 @@ use std::{borrow::Cow, num::NonZeroU32, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use crate::duration;
+
 /// Settings of [`RateLimiter`](super::RateLimiter).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimiterSettings {
     /// The limits, of which there must be one.
     pub limits: Limits,
+    /// How calls are counted. Default: `sliding_window`.
+    #[serde(default)]
+    pub algorithm: Algorithm,
     /// What becomes of calls over a limit.
     #[serde(default)]
     pub actions: Refusal,
+}
+
+/// How calls are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// In no span as long as the window are more calls let through than the limit.
+    #[default]
+    SlidingWindow,
+    /// Calls come back one by one, evenly over the window; all of them may be made at once.
+    Gcra,
 }
 
 /// Limits by what is counted.
@@ -47,7 +63,7 @@ pub struct Refusal {
     /// Both words mean the same. Default: `reject`.
     #[serde(default, rename = "type")]
     pub kind: Action,
-    /// When the caller may come back, in seconds. Default: 60.
+    /// When the caller may come back, in seconds. Default: 60. With `gcra` that is known, and this does not count.
     #[serde(default)]
     pub retry_after: RetryAfter,
 }
@@ -77,8 +93,6 @@ enum Seconds {
     Number(u32),
     Digits(String),
 }
-
-const LONGEST: u64 = 366 * 86_400;
 
 // === impl RetryAfter ===
 
@@ -124,21 +138,9 @@ impl Window {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (mut total, mut rest) = (0_u64, text);
-        while !rest.is_empty() {
-            let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-            let unit = match rest.as_bytes()[end] {
-                b's' => 1,
-                b'm' => 60,
-                b'h' => 3_600,
-                b'd' => 86_400,
-                _ => return None,
-            };
-            let number: u64 = rest[..end].parse().ok()?;
-            total = total.checked_add(number.checked_mul(unit)?)?;
-            rest = &rest[end + 1..];
-        }
-        (1..=LONGEST).contains(&total).then_some(Self(total))
+        let span = duration::parse(text)?;
+        let is_whole = span.subsec_nanos() == 0 && !span.is_zero();
+        is_whole.then_some(Self(span.as_secs()))
     }
 }
 
@@ -173,6 +175,7 @@ mod tests {
         for text in [
             "",
             "0s",
+            "1500ms",
             "1",
             "m",
             "1x",

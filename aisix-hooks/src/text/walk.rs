@@ -1,9 +1,11 @@
 //! Finding the texts of a document.
 
+use std::borrow::Cow;
+
 use aisix_core::wire::{Envelope, Kind, Member, ScanError, Span, elements};
 use smallvec::SmallVec;
 
-use super::Text;
+use super::{Text, places};
 
 /// Members that say which of several texts a piece belongs to.
 const INDEXES: [&str; 4] = ["index", "output_index", "content_index", "summary_index"];
@@ -42,9 +44,27 @@ pub(super) fn texts<'a>(
     Ok(walk.texts)
 }
 
+// === impl Track ===
+
+impl Track {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it stands inside of an object that has the indexes of another track.
+    pub(crate) fn is_inside(&self, outer: &Self) -> bool {
+        self.indexes.starts_with(&outer.indexes)
+    }
+
+    /// Whether both are of one choice, candidate or block, and are different things said there.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.name != other.name && self.indexes.first() == other.indexes.first()
+    }
+}
+
 // === impl Walk ===
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn value(&mut self, span: Span, kind: Kind, ways: &[Way]) -> Result<(), ScanError> {
         match kind {
             _ if ways.is_empty() => Ok(()),
@@ -62,6 +82,14 @@ impl Walk<'_> {
                     .try_for_each(|(span, kind)| self.value(span, kind, &ways))
             }
             Kind::Object => self.object(span, ways),
+            Kind::Number => {
+                let end = ways.iter().find(|(_, rest)| *rest == "**");
+                let number = self.document.get(span.clone()).map(String::from_utf8_lossy);
+                if let (Some((place, _)), Some(number)) = (end, number) {
+                    self.add(span, number, place);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -124,14 +152,20 @@ impl Walk<'_> {
             len: 0,
         };
         if let Some(text) = string.as_str(self.document) {
-            let name = place.rsplit_once('.').map_or(place, |(_, name)| name);
-            let indexes = self.indexes.clone();
-            self.texts.push(Text {
-                place: span,
-                text,
-                track: Track { name, indexes },
-            });
+            self.add(span, text, place);
         }
+    }
+
+    fn add(&mut self, span: Span, text: Cow<'a, str>, place: &'static str) {
+        let name = place.rsplit_once('.').map_or(place, |(_, name)| name);
+        let indexes = self.indexes.clone();
+        self.texts.push(Text {
+            place: span,
+            text,
+            track: Track { name, indexes },
+            is_piece: false,
+            is_arguments: places::is_arguments(name),
+        });
     }
 }
 

@@ -1,13 +1,6 @@
 //! Words that must not occur.
 
-use aisix_core::{
-    body::Body,
-    call::Trail,
-    observe::Observer,
-    reply::Outcome,
-    testing::{self, Answer, Gate, MODEL, Setup, Upstream},
-};
-use http::Request;
+use aisix_core::testing::{self, Answer, Gate, Setup, Upstream};
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -20,35 +13,6 @@ fn guard(members: Value) -> Value {
         settings[name] = value.clone();
     }
     json!([{"name": "keyword_guard", "settings": settings}])
-}
-
-/// The same request in every dialect.
-fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
-    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
-    let message = json!({"role": "user", "content": text});
-    let verb = if streams {
-        "streamGenerateContent?alt=sse"
-    } else {
-        "generateContent"
-    };
-    [
-        ask(
-            "/v1/chat/completions",
-            json!({"model": MODEL, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/responses",
-            json!({"model": MODEL, "input": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/messages",
-            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            &format!("/v1beta/models/{MODEL}:{verb}"),
-            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
-        ),
-    ]
 }
 
 fn message(what: &str) -> String {
@@ -183,16 +147,6 @@ async fn it_looks_where_it_is_told_to() {
     }
 }
 
-/// Remembers what calls were marked with.
-#[derive(Clone, Default)]
-struct Marks(std::sync::Arc<std::sync::Mutex<Vec<(&'static str, String)>>>);
-
-impl Observer for Marks {
-    fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
-        self.0.lock().unwrap().extend(trail.marks());
-    }
-}
-
 #[tokio::test]
 async fn one_that_only_watches_tells_and_refuses_nothing() {
     let mut observes = guard(json!({}));
@@ -220,7 +174,7 @@ async fn one_that_only_watches_tells_and_refuses_nothing() {
         let answer = testing::text(send(&gateway, request).await).await;
         assert!(answer.contains("bidden") && answer.ends_with("data: [DONE]\n\n"));
         let told = ("guardrail_would_block", "keyword_guard".to_owned());
-        assert_eq!(*marks.0.lock().unwrap(), [told.clone(), told]);
+        assert_eq!(marks.take(), [told.clone(), told]);
     }
 }
 

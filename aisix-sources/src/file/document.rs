@@ -11,12 +11,11 @@ const FORMAT_VERSION: &str = "1";
 const VERSION_KEY: &str = "_format_version";
 
 /// Kinds that such a file may hold, but which are not served yet.
-const LATER_KINDS: [&str; 9] = [
+const LATER_KINDS: [&str; 8] = [
     "guardrails",
     "mcp_servers",
     "a2a_agents",
     "observability_exporters",
-    "rate_limit_policies",
     "oidc_providers",
     "claim_mappings",
     "passthrough_routes",

@@ -11,6 +11,8 @@
 //! target/release/aisix-load control propagation     # changes in etcd until three gateways serve them
 //! target/release/aisix-load control scale           # 100 000 API keys and 10 000 models in etcd
 //! target/release/aisix-load control embedded        # 100 000 API keys through the Admin API
+//! target/release/aisix-load hooks                   # what each hook costs, and ten of them
+//! target/release/aisix-load limits                  # three gateways over one Redis at ten times their limit
 //! ```
 //!
 //! While developing, `--profile bench` builds both faster (and into the same `target/release`), and
@@ -58,11 +60,15 @@
 //! idle ten seconds after the burst.
 //!
 //! `control` measures the control plane; see [`control`]. What it needs besides is etcd (Debian package `etcd-server`).
+//! `hooks` measures chains, see [`hooks`]; `limits` measures limits that gateways share, see [`limits`], and needs
+//! Redis (Debian package `redis-server`).
 
 mod bench;
 mod client;
 mod control;
 mod crew;
+mod hooks;
+mod limits;
 mod process;
 mod prompt;
 mod proxy;
@@ -73,6 +79,7 @@ mod serve;
 mod soak;
 mod stats;
 mod subject;
+mod table;
 mod upstream;
 mod window;
 
@@ -102,6 +109,10 @@ enum Command {
     /// Measure what changes of the configuration cost, and much of it
     #[command(subcommand)]
     Control(control::Control),
+    /// Measure the CPU time of chains of hooks
+    Hooks(hooks::Options),
+    /// Measure how exact limits are that several gateways share, and what they cost
+    Limits(limits::Options),
 }
 
 fn main() -> Result<ExitCode> {
@@ -123,6 +134,8 @@ async fn run(command: Command) -> Result<ExitCode> {
             Command::Run(options) => bench::run(options).await,
             Command::Soak(options) => soak::run(options).await,
             Command::Control(what) => what.run().await,
+            Command::Hooks(options) => hooks::run(options).await,
+            Command::Limits(options) => limits::run(options).await,
         }
     };
     tokio::select! {

@@ -1,7 +1,7 @@
 //! The rig: this process and the mock upstream on one core, the subjects on the other.
 
 use crate::process::{self, Process};
-use crate::subject::{Kind, Site, Subject};
+use crate::subject::{Change, Kind, Site, Subject};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -81,13 +81,21 @@ impl Rig {
 
     /// Starts one subject.
     pub(crate) async fn subject(&self, kind: Kind) -> Result<Subject> {
-        let site = Site {
+        Subject::start(kind, &self.site()).await
+    }
+
+    /// Starts a gateway that has something besides.
+    pub(crate) async fn changed(&self, change: &Change) -> Result<Subject> {
+        Subject::changed(change, &self.site()).await
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site {
             core: self.options.subject_core,
             upstream: self.upstream,
             folder: self.folder.path(),
             nginx: &self.options.nginx,
             aisix: &self.aisix,
-        };
-        Subject::start(kind, &site).await
+        }
     }
 }

@@ -67,7 +67,11 @@ pub(crate) async fn measure(
 }
 
 /// Keeps the subject busy; gives its CPU time per call and the rate.
-async fn busy(subject: &Subject, scenario: Scenario, size: Size) -> Result<(Option<f64>, f64)> {
+pub(crate) async fn busy(
+    subject: &Subject,
+    scenario: Scenario,
+    size: Size,
+) -> Result<(Option<f64>, f64)> {
     let call = scenario.call(subject.address);
     let calls = size.of(scenario.busy_calls()).max(size.concurrency);
     let mut crew = Crew::open(subject.address, size.concurrency).await?;

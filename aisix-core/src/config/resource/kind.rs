@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ApiKey, CachePolicy, Gateway, Model, ProviderKey, document::Document};
+use super::{
+    ApiKey, CachePolicy, Gateway, Model, ProviderKey, RateLimitPolicy, document::Document,
+};
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +20,8 @@ pub enum Kind {
     Gateway,
     /// Which calls are answered by what was answered before.
     CachePolicy,
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy,
 }
 
 /// The name of a kind is not known.
@@ -28,16 +32,17 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ProviderKey,
         Self::Model,
         Self::ApiKey,
         Self::Gateway,
         Self::CachePolicy,
+        Self::RateLimitPolicy,
     ];
 
     /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
-    /// `cache_policies`.
+    /// `cache_policies`, `rate_limit_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
@@ -45,13 +50,14 @@ impl Kind {
             Self::ApiKey => "api_keys",
             Self::Gateway => "gateways",
             Self::CachePolicy => "cache_policies",
+            Self::RateLimitPolicy => "rate_limit_policies",
         }
     }
 
     /// The field that names a resource of the kind for people.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway | Self::CachePolicy => "name",
+            Self::Gateway | Self::CachePolicy | Self::RateLimitPolicy => "name",
             _ => "display_name",
         }
     }
@@ -64,6 +70,7 @@ impl Kind {
             Self::ApiKey => ApiKey::IDENTITIES,
             Self::Gateway => Gateway::IDENTITIES,
             Self::CachePolicy => CachePolicy::IDENTITIES,
+            Self::RateLimitPolicy => RateLimitPolicy::IDENTITIES,
         }
     }
 
@@ -75,6 +82,7 @@ impl Kind {
             Self::ApiKey => ApiKey::REFERENCES,
             Self::Gateway => Gateway::REFERENCES,
             Self::CachePolicy => CachePolicy::REFERENCES,
+            Self::RateLimitPolicy => RateLimitPolicy::REFERENCES,
         }
     }
 }

@@ -17,6 +17,7 @@ mod mask;
 mod model;
 mod normal;
 mod plugin;
+mod policy;
 mod provider_key;
 mod rate_limit;
 mod schema;
@@ -40,13 +41,17 @@ pub use self::{
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
-    headers::{Headers, is_reserved},
+    headers::{Headers, is_private, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},
-    model::{Cost, Embedding, Model, OnUnsupported},
+    model::{AutoPromptCaching, CacheTtl, Cost, Embedding, Model, OnUnsupported},
     normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
+    policy::{
+        Comparison, Condition, Conditions, Days, Dimension, Group, Logic, PolicyForm, PolicyScope,
+        RateLimitPolicy, Schedule, Test, Weekday, Window,
+    },
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
@@ -71,6 +76,8 @@ pub enum Resource {
     Gateway(Gateway),
     /// Which calls are answered by what was answered before.
     CachePolicy(CachePolicy),
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy(RateLimitPolicy),
 }
 
 /// What happens to fields that are not known.
@@ -132,6 +139,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (policy, unknown) = validated::<CachePolicy>(kind, value, strictness)?;
             (Resource::CachePolicy(policy.hooked()), unknown)
         }
+        Kind::RateLimitPolicy => {
+            let (policy, unknown) = validated(kind, value, strictness)?;
+            (Resource::RateLimitPolicy(policy), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -147,13 +158,14 @@ impl Resource {
             Self::ApiKey(_) => Kind::ApiKey,
             Self::Gateway(_) => Kind::Gateway,
             Self::CachePolicy(_) => Kind::CachePolicy,
+            Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
         }
     }
 
     /// The chain of hooks that hangs on it, or that does what it says.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_) => &[],
+            Self::ProviderKey(_) | Self::RateLimitPolicy(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,

@@ -6,7 +6,9 @@ use jsonschema::{Draft, Validator};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
-use super::{ApiKey, CachePolicy, Gateway, Kind, Model, ProviderKey, format::FORMATS};
+use super::{
+    ApiKey, CachePolicy, Gateway, Kind, Model, ProviderKey, RateLimitPolicy, format::FORMATS,
+};
 
 /// The schema of a kind, and what validates it.
 pub(crate) struct Checker {
@@ -28,12 +30,14 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
     static GATEWAY: LazyLock<Checker> = LazyLock::new(Checker::of::<Gateway>);
     static CACHE_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<CachePolicy>);
+    static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
         Kind::ApiKey => &API_KEY,
         Kind::Gateway => &GATEWAY,
         Kind::CachePolicy => &CACHE_POLICY,
+        Kind::RateLimitPolicy => &RATE_LIMIT_POLICY,
     }
 }
 

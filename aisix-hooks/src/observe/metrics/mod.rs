@@ -36,8 +36,8 @@ use aisix_core::{
     Error, ErrorKind,
     auth::NoCredential,
     call::{AttemptRecord, Trail},
-    limit,
-    observe::Observer,
+    limit::{PolicyName, Rate},
+    observe::{GuardVerdict, Observer, Ruling},
     reply::{End, Outcome},
 };
 
@@ -116,9 +116,10 @@ impl Metrics {
                 families.auth.get(&[method, "denied", reason]).add(1);
             }
             ErrorKind::RateLimited => {
-                if let Some(limit) = error.limit() {
-                    let scope = scope_name(limit.scope());
-                    families.ratelimit.get(&[scope, scope, ""]).add(1);
+                if let (Some(limit), Some(rate)) = (error.limit(), error.rate()) {
+                    let policy = limit.policy().map_or("", PolicyName::id);
+                    let labels = [counted(rate), limit.scope().name(), policy];
+                    families.ratelimit.get(&labels).add(1);
                 }
             }
             ErrorKind::TooLarge => {
@@ -150,6 +151,18 @@ impl Observer for Metrics {
             _ if attempt.abandoned => {}
             None => deployment.successes.add(1),
             Some(_) => deployment.failures.add(1),
+        }
+    }
+
+    fn guard_ended(&self, _: &Trail, verdict: &GuardVerdict<'_>) {
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let latency = memory.guard(&state.families, verdict);
+        latency.record(verdict.latency);
+        match verdict.ruling {
+            Ruling::Blocked => state.families.guard_blocks.get(&[]).add(1),
+            Ruling::Bypassed(reason) => state.families.guard_bypasses.get(&[reason]).add(1),
+            _ => {}
         }
     }
 
@@ -200,10 +213,11 @@ fn denial(error: &Error) -> (&'static str, &str) {
     }
 }
 
-fn scope_name(scope: limit::Scope) -> &'static str {
-    match scope {
-        limit::Scope::ApiKey => "api_key",
-        limit::Scope::Model => "model",
-        _ => "policy",
+/// What a rate counts.
+fn counted(rate: Rate) -> &'static str {
+    match rate {
+        Rate::Rps | Rate::Rpm | Rate::Rph | Rate::Rpd => "requests",
+        Rate::Tpm | Rate::Tpd => "tokens",
+        Rate::Concurrency => "concurrency",
     }
 }

@@ -1,9 +1,9 @@
 //! From the start of a gateway to its first call, and the memory it takes.
 
 use super::node::{Node, Source};
-use super::table::Table;
 use crate::report::mib;
 use crate::rig::Rig;
+use crate::table::Table;
 use anyhow::Result;
 use std::time::Duration;
 

@@ -4,10 +4,10 @@ use super::documents::chat;
 use super::etcd::Etcd;
 use super::node::{Node, Source};
 use super::scale::fill_besides;
-use super::table::Table;
 use crate::crew::Crew;
 use crate::rig::Rig;
 use crate::stats::micros;
+use crate::table::Table;
 use anyhow::Result;
 
 /// How many connections make calls.

@@ -21,7 +21,8 @@ mod node;
 mod plain;
 mod propagation;
 mod scale;
-mod table;
+
+pub(crate) use plain::request;
 
 use anyhow::Result;
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// A request with a JSON body, or with none if that is empty; `bearer` is the credential, if it is not empty.
-pub(super) fn request(
+pub(crate) fn request(
     method: &str,
     host: SocketAddr,
     path: &str,

@@ -3,8 +3,8 @@
 use super::documents::{PROBE, all, api_key, probe};
 use super::etcd::{Etcd, Writer};
 use super::node::{Node, Probe, Source};
-use super::table::Table;
 use crate::rig::{self, Rig};
+use crate::table::Table;
 use anyhow::{Result, anyhow};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;

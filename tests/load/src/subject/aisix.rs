@@ -1,4 +1,4 @@
-//! The gateway, with authentication, one rate limit, access log and metrics on.
+//! The gateway, with authentication, one rate limit, access log and metrics on, and what a measurement adds.
 
 use super::{Site, free_ports};
 use crate::process::{Process, pinned};
@@ -11,22 +11,46 @@ use std::path::Path;
 /// Where the gateway finds the caller's key.
 const KEY_VARIABLE: &str = "LOAD_CALLER_KEY";
 
+/// What tells one gateway from another.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// The name of its files.
+    pub(crate) name: String,
+    /// What its `config.yaml` has besides.
+    pub(crate) configuration: String,
+    /// What its `resources.yaml` has besides.
+    pub(crate) resources: String,
+    /// Items that its list of API keys has besides.
+    pub(crate) api_keys: String,
+}
+
+/// The caller's own key, and room for others.
+const API_KEYS: &str = "api_keys:
+  - display_name: load
+    key_env: LOAD_CALLER_KEY
+    allowed_models: [\"*\"]
+    rate_limit: { rpm: 100000000, concurrency: 10000 }
+";
+
 /// Starts the gateway with configuration files of its own; its log, access log included, goes to a file.
-pub(super) fn start(site: &Site<'_>) -> Result<(Process, SocketAddr)> {
+pub(super) fn start(site: &Site<'_>, change: &Change) -> Result<(Process, SocketAddr)> {
     ensure!(
         site.aisix.exists(),
         "there is no program {}: build it, or say where it is with --aisix",
         site.aisix.display()
     );
     let [address, metrics] = free_ports()?;
-    let resources_file = site.folder.join("resources.yaml");
-    std::fs::write(&resources_file, resources(site.upstream))?;
-    let file = site.folder.join("config.yaml");
-    std::fs::write(&file, configuration(&resources_file, address, metrics))?;
+    let name = |end: &str| site.folder.join(format!("aisix{}{end}", change.name));
+    let resources_file = name("-resources.yaml");
+    let resources = resources(site.upstream) + &change.resources + API_KEYS + &change.api_keys;
+    std::fs::write(&resources_file, resources)?;
+    let file = name("-config.yaml");
+    let configuration = configuration(&resources_file, address, metrics) + &change.configuration;
+    std::fs::write(&file, configuration)?;
     let mut command = pinned(site.core, site.aisix);
     command.arg("--config").arg(&file);
     command.env(KEY_VARIABLE, CALLER_KEY);
-    let process = Process::logged(command, &site.folder.join("aisix.log"))?;
+    let process = Process::logged(command, &name(".log"))?;
     Ok((process, address))
 }
 
@@ -65,11 +89,6 @@ provider_keys:
     provider: gemini
     api_key: sk-upstream
     api_base: http://{upstream}/v1beta
-api_keys:
-  - display_name: load
-    key_env: {KEY_VARIABLE}
-    allowed_models: [\"*\"]
-    rate_limit: {{ rpm: 100000000, concurrency: 10000 }}
 models:
 "
     );

@@ -3,6 +3,8 @@
 mod aisix;
 mod nginx;
 
+pub(crate) use aisix::Change;
+
 use crate::crew::Crew;
 use crate::process::{self, Memory, Process, START_LIMIT};
 use crate::scenario::Scenario;
@@ -78,7 +80,7 @@ impl Subject {
         let (process, address) = match kind {
             Kind::Direct => (None, site.upstream),
             Kind::Nginx => started(nginx::start(site)?),
-            Kind::Aisix => started(aisix::start(site)?),
+            Kind::Aisix => started(aisix::start(site, &Change::default())?),
             Kind::Bare => {
                 let mut command = process::pinned(site.core, std::env::current_exe()?);
                 command.args(["proxy", "--to", &site.upstream.to_string()]);
@@ -86,6 +88,16 @@ impl Subject {
                 (Some(process), address)
             }
         };
+        Self::ready(kind, process, address).await
+    }
+
+    /// The same with a gateway that has something besides.
+    pub(crate) async fn changed(change: &Change, site: &Site<'_>) -> Result<Self> {
+        let (process, address) = started(aisix::start(site, change)?);
+        Self::ready(Kind::Aisix, process, address).await
+    }
+
+    async fn ready(kind: Kind, process: Option<Process>, address: SocketAddr) -> Result<Self> {
         let mut subject = Self {
             kind,
             address,
