@@ -130,7 +130,8 @@ where
     }
 }
 
-async fn run_call(chain: CallService, mut call: Call) -> Result<Reply, Error> {
+/// Runs a chain for a call.
+pub(super) async fn run_call(chain: CallService, mut call: Call) -> Result<Reply, Error> {
     let beyond = Beyond::default();
     call.beyond = Some(beyond.clone());
     run(chain, call, beyond).await

@@ -117,7 +117,7 @@ impl Policy {
     ) -> Result<Reply, Error> {
         let own = call.clone();
         let passenger = flights.board(wanted.key(wanted.form), self.max_length, || {
-            Box::pin(next.run(call))
+            Box::pin(next.run_for_others(call))
         });
         let status = match passenger.is_first() {
             true => status,
@@ -125,7 +125,8 @@ impl Policy {
         };
         status.note(own.trail(), &self.name);
         let flight = passenger.flight().clone();
-        let mut reply = passenger.reply(wanted.dialect).await?;
+        let reply = passenger.reply(wanted.dialect);
+        let mut reply = own.wait_for_another(reply).await?;
         if status == Status::Coalesced {
             own.charge_request();
         }

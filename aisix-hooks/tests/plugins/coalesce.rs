@@ -1,15 +1,26 @@
 //! Calls for the same at the same time.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::{Future, pending},
+    pin::Pin,
+    time::Duration,
+};
 
 use aisix_core::{
     BoxError, Gateway,
     body::Body,
-    config::{KeyHash, Kind},
+    call::Call,
+    config::{
+        KeyHash, Kind,
+        resource::{Invalid, Stage},
+    },
+    hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
     testing::{self, Answer, Ended, Gate, MODEL, Setup, Upstream, next_text},
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -41,6 +52,28 @@ async fn begin(gateway: &Gateway, request: Request<Body>) -> Asking {
 fn said(response: &Response<Body>) -> &str {
     let header = response.headers().get("x-aisix-cache");
     header.map_or("", |value| value.to_str().unwrap())
+}
+
+/// A hook that never goes on.
+struct Hanging;
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+impl PluginFactory for Hanging {
+    type Settings = Nothing;
+
+    fn name(&self) -> &'static str {
+        "hanging"
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::Fixed(&[Stage::PostRequest])
+    }
+
+    fn build(&self, _: Nothing, _: &Context<'_>) -> Result<Built, Vec<Invalid>> {
+        Ok(Built::hook(from_fn(|_: Call, _: Next| pending())))
+    }
 }
 
 #[tokio::test]
@@ -322,4 +355,47 @@ async fn a_call_that_panics_is_an_error_for_all_who_wait() {
     for asking in [first, second] {
         assert_eq!(asking.await.status(), 500);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_has_as_much_patience_as_the_upstream_has_time() {
+    let (upstream, minutes) = (Upstream::new(), Duration::from_secs(60));
+    let gateway = gateway(&upstream, shares(&json!({})));
+    upstream.answer(Answer::chat("late").head_after(9 * minutes));
+    let first = begin(&gateway, chat(false)).await;
+    let second = begin(&gateway, chat(false)).await;
+    // It is driven by the second from here on.
+    tokio::time::sleep(2 * minutes).await;
+    let both = futures_util::future::join(second, first);
+    for response in <[_; 2]>::from(both.await) {
+        assert_eq!(response.status(), 200);
+        assert_eq!(testing::text(response).await, testing::chat_answer("late"));
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_behind_that_never_answers_fails_all_who_wait() {
+    let upstream = Upstream::new();
+    let gateway = Setup::new()
+        .hooks(aisix_hooks::hooks().plugin(Hanging))
+        .model(json!({"plugins": [
+            {"name": "cache", "settings": {"coalesce": true}},
+            {"name": "hanging"},
+        ]}))
+        .gateway(&upstream);
+    let first = begin(&gateway, chat(false)).await;
+    let second = begin(&gateway, chat(false)).await;
+    let third = begin(&gateway, chat(false)).await;
+    drop(first);
+    for waiting in [second, third] {
+        let refused = waiting.await;
+        assert_eq!(refused.status(), 504);
+        assert!(
+            testing::text(refused)
+                .await
+                .contains("a hook took too long")
+        );
+    }
+    assert!(upstream.requests().is_empty());
 }
