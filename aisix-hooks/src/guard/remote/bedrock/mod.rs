@@ -28,6 +28,8 @@ use super::{
 
 /// The kind of guardrails that it serves.
 const KIND: &str = "bedrock";
+/// How many texts are asked about one by one.
+const MAX_ALONE: usize = 32;
 
 /// Refuses requests and answers in which a guardrail of Amazon Bedrock intervenes; where it has taken something
 /// out and refused nothing, they go on without that.
@@ -148,9 +150,11 @@ impl Service for Guardrail {
                     .map(|(output, piece)| (output.text != piece.text).then_some(output.text));
                 Ok(Judgement::Mask(masks.collect()))
             }
-            (Meaning::Masks, [_]) => Ok(Judgement::block(["output"])),
             // Which of them was changed is only told when each is asked about alone.
-            (Meaning::Masks, _) => self.judge_each(asker, pieces, phase).await,
+            (Meaning::Masks, [_, _, ..]) if pieces.len() <= MAX_ALONE => {
+                self.judge_each(asker, pieces, phase).await
+            }
+            (Meaning::Masks, _) => Ok(Judgement::block(["outputs"])),
         }
     }
 }
