@@ -1,7 +1,7 @@
 //! Guards that ask a service.
 //!
-//! [`driver`] is what all of them do with a call: they find its texts, have them judged, and refuse or change
-//! the call. A [`service::Service`] knows what one service is asked and what its answers mean.
+//! `driver` is what all of them do with a call: they find its texts, have them judged, and refuse or change
+//! the call. A `service::Service` knows what one service is asked and what its answers mean.
 
 mod azure;
 mod azure_prompt_shield;
