@@ -485,6 +485,7 @@ fn metrics_settings(settings: &Settings) -> MetricsSettings {
         buckets: Buckets {
             request_e2e_latency: metrics.buckets.request_e2e_latency.clone(),
             request_ttft: metrics.buckets.request_ttft.clone(),
+            guardrail_latency: metrics.buckets.guardrail_latency.clone(),
         },
         client_type_rules: rules
             .filter_map(|rule| ClientTypeRule::new(rule.pattern.as_str(), &rule.client).ok())

@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     edge::{Drain, Edge, EdgeLayer, Settings},
     gateway::Gateway,
-    hook::{Hook, HookLayer, HttpHookLayer},
+    hook::{ArrivalHookLayer, Hook, HookLayer, HttpHookLayer},
     ingest::IngestLayer,
     limit::{LimitLayer, LimitStore, Memory},
     models::AdmitLayer,
@@ -163,6 +163,10 @@ impl GatewayBuilder {
         let stages = Stages {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
+            arrival_hooks: ArrivalHookLayer {
+                edge: edge.clone(),
+                runs: exit.sends(),
+            },
             auth: AuthLayer::new(self.authenticator),
             http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),

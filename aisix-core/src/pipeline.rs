@@ -8,7 +8,7 @@ use tower::ServiceBuilder;
 use crate::{
     auth::{Auth, AuthLayer},
     edge::{EdgeLayer, EdgeService},
-    hook::{HookLayer, Hooked, HttpHookLayer, HttpHooked},
+    hook::{ArrivalHookLayer, ArrivalHooked, HookLayer, Hooked, HttpHookLayer, HttpHooked},
     ingest::{Ingest, IngestLayer},
     limit::{LimitLayer, LimitService},
     models::{Admit, AdmitLayer},
@@ -18,13 +18,17 @@ use crate::{
 };
 
 /// `http::Request` in, `http::Response` out.
-pub(crate) type Pipeline =
-    Observe<EdgeService<Auth<HttpHooked<Ingest<Admit<LimitService<Hooked<Router<Upstream>>>>>>>>>;
+pub(crate) type Pipeline = Observe<
+    EdgeService<
+        ArrivalHooked<Auth<HttpHooked<Ingest<Admit<LimitService<Hooked<Router<Upstream>>>>>>>>,
+    >,
+>;
 
 /// What the stages are made from.
 pub(crate) struct Stages {
     pub(crate) observe: ObserveLayer,
     pub(crate) edge: EdgeLayer,
+    pub(crate) arrival_hooks: ArrivalHookLayer,
     pub(crate) auth: AuthLayer,
     pub(crate) http_hooks: HttpHookLayer,
     pub(crate) ingest: IngestLayer,
@@ -40,6 +44,8 @@ pub(crate) fn pipeline(stages: Stages) -> Pipeline {
         .layer(stages.observe)
         // Request id, one snapshot, the route. Turns every error below into the caller's dialect.
         .layer(stages.edge)
+        // → Arrival. What the gateway says to strangers, such as CORS; then the route takes effect.
+        .layer(stages.arrival_hooks)
         // → Authenticated. Before the body is read: a stranger costs nothing more.
         .layer(stages.auth)
         // What gateway and key say before the body is read.

@@ -33,6 +33,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cors;
+mod duration;
+mod edit;
+pub mod guard;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
@@ -46,10 +50,11 @@ pub mod text;
 use aisix_core::hook::Hooks;
 
 pub use self::{
+    cors::{Cors, CorsSettings},
+    duration::Span,
+    guard::{Enforcement, HookPoint, OnStream},
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{
-        Enforcement, HookPoint, KeywordGuard, KeywordGuardSettings, OnStream, Pattern, PatternKind,
-    },
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
@@ -58,6 +63,7 @@ pub use self::{
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     Hooks::new()
+        .plugin(Cors)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)

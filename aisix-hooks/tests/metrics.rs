@@ -1,12 +1,18 @@
 //! The metrics, through the front door of a gateway.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
+    call::Call,
     edge::Settings,
+    hook::{Next, from_fn},
+    observe::{GuardVerdict, Phase, Ruling},
     testing::{self, Answer, Setup, Upstream},
 };
 use aisix_hooks::observe::{
@@ -420,7 +426,7 @@ fn the_configuration_is_told_by_its_owner() {
     let metrics = metrics();
     assert!(!metrics.render().contains("aisix_config_"));
     let config = metrics.config();
-    config.reloaded(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000));
+    config.reloaded(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     config.reload_failed(ReloadFailure::Parse);
     config.source_connected(true);
     config.observed_revision(8);
@@ -475,4 +481,67 @@ async fn a_changed_configuration_counts_under_its_new_labels() {
     assert_eq!(count(r#"upstream_model="second""#), 2.0);
     let requests = samples.sum("aisix_llm_requests_total", &[r#"upstream_model="second""#]);
     assert_eq!(requests, 2.0);
+}
+
+#[tokio::test]
+async fn what_guards_find_is_counted() {
+    let upstream = Upstream::new();
+    let metrics = metrics();
+    let guard = |name: &str, mode: &str| {
+        let settings = json!({"name": name, "enforcement_mode": mode,
+            "patterns": [{"kind": "literal", "value": "forbidden"}]});
+        json!({"name": "keyword_guard", "id": name, "settings": settings})
+    };
+    let plugins = json!([guard("watches", "monitor"), guard("blocks", "block")]);
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    let bypassed = from_fn(|call: Call, next: Next| async move {
+        call.trail().note_guard(&GuardVerdict {
+            guard: "remote",
+            kind: "lakera",
+            phase: Phase::Input,
+            ruling: Ruling::Bypassed("lakera_timeout"),
+            latency: Duration::from_secs(5),
+        });
+        next.run(call).await
+    });
+    let setup = setup.model(json!({"plugins": plugins}));
+    let gateway = finish(setup.builder(&upstream).hook(bypassed), &metrics);
+    upstream.answer(Answer::chat("forbidden"));
+    upstream.answer(Answer::stream().role().content("hi").finish().done());
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 422);
+    assert_eq!(
+        send(&gateway, testing::chat_request("forbidden")).await,
+        422
+    );
+    assert_eq!(send(&gateway, stream_request()).await, 200);
+
+    let samples = Samples::of(&metrics);
+    for (guard, phase, result, expected) in [
+        ("watches", "input", "allowed", 2.0),
+        ("watches", "input", "would_block", 1.0),
+        ("watches", "output", "would_block", 0.0),
+        ("watches", "output", "allowed", 1.0),
+        ("blocks", "input", "allowed", 2.0),
+        ("blocks", "input", "blocked", 1.0),
+        ("blocks", "output", "blocked", 1.0),
+        ("blocks", "output", "allowed", 1.0),
+    ] {
+        let labels = [
+            r#"env_id="unknown",guardrail="GUARD",kind="keyword""#.replace("GUARD", guard),
+            format!(r#"phase="{phase}",result="{result}",error_type="none""#),
+        ];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let count = samples.sum("aisix_guardrail_latency_seconds_count", &labels);
+        assert_eq!(count, expected, "{labels:?}");
+    }
+    let remote = r#"guardrail="remote",kind="lakera",phase="input",result="bypassed",error_type="lakera_timeout",le="#;
+    let at = |bound: &str| {
+        let label = format!("{remote}{bound:?}");
+        samples.sum("aisix_guardrail_latency_seconds_bucket", &[&label])
+    };
+    assert_eq!((at("2.5"), at("5")), (0.0, 3.0));
+    assert_eq!(samples.sum("aisix_guardrail_blocks_total", &[]), 2.0);
+    let bypasses = [r#"reason="lakera_timeout""#];
+    let bypasses = samples.sum("aisix_guardrail_bypasses_total", &bypasses);
+    assert_eq!(bypasses, 3.0);
 }

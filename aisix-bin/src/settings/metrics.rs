@@ -57,6 +57,8 @@ pub(crate) struct Buckets {
     pub(crate) request_e2e_latency: Vec<f64>,
     /// `request_ttft`: of the time to the first token. Default: 0.05 to 300.
     pub(crate) request_ttft: Vec<f64>,
+    /// `guardrail_latency`: of a guard's look at a request or an answer. Default: 0.001 to 30.
+    pub(crate) guardrail_latency: Vec<f64>,
 }
 
 // === impl Metrics ===
@@ -142,15 +144,15 @@ impl Buckets {
     fn read(mut block: Block<'_>) -> Self {
         let request_e2e_latency = edges(&mut block, "request_e2e_latency");
         let request_ttft = edges(&mut block, "request_ttft");
-        for name in ["guardrail_latency", "a2a_ttfb"] {
-            if edges(&mut block, name).is_some() {
-                block.no_effect_yet(name);
-            }
+        let guardrail_latency = edges(&mut block, "guardrail_latency");
+        if edges(&mut block, "a2a_ttfb").is_some() {
+            block.no_effect_yet("a2a_ttfb");
         }
         block.finish();
         Self {
             request_e2e_latency: request_e2e_latency.unwrap_or_else(|| E2E.to_vec()),
             request_ttft: request_ttft.unwrap_or_else(|| FIRST.to_vec()),
+            guardrail_latency: guardrail_latency.unwrap_or_else(|| GUARD.to_vec()),
         }
     }
 }
@@ -181,6 +183,10 @@ fn complaint(edges: &[f64]) -> Option<String> {
 const E2E: [f64; 17] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 420.0,
     600.0,
+];
+
+const GUARD: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
 const FIRST: [f64; 12] = [

@@ -89,6 +89,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(prometheus.path, "/metrics");
     assert_eq!(prometheus.addr.to_string(), "0.0.0.0:9090");
     assert_eq!(observability.metrics.buckets.request_ttft.len(), 12);
+    assert_eq!(observability.metrics.buckets.guardrail_latency.len(), 14);
     assert_eq!(upstream.timeout, secs(6_000));
     assert_eq!(upstream.stream_timeout, None);
     assert_eq!(upstream.connect_timeout, secs(5));

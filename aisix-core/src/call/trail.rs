@@ -16,7 +16,7 @@ use crate::{
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
-    observe::Observers,
+    observe::{GuardVerdict, Observers},
 };
 
 /// Attempts that are kept; later ones are counted only.
@@ -210,6 +210,13 @@ impl Trail {
         let mut rest = self.0.rest.lock();
         if rest.marks.len() < MAX_MARKS {
             rest.marks.push((name, value.into()));
+        }
+    }
+
+    /// Tells the observers what a guard has found. Whoever wants it in the access log marks it, too.
+    pub fn note_guard(&self, verdict: &GuardVerdict<'_>) {
+        for observer in self.0.observers.iter() {
+            observer.guard_ended(self, verdict);
         }
     }
 

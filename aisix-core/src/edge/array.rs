@@ -22,8 +22,8 @@ use crate::{
 
 /// Whether the answer to a request is an array: its operation's answers always stream, and the query does
 /// not ask for `alt=sse`.
-pub(super) fn is_wanted(route: &Route, head: &Parts) -> bool {
-    let Route::Operation { operation, .. } = route else {
+pub(super) fn is_wanted(route: Option<&Route>, head: &Parts) -> bool {
+    let Some(Route::Operation { operation, .. }) = route else {
         return false;
     };
     let query = head.uri.query().unwrap_or_default();

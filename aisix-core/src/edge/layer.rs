@@ -7,18 +7,13 @@ use std::{
 };
 
 use aisix_wire::Dialect;
-use http::{
-    HeaderName, HeaderValue,
-    header::{CONTENT_LENGTH, SERVER},
-    request::Parts,
-};
+use http::{HeaderName, HeaderValue, header::SERVER};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Edge, Route, array, probe, write};
+use super::{Edge, Landed, Route, array, probe, write};
 use crate::{
-    call::Arrival,
-    config::{Config, Snapshot},
+    config::Config,
     error::{Error, ErrorKind},
     observe::Incoming,
     reply::Reply,
@@ -31,7 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-aisix-call-id");
 
-/// Turns an [`Incoming`] into an [`Arrival`], and every error into an answer.
+/// Turns an [`Incoming`] into a [`Landed`], and every error into an answer.
 #[derive(Clone)]
 pub(crate) struct EdgeLayer {
     edge: Arc<Edge>,
@@ -52,27 +47,28 @@ impl EdgeLayer {
         Self { edge, config }
     }
 
-    /// Checks what the head alone can say.
-    fn admit(&self, head: &Parts) -> Result<(), Error> {
-        let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
-        if let Some(length) = lengths.next() {
-            if lengths.next().is_some() {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    "more than one Content-Length header",
-                ));
+    fn land(&self, incoming: Incoming) -> Landed {
+        let Incoming { request, trail } = incoming;
+        let (head, body) = request.into_parts();
+        let looked_up = Route::look_up(&head.method, &head.uri);
+        if let Ok(route) = &looked_up {
+            if let Route::Operation { operation, .. } = route {
+                trail.set_operation(operation);
             }
-            let limit = self.edge.settings.body_limit();
-            let length = length.to_str().ok().and_then(|text| text.parse().ok());
-            if length.is_none_or(|length: u64| length > limit) {
-                return Err(too_large(limit));
-            }
+            trail.set_route(route.template());
         }
-        Ok(())
+        Landed {
+            route: self.edge.admit(&head).and(looked_up),
+            head,
+            body,
+            config: self.config.current(),
+            trail,
+        }
     }
 
-    fn probe(&self, route: &Route, head: &Parts, config: &Snapshot) -> Option<Reply> {
-        match route {
+    fn probe(&self, landed: &Landed) -> Option<Reply> {
+        let Landed { head, config, .. } = landed;
+        match landed.route.as_ref().ok()? {
             Route::Live => Some(probe::live(&head.uri, &self.edge.drain)),
             Route::Ready => Some(probe::ready(&head.uri, &self.edge.drain, config)),
             _ => None,
@@ -95,7 +91,7 @@ impl<S> Layer<S> for EdgeLayer {
 
 impl<S> Service<Incoming> for EdgeService<S>
 where
-    S: Service<Arrival, Response = Reply, Error = Error> + Clone + Send + 'static,
+    S: Service<Landed, Response = Reply, Error = Error> + Clone + Send + 'static,
     S::Future: Send,
 {
     type Response = Reply;
@@ -111,43 +107,15 @@ where
         let mut inner = replace(&mut self.inner);
         let layer = self.layer.clone();
         Box::pin(async move {
-            let Incoming { request, trail } = incoming;
-            let (head, body) = request.into_parts();
-            let request_id = trail.request_id().clone();
-
-            let looked_up = Route::look_up(&head.method, &head.uri);
-            if let Ok(route) = &looked_up {
-                if let Route::Operation { operation, .. } = route {
-                    trail.set_operation(operation);
-                }
-                trail.set_route(route.template());
-            }
-            let route = match layer.admit(&head).and(looked_up) {
-                Ok(route) => route,
-                Err(error) => {
-                    // What the path does not tell, its beginning may.
-                    let dialect = match head.uri.path().starts_with("/v1beta/") {
-                        true => Dialect::Gemini,
-                        false => Dialect::OpenAi,
-                    };
-                    return Ok(finish(write(dialect, error), &request_id, dialect));
-                }
-            };
-            let dialect = route.dialect(&head);
-            let as_array = array::is_wanted(&route, &head);
-            let config = layer.config.current();
-            if let Some(reply) = layer.probe(&route, &head, &config) {
+            let landed = layer.land(incoming);
+            let request_id = landed.trail.request_id().clone();
+            let dialect = landed.dialect();
+            let as_array = array::is_wanted(landed.route.as_ref().ok(), &landed.head);
+            if let Some(reply) = layer.probe(&landed) {
                 return Ok(finish(reply, &request_id, dialect));
             }
-            let arrival = Arrival {
-                head,
-                body,
-                route,
-                config,
-                trail,
-            };
             let reply = match std::future::poll_fn(|cx| inner.poll_ready(cx)).await {
-                Ok(()) => inner.call(arrival).await,
+                Ok(()) => inner.call(landed).await,
                 Err(error) => Err(error),
             };
             let reply = match reply {

@@ -3,6 +3,7 @@
 mod array;
 mod client;
 mod drain;
+mod landed;
 mod layer;
 mod probe;
 mod request_id;
@@ -19,6 +20,7 @@ pub use self::{
     settings::{MAX_BODY, Settings},
 };
 pub(crate) use self::{
+    landed::Landed,
     layer::{EdgeLayer, EdgeService, too_large},
     respond::error_body,
     settings::Edge,

@@ -62,6 +62,15 @@ impl Route {
         allow(method, &Method::GET, route)
     }
 
+    /// Looks up the route of a request that a hook has rewritten. Every route that can be reached so asks for a
+    /// caller.
+    pub(crate) fn look_up_again(method: &Method, uri: &Uri) -> Result<Self, Error> {
+        match Self::look_up(method, uri)? {
+            Self::Live | Self::Ready => Err(Error::new(ErrorKind::NotFound, "no such path")),
+            route => Ok(route),
+        }
+    }
+
     fn operation(path: &str) -> Option<Self> {
         static BY_PATH: LazyLock<HashMap<&str, &'static Operation>> =
             LazyLock::new(|| OPERATIONS.iter().map(|row| (row.path, *row)).collect());

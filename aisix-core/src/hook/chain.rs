@@ -15,18 +15,19 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
 use super::{
-    CallService, HttpService,
+    CallService, HttpHook, HttpService,
     hooks::Hooks,
-    http::Innermost,
+    onward::Innermost,
     parallel::{Beside, Parallel},
-    plugin::{Built, Context, Form, Stages},
+    plugin::{Built, Context, OnCall, Stages},
 };
 use crate::{
     call::{Authenticated, Call},
     config::{
-        Key, Kind, States,
+        Key, States,
         resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
     },
+    edge::Landed,
     route::RouteLayer,
     upstream::{Settings, Upstream},
 };
@@ -43,6 +44,7 @@ pub(crate) struct Chain {
     elements: Vec<Arc<Element>>,
     /// What the last hook on calls calls.
     innermost: CallService,
+    on_arrival: Option<HttpService>,
     on_calls: Combined<CallService>,
     over_http: Combined<HttpService>,
 }
@@ -52,14 +54,14 @@ pub(crate) struct Chain {
 type Combined<S> = ArcSwap<HashMap<[u64; 2], Option<S>>>;
 
 /// An element of a chain, compiled.
-pub(super) struct Element {
-    pub(super) name: Arc<str>,
+struct Element {
+    name: Arc<str>,
     priority: u16,
     parallel: bool,
-    pub(super) mode: Mode,
+    mode: Mode,
     merge: Merge,
     is_response: bool,
-    pub(super) form: Form,
+    built: Built,
 }
 
 /// What chains are made from.
@@ -161,12 +163,11 @@ impl Chains {
             });
             errors.collect::<Vec<_>>()
         };
-        let (Built(form), unknown) = built.map_err(in_settings)?;
-        if matches!(form, Form::Http(_)) && context.owner.kind == Kind::Model {
-            let message = "runs before the model is known: it can hang on a gateway or an API key";
+        let (built, unknown) = built.map_err(in_settings)?;
+        if let Some(message) = built.misplaced(context.owner.kind) {
             return Err(wrong("name", message.to_owned()));
         }
-        if !matches!(form, Form::Check(_)) {
+        if !built.only_looks() {
             if plugin.mode == Mode::Observe && !factory.observes() {
                 return Err(wrong("mode", "of this hook cannot be `observe`".to_owned()));
             }
@@ -186,7 +187,7 @@ impl Chains {
             mode: plugin.mode,
             merge: plugin.merge,
             is_response: stages.iter().all(|stage| stage.is_response()),
-            form,
+            built,
         };
         Ok((element, unknown))
     }
@@ -217,8 +218,11 @@ impl Chain {
 
     fn new(elements: Vec<Arc<Element>>, innermost: CallService) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let mut in_order: Vec<_> = elements.iter().collect();
+        by_priority(&mut in_order);
         Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            on_arrival: over_http(in_order, |built| built.arrival.as_ref()),
             elements,
             innermost,
             on_calls: ArcSwap::default(),
@@ -230,13 +234,19 @@ impl Chain {
     /// is read, and those that run on calls, in their order.
     pub(crate) fn names(chains: [Option<&Arc<Self>>; 3]) -> (Vec<String>, Vec<String>) {
         let elements = ordered(chains.into_iter().flatten());
-        let is_http = |element: &&Arc<Element>| matches!(element.form, Form::Http(_));
-        let (over_http, on_calls): (Vec<_>, Vec<_>) = elements.into_iter().partition(is_http);
-        let names = |elements: Vec<&Arc<Element>>| {
-            let names = elements.into_iter().map(|element| element.name.to_string());
-            names.collect()
+        let names = |runs: fn(&Built) -> bool| {
+            let elements = elements.iter().filter(|element| runs(&element.built));
+            let names = elements.map(|element| element.name.to_string());
+            names.collect::<Vec<_>>()
         };
-        (names(over_http), names(on_calls))
+        (
+            [
+                names(|built| built.arrival.is_some()),
+                names(|built| built.http.is_some()),
+            ]
+            .concat(),
+            names(|built| built.call.is_some()),
+        )
     }
 
     /// What a call goes through; `None` when nothing is configured for it.
@@ -253,13 +263,18 @@ impl Chain {
         )
     }
 
+    /// What a request goes through before its caller is known; `None` when nothing is configured for it.
+    pub(super) fn on_arrival(request: &Landed) -> Option<HttpService> {
+        request.config.chain()?.on_arrival.clone()
+    }
+
     /// What a request goes through before its body is read; `None` when nothing is configured for it.
     pub(super) fn before(request: &Authenticated) -> Option<HttpService> {
         let chains = [request.arrival.config.chain(), None, request.caller.chain()];
         combined(
             chains,
             |chain| &chain.over_http,
-            |_, elements| over_http(elements),
+            |_, elements| over_http(elements, |built| built.http.as_ref()),
         )
     }
 }
@@ -315,9 +330,13 @@ fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Elem
         elements.retain(|general| !is_replaced(general));
         elements.extend(level);
     }
-    // The sort is stable: of equal ones, the more general and the earlier stay first.
-    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
+    by_priority(&mut elements);
     elements
+}
+
+/// The sort is stable: of equal ones, the more general and the earlier stay first.
+fn by_priority(elements: &mut [&Arc<Element>]) {
+    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
 }
 
 /// Puts the hooks on calls around a service.
@@ -325,7 +344,7 @@ fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Elem
 /// On the way in, those of the request run in the order of their priorities; on the way out, those of
 /// the answer do, after all others, so that they see whatever the caller is about to get.
 fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<CallService> {
-    elements.retain(|element| !matches!(element.form, Form::Http(_)));
+    elements.retain(|element| element.built.call.is_some());
     if elements.is_empty() {
         return None;
     }
@@ -344,14 +363,14 @@ fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<
     )
 }
 
-/// The same with the hooks over HTTP.
-fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
+/// The same with the hooks over HTTP of one phase.
+fn over_http(
+    elements: Vec<&Arc<Element>>,
+    hook: impl Fn(&Built) -> Option<&Arc<dyn HttpHook>>,
+) -> Option<HttpService> {
     let hooks = elements
         .into_iter()
-        .filter_map(|element| match &element.form {
-            Form::Http(hook) => Some((element.is_response, hook)),
-            Form::Check(_) | Form::Hook(_) => None,
-        });
+        .filter_map(|element| Some((element.is_response, hook(&element.built)?)));
     let (answer, request): (Vec<_>, Vec<_>) = hooks.partition(|(is_response, _)| *is_response);
     if answer.is_empty() && request.is_empty() {
         return None;
@@ -363,23 +382,21 @@ fn over_http(elements: Vec<&Arc<Element>>) -> Option<HttpService> {
 
 /// Puts elements that run beside one another, or a single one, around a service.
 fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
-    if let [
-        Element {
-            form: Form::Hook(hook),
-            ..
-        },
-    ] = group.iter().map(|it| &***it).collect::<Vec<_>>()[..]
+    if let [element] = group
+        && let Some(OnCall::Hook(hook)) = &element.built.call
     {
         return hook.wrap(inner);
     }
-    let checks = group.iter().filter_map(|element| match &element.form {
-        Form::Check(check) => Some(Beside {
-            name: element.name.clone(),
-            mode: element.mode,
-            check: check.clone(),
-        }),
-        Form::Hook(_) | Form::Http(_) => None,
-    });
+    let checks = group
+        .iter()
+        .filter_map(|element| match &element.built.call {
+            Some(OnCall::Check(check)) => Some(Beside {
+                name: element.name.clone(),
+                mode: element.mode,
+                check: check.clone(),
+            }),
+            _ => None,
+        });
     let parallel = Parallel::new(checks.collect());
     BoxCloneSyncService::new(parallel.layer(inner))
 }

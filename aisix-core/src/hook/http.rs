@@ -10,14 +10,18 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{chain::Chain, layer::run, patience::Beyond};
+use super::{
+    chain::Chain,
+    layer::run,
+    onward::{Onward, lost},
+};
 use crate::{
     BoxError,
     body::Body,
     call::{Arrival, Authenticated, Caller, Trail},
     config::Snapshot,
     edge::{self, Route},
-    error::{Error, ErrorKind},
+    error::Error,
     reply::Reply,
     stage::{StageFuture, replace},
 };
@@ -29,8 +33,8 @@ pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Error>
 
 /// A policy over HTTP: any Tower layer over [`HttpService`].
 ///
-/// Implemented for every fitting layer; nobody implements it by hand. Who calls stands in the request's
-/// extensions as `Arc<Caller>`. Errors are taken as those of a [`Hook`](super::Hook) are. An answer whose
+/// Implemented for every fitting layer; nobody implements it by hand. In the request's extensions stand who
+/// calls, as `Arc<Caller>` once that is known, and the record, as [`Trail`]. Errors are taken as those of a [`Hook`](super::Hook) are. An answer whose
 /// extensions are thrown away counts as one of the hook's own.
 pub trait HttpHook: Send + Sync + 'static {
     /// Wraps `inner`.
@@ -68,19 +72,14 @@ pub(crate) struct HttpHooked<S> {
 
 /// The rest of the pipeline, and the facts that an HTTP request has no place for.
 #[derive(Clone)]
-struct Onward {
+struct Rest {
     inner: BoxCloneSyncService<Authenticated, Reply, Error>,
     route: Route,
     config: Arc<Snapshot>,
     trail: Trail,
     /// What was looked up.
     asked: (Method, Uri),
-    beyond: Beyond,
 }
-
-/// What the last hook of every chain calls.
-#[derive(Clone, Copy)]
-pub(super) struct Innermost;
 
 // === impl HttpHookLayer ===
 
@@ -120,17 +119,19 @@ where
         let inner = BoxCloneSyncService::new(replace(&mut self.inner));
         let Authenticated { arrival, caller } = request;
         let asked = (arrival.head.method.clone(), arrival.head.uri.clone());
-        let mut request = Request::from_parts(arrival.head, arrival.body);
-        let beyond = Beyond::default();
-        request.extensions_mut().insert(caller);
-        request.extensions_mut().insert(Onward {
+        let rest = Rest {
             inner,
             route: arrival.route,
             config: arrival.config,
-            trail: arrival.trail,
+            trail: arrival.trail.clone(),
             asked,
-            beyond: beyond.clone(),
-        });
+        };
+        let mut request = Request::from_parts(arrival.head, arrival.body);
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(arrival.trail);
+        let onward = Onward::new(move |request| Box::pin(rest.clone().go(request)));
+        let beyond = onward.beyond();
+        request.extensions_mut().insert(onward);
         Box::pin(async move {
             let answer = run(chain, request, beyond).await?;
             Ok(Reply::retrieve(answer))
@@ -138,58 +139,34 @@ where
     }
 }
 
-// === impl Onward ===
+// === impl Rest ===
 
-impl Onward {
-    /// Where the request goes: looked up again, if a hook has rewritten it. Every route that can be
-    /// reached so asks for a caller, and there is one.
+impl Rest {
+    async fn go(mut self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        let caller = request.extensions_mut().remove::<Arc<Caller>>();
+        let caller = caller.ok_or_else(lost)?;
+        let (head, body) = request.into_parts();
+        let route = self.route_of(&head)?;
+        let dialect = route.dialect(&head);
+        let arrival = Arrival {
+            head,
+            body,
+            route,
+            config: self.config,
+            trail: self.trail,
+        };
+        std::future::poll_fn(|cx| self.inner.poll_ready(cx)).await?;
+        let reply = self.inner.call(Authenticated { arrival, caller }).await;
+        let reply = reply.unwrap_or_else(|error| edge::write(dialect, error));
+        Ok(reply.deposit())
+    }
+
+    /// Where the request goes: looked up again, if a hook has rewritten it.
     fn route_of(&self, head: &Parts) -> Result<Route, Error> {
         let (method, uri) = &self.asked;
-        if *method == head.method && uri.path() == head.uri.path() {
-            return Ok(self.route.clone());
+        match *method == head.method && uri.path() == head.uri.path() {
+            true => Ok(self.route.clone()),
+            false => Route::look_up_again(&head.method, &head.uri),
         }
-        match Route::look_up(&head.method, &head.uri)? {
-            Route::Live | Route::Ready => Err(Error::new(ErrorKind::NotFound, "no such path")),
-            route => Ok(route),
-        }
-    }
-}
-
-// === impl Innermost ===
-
-impl Service<Request<Body>> for Innermost {
-    type Response = Response<Body>;
-    type Error = Error;
-    type Future = StageFuture<Response<Body>, Error>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let onward = request.extensions_mut().remove::<Onward>();
-        let caller = request.extensions_mut().remove::<Arc<Caller>>();
-        Box::pin(async move {
-            let (Some(onward), Some(caller)) = (onward, caller) else {
-                let message = "a hook has lost the request's extensions";
-                return Err(Error::new(ErrorKind::Internal, "internal error").with_source(message));
-            };
-            let _gone = onward.beyond.clone().enter();
-            let (head, body) = request.into_parts();
-            let route = onward.route_of(&head)?;
-            let dialect = route.dialect(&head);
-            let mut inner = onward.inner;
-            let arrival = Arrival {
-                head,
-                body,
-                route,
-                config: onward.config,
-                trail: onward.trail,
-            };
-            std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-            let reply = inner.call(Authenticated { arrival, caller }).await;
-            let reply = reply.unwrap_or_else(|error| edge::write(dialect, error));
-            Ok(reply.deposit())
-        })
     }
 }

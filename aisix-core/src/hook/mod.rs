@@ -20,11 +20,13 @@
 //!
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
+mod arrival;
 mod chain;
 mod from_fn;
 mod hooks;
 mod http;
 mod layer;
+mod onward;
 mod parallel;
 mod patience;
 mod plugin;
@@ -34,6 +36,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::{
+    arrival::{ArrivalHookLayer, ArrivalHooked},
     chain::{Chain, Chains, innermost},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},

@@ -10,7 +10,7 @@ use super::{Hook, HttpHook};
 use crate::{
     call::Call,
     config::{
-        Key, States,
+        Key, Kind, States,
         resource::{Invalid, Mode, Stage},
     },
     error::Error,
@@ -73,8 +73,7 @@ pub trait PluginFactory: Send + Sync + 'static {
     /// When its hooks can run.
     fn stages(&self) -> Stages;
 
-    /// Whether hooks that it builds by [`Built::hook`] or [`Built::http`] obey [`Mode::Observe`]. Those that it builds by
-    /// [`Built::check`] need not know. Default: no, and a chain that asks for it is refused.
+    /// Whether hooks other than those that it builds by [`Built::check`] obey [`Mode::Observe`]. Checks need not know. Default: no, and a chain that asks for it is refused.
     fn observes(&self) -> bool {
         false
     }
@@ -106,14 +105,18 @@ pub struct Context<'a> {
     pub(super) states: &'a States,
 }
 
-/// What was built.
-pub struct Built(pub(super) Form);
+/// What was built: a hook for one phase, or for several, each of which runs in its own.
+#[derive(Default)]
+pub struct Built {
+    pub(super) arrival: Option<Arc<dyn HttpHook>>,
+    pub(super) http: Option<Arc<dyn HttpHook>>,
+    pub(super) call: Option<OnCall>,
+}
 
-#[derive(Clone)]
-pub(super) enum Form {
+/// What runs on calls.
+pub(super) enum OnCall {
     Check(Arc<dyn Check>),
     Hook(Arc<dyn Hook>),
-    Http(Arc<dyn HttpHook>),
 }
 
 /// A policy that looks at a call and lets it go on, or refuses it.
@@ -186,27 +189,74 @@ impl fmt::Debug for Context<'_> {
 impl Built {
     /// A hook on calls.
     pub fn hook(hook: impl Hook) -> Self {
-        Self(Form::Hook(Arc::new(hook)))
+        Self::default().and_hook(hook)
     }
 
     /// A hook over HTTP: it runs when the caller is known and before the body is read, on whatever is
     /// asked for. It cannot hang on a model, which is not yet known then.
     pub fn http(hook: impl HttpHook) -> Self {
-        Self(Form::Http(Arc::new(hook)))
+        Self {
+            http: Some(Arc::new(hook)),
+            ..Self::default()
+        }
+    }
+
+    /// A hook over HTTP that runs before anybody is asked who they are, on whatever is asked for but probes,
+    /// unknown paths too. It can hang on a gateway alone, whose callers are strangers to it: it must cost little.
+    pub fn arrival(hook: impl HttpHook) -> Self {
+        Self {
+            arrival: Some(Arc::new(hook)),
+            ..Self::default()
+        }
     }
 
     /// A policy that only looks.
     pub fn check(check: impl Check) -> Self {
-        Self(Form::Check(Arc::new(check)))
+        Self {
+            call: Some(OnCall::Check(Arc::new(check))),
+            ..Self::default()
+        }
+    }
+
+    /// The same with this hook on calls. What it shares with a hook over HTTP goes along in the request's
+    /// extensions, which a call has in its head.
+    ///
+    /// Where a model overrides the plugin, it takes the place of this hook alone: the one over HTTP has run
+    /// by then. A plugin that is asked to hang on a model should build no hook over HTTP; its
+    /// [`owner`](Context::owner) tells.
+    #[must_use]
+    pub fn and_hook(self, hook: impl Hook) -> Self {
+        Self {
+            call: Some(OnCall::Hook(Arc::new(hook))),
+            ..self
+        }
+    }
+
+    /// Why it cannot hang on a resource of this kind.
+    pub(super) fn misplaced(&self, owner: Kind) -> Option<&'static str> {
+        if self.arrival.is_some() && owner != Kind::Gateway {
+            return Some("runs before the caller is known: it can hang on a gateway only");
+        }
+        (self.http.is_some() && owner == Kind::Model)
+            .then_some("runs before the model is known: it can hang on a gateway or an API key")
+    }
+
+    /// Whether it does nothing but look at calls.
+    pub(super) fn only_looks(&self) -> bool {
+        self.arrival.is_none() && self.http.is_none() && matches!(self.call, Some(OnCall::Check(_)))
     }
 }
 
 impl fmt::Debug for Built {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Form::Check(_) => "Built::check",
-            Form::Hook(_) => "Built::hook",
-            Form::Http(_) => "Built::http",
-        })
+        let call = self.call.as_ref().map(|call| match call {
+            OnCall::Check(_) => "check",
+            OnCall::Hook(_) => "hook",
+        });
+        f.debug_struct("Built")
+            .field("arrival", &self.arrival.is_some())
+            .field("http", &self.http.is_some())
+            .field("call", &call)
+            .finish()
     }
 }

@@ -1,10 +1,12 @@
 //! Watching requests. Observers see every ending once; they decide nothing.
 
 mod layer;
+mod verdict;
 
 use http::StatusCode;
 
 pub(crate) use self::layer::{Incoming, Observe, ObserveLayer, Observers};
+pub use self::verdict::{GuardVerdict, Phase, Ruling};
 use crate::{
     call::{AttemptRecord, Trail},
     reply::Outcome,
@@ -24,6 +26,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// An attempt at an upstream has its head, or has failed.
     fn attempt_ended(&self, _trail: &Trail, _attempt: &AttemptRecord) {}
+
+    /// A guard has looked at the request, or at its answer.
+    fn guard_ended(&self, _trail: &Trail, _verdict: &GuardVerdict<'_>) {}
 
     /// A request has ended. Called exactly once for each `started`.
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>);

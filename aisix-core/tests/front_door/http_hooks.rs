@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use aisix_core::{
     Error, ErrorKind, Gateway,
     body::Body,
-    call::Caller,
+    call::{Call, Caller},
     config::{
         Kind,
         resource::{Invalid, Stage},
     },
-    hook::{Built, Context, Hooks, HttpService, PluginFactory, Stages},
+    hook::{Built, Context, Hooks, HttpService, Next, PluginFactory, Stages, from_fn},
     testing::{self, Answer, Endings, Setup, Upstream},
+    wire::{Edits, json_string},
 };
 use http::{HeaderValue, Request, Response};
 use schemars::JsonSchema;
@@ -258,4 +259,92 @@ async fn a_key_overrides_a_gateway_and_a_model_cannot_have_one() {
     let expected = "models/m: `plugins[0].name` runs before the model is known: \
         it can hang on a gateway or an API key";
     assert_eq!(report.to_string(), expected);
+}
+
+/// A plugin with a hook in either phase. The one over HTTP hands a word to the one on calls.
+struct Twice;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Says {
+    word: String,
+}
+
+/// What is handed over.
+#[derive(Clone)]
+struct Handed(Arc<str>);
+
+impl PluginFactory for Twice {
+    type Settings = Says;
+
+    fn name(&self) -> &'static str {
+        "twice"
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::Fixed(&[Stage::PreRequest])
+    }
+
+    fn build(&self, says: Says, context: &Context<'_>) -> Result<Built, Vec<Invalid>> {
+        let word: Arc<str> = says.word.into();
+        let on_calls = from_fn({
+            let word = word.clone();
+            move |mut call: Call, next: Next| {
+                let handed = call.inbound.head.extensions.get::<Handed>();
+                let handed = handed.map_or("nobody", |Handed(word)| word);
+                let user = format!("{word} after {handed}");
+                async move {
+                    let mut edits = Edits::new();
+                    edits.set("user", json_string(&user));
+                    call.inbound.payload.edit(&edits).unwrap();
+                    next.run(call).await
+                }
+            }
+        });
+        if context.owner().kind == Kind::Model {
+            return Ok(Built::hook(on_calls));
+        }
+        let over_http = tower::layer::layer_fn(move |inner: HttpService| {
+            let word = word.clone();
+            service_fn(move |mut request: Request<Body>| {
+                let (inner, word) = (inner.clone(), word.clone());
+                request.extensions_mut().insert(Handed(word.clone()));
+                async move {
+                    let mut response = inner.oneshot(request).await?;
+                    let stamp = HeaderValue::try_from(&*word).unwrap();
+                    response.headers_mut().append("x-stamp", stamp);
+                    Ok::<_, Error>(response)
+                }
+            })
+        });
+        Ok(Built::http(over_http).and_hook(on_calls))
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_may_have_a_hook_in_either_phase() {
+    let twice = |word: &str| json!({"plugins": [{"name": "twice", "settings": {"word": word}}]});
+    let setup = || {
+        let mut gateway = twice("gateway");
+        gateway["name"] = json!("default");
+        let setup = Setup::new().add(Kind::Gateway, "default", gateway);
+        setup.hooks(Hooks::new().plugin(Twice))
+    };
+    for (setup, stamp, user) in [
+        (setup(), "gateway", "gateway after gateway"),
+        (setup().api_key(twice("key")), "key", "key after key"),
+        (
+            setup().model(twice("model")),
+            "gateway",
+            "model after gateway",
+        ),
+    ] {
+        let upstream = Upstream::new();
+        upstream.answer(Answer::chat("hello"));
+        let gateway = setup.gateway(&upstream);
+        assert_eq!(stamps(&chat(&gateway).await), [stamp], "{user}");
+        assert_eq!(upstream.last_request().json()["user"], user);
+        let models = send(&gateway, get("/v1/models")).await;
+        assert_eq!(stamps(&models), [stamp], "{user}");
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod arrival_hooks;
 mod ask;
 mod credentials;
 mod deadlines;

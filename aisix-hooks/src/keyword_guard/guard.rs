@@ -3,26 +3,30 @@
 use std::sync::Arc;
 
 use aisix_core::{
-    Error, ErrorKind,
+    Error,
     call::{Call, Trail},
     hook::Next,
-    reply::Reply,
+    observe::Phase,
+    reply::{EventStream, Reply},
     wire::{Dialect, ScanError},
 };
 
-use super::{
-    pattern::Patterns,
-    settings::{HookPoint, OnStream},
-    stream,
+use super::pattern::Patterns;
+use crate::{
+    edit::{
+        Stop,
+        hold::{Hold, MAX_HELD, Tails},
+        stream,
+    },
+    guard::{HookPoint, Identity, OnStream, Report},
+    text::{self, Text},
 };
-use crate::text::{self, Text};
 
 /// The guard, compiled.
 pub(super) struct Guard {
-    pub(super) name: String,
+    pub(super) identity: Identity,
     pub(super) patterns: Arc<Patterns>,
     pub(super) point: HookPoint,
-    pub(super) monitors: bool,
     pub(super) on_stream: OnStream,
 }
 
@@ -31,8 +35,9 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) async fn run(self: Arc<Self>, call: Call, next: Next) -> Result<Reply, Error> {
         let dialect = call.inbound.operation.dialect;
-        if self.point.is_input() && self.finds(text::of_request(dialect, call.bytes())) {
-            self.found("request", call.trail(), self.monitors)?;
+        if self.point.is_input() {
+            let report = self.identity.look(call.trail(), Phase::Input);
+            self.judge(report, text::of_request(dialect, call.bytes()))?;
         }
         let trail = call.trail().clone();
         let reply = next.run(call).await?;
@@ -49,43 +54,72 @@ impl Guard {
         trail: Trail,
     ) -> Result<Reply, Error> {
         if reply.is_event_stream() {
-            let watches_only = self.monitors || self.on_stream == OnStream::Observe;
+            let watches_only = self.identity.monitors() || self.on_stream == OnStream::Observe;
             return Ok(reply.map_events(|events| match watches_only {
-                true => stream::watched(events, self, dialect, trail),
-                false => stream::guarded(events, self, dialect, trail),
+                true => self.watched(events, dialect, trail),
+                false => self.guarded(events, dialect, trail),
             }));
         }
-        let found = reply
-            .body_bytes()
-            .is_some_and(|answer| self.finds(text::of_answer(dialect, answer)));
-        if found {
-            self.found("response", &trail, self.monitors)?;
+        if let Some(answer) = reply.body_bytes() {
+            let report = self.identity.look(&trail, Phase::Output);
+            self.judge(report, text::of_answer(dialect, answer))?;
         }
         Ok(reply)
     }
 
-    /// Whether a text has a match, or it cannot be told.
-    fn finds(&self, texts: Result<Vec<Text<'_>>, ScanError>) -> bool {
-        let matches = |text: &Text<'_>| self.patterns.is_match(&text.text);
-        texts.map_or(true, |texts| texts.iter().any(matches))
+    fn watched(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let tails = Tails::new(self.patterns.clone(), dialect, MAX_HELD);
+        stream::watched(events, tails, move |looked| {
+            let report = self.identity.look(&trail, Phase::Output);
+            let report = report.took(looked.spent);
+            match looked.seen {
+                Ok(()) => report.allow(),
+                // It is only watched, so that this refuses nothing.
+                Err(_) => drop(report.watching().block()),
+            }
+        })
     }
 
-    /// Notes a match, and refuses unless it is only watched for.
-    pub(super) fn found(
+    fn guarded(
+        self: Arc<Self>,
+        events: EventStream,
+        dialect: Dialect,
+        trail: Trail,
+    ) -> EventStream {
+        let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
+        let told = trail.clone();
+        stream::guarded(events, hold, dialect, trail, move |looked| {
+            let report = self.identity.look(&told, Phase::Output);
+            let report = report.took(looked.spent);
+            let Err(stop) = looked.seen else {
+                report.allow();
+                return Ok(());
+            };
+            if stop == Stop::Untold {
+                told.mark("guardrail_untold", self.identity.name());
+            }
+            report.block()
+        })
+    }
+
+    /// Refuses when a text has a match, or it cannot be told.
+    fn judge(
         &self,
-        what: &'static str,
-        trail: &Trail,
-        watches_only: bool,
+        report: Report<'_>,
+        texts: Result<Vec<Text<'_>>, ScanError>,
     ) -> Result<(), Error> {
-        if watches_only {
-            trail.mark("guardrail_would_block", self.name.as_str());
-            return Ok(());
+        let matches = |text: &Text<'_>| self.patterns.is_match(&text.text);
+        match texts.map_or(true, |texts| texts.iter().any(matches)) {
+            true => report.block(),
+            false => {
+                report.allow();
+                Ok(())
+            }
         }
-        trail.mark("guardrail_blocked", self.name.as_str());
-        let message = format!(
-            "{what} blocked by content policy (guardrail '{}')",
-            self.name
-        );
-        Err(Error::new(ErrorKind::Blocked, message))
     }
 }

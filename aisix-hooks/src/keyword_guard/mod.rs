@@ -1,23 +1,23 @@
 //! `keyword_guard`: refuses words in requests and answers.
 
 mod guard;
-mod hold;
-mod pattern;
+pub(crate) mod pattern;
 mod settings;
-mod stream;
 
 use std::sync::Arc;
 
 use aisix_core::{
     call::Call,
-    config::resource::{Invalid, Mode, Stage},
+    config::resource::{Invalid, Stage},
     hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
 };
 
-pub use self::settings::{
-    Enforcement, HookPoint, KeywordGuardSettings, OnStream, Pattern, PatternKind,
-};
+pub use self::settings::{KeywordGuardSettings, Pattern, PatternKind};
 use self::{guard::Guard, pattern::Patterns};
+use crate::guard::Identity;
+
+/// What metrics call its kind.
+const KIND: &str = "keyword";
 
 /// Refuses requests and answers in which one of its patterns occurs, with 422 and the type `content_filter`.
 ///
@@ -53,12 +53,15 @@ impl PluginFactory for KeywordGuard {
         let patterns = settings.read()?;
         let patterns = Patterns::compile(&patterns)
             .map_err(|_| vec![Invalid::new("patterns", "take too much memory together")])?;
-        let observes = context.mode() == Mode::Observe;
         let guard = Arc::new(Guard {
-            name: settings.name.unwrap_or_else(|| context.id().to_owned()),
+            identity: Identity::new(
+                KIND,
+                settings.name.as_deref(),
+                settings.enforcement_mode,
+                context,
+            ),
             patterns: Arc::new(patterns),
             point: settings.hook_point,
-            monitors: observes || settings.enforcement_mode == Enforcement::Monitor,
             on_stream: settings.on_stream,
         });
         Ok(Built::hook(from_fn(move |call: Call, next: Next| {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::pattern;
+use crate::guard::{Enforcement, HookPoint, OnStream};
 
 /// Settings of [`KeywordGuard`](super::KeywordGuard).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -50,41 +51,6 @@ pub enum PatternKind {
     Regex,
 }
 
-/// Where a guard looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HookPoint {
-    /// At requests.
-    Input,
-    /// At answers.
-    Output,
-    /// At both.
-    #[default]
-    Both,
-}
-
-/// What becomes of a match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Enforcement {
-    /// The request or the answer is refused.
-    #[default]
-    Block,
-    /// It goes on, and the access log tells of it.
-    Monitor,
-}
-
-/// What becomes of answers that are streams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnStream {
-    /// What could still become a match is held back.
-    #[default]
-    Hold,
-    /// Nothing is held back or refused; the access log tells of matches.
-    Observe,
-}
-
 // === impl KeywordGuardSettings ===
 
 impl KeywordGuardSettings {
@@ -107,17 +73,5 @@ impl KeywordGuardSettings {
             true => Ok(patterns),
             false => Err(wrong),
         }
-    }
-}
-
-// === impl HookPoint ===
-
-impl HookPoint {
-    pub(super) fn is_input(self) -> bool {
-        self != Self::Output
-    }
-
-    pub(super) fn is_output(self) -> bool {
-        self != Self::Input
     }
 }

@@ -5,6 +5,8 @@ use std::{borrow::Cow, num::NonZeroU32, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use crate::duration;
+
 /// Settings of [`RateLimiter`](super::RateLimiter).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,8 +80,6 @@ enum Seconds {
     Digits(String),
 }
 
-const LONGEST: u64 = 366 * 86_400;
-
 // === impl RetryAfter ===
 
 impl RetryAfter {
@@ -124,21 +124,9 @@ impl Window {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (mut total, mut rest) = (0_u64, text);
-        while !rest.is_empty() {
-            let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-            let unit = match rest.as_bytes()[end] {
-                b's' => 1,
-                b'm' => 60,
-                b'h' => 3_600,
-                b'd' => 86_400,
-                _ => return None,
-            };
-            let number: u64 = rest[..end].parse().ok()?;
-            total = total.checked_add(number.checked_mul(unit)?)?;
-            rest = &rest[end + 1..];
-        }
-        (1..=LONGEST).contains(&total).then_some(Self(total))
+        let span = duration::parse(text)?;
+        let is_whole = span.subsec_nanos() == 0 && !span.is_zero();
+        is_whole.then_some(Self(span.as_secs()))
     }
 }
 
@@ -173,6 +161,7 @@ mod tests {
         for text in [
             "",
             "0s",
+            "1500ms",
             "1",
             "m",
             "1x",

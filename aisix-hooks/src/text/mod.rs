@@ -22,8 +22,20 @@ pub struct Text<'a> {
     pub place: Span,
     /// What it says, escapes decoded.
     pub text: Cow<'a, str>,
-    /// Texts of one track in the events of a stream are pieces of one longer text.
+    /// Pieces of one track in the events of a stream are one longer text.
     pub track: Track,
+    /// Whether more of it may stand in other events. Other texts of a stream are whole, as those of requests and answers are.
+    pub is_piece: bool,
+    /// Whether it is, or is a piece of, a JSON document: what a tool is called with.
+    pub is_arguments: bool,
+}
+
+/// The texts of one event, and which texts it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces<'a> {
+    pub(crate) texts: Vec<Text<'a>>,
+    /// Of these tracks, and of all that stand inside of them, no more comes.
+    pub(crate) ended: Vec<Track>,
 }
 
 /// The texts of a request that has been scanned, in order.
@@ -50,10 +62,32 @@ pub fn of_answer(dialect: Dialect, answer: &[u8]) -> Result<Vec<Text<'_>>, ScanE
 ///
 /// When it is not JSON, or an object on the way to a text has more members than can be looked at.
 pub fn of_event(dialect: Dialect, data: &[u8]) -> Result<Vec<Text<'_>>, ScanError> {
-    match data.trim_ascii() {
-        b"" | b"[DONE]" => Ok(Vec::new()),
-        _ => find(data, places::of_event(dialect)),
+    Ok(pieces(dialect, data)?.texts)
+}
+
+/// The same, and which texts end with this event.
+pub(crate) fn pieces(dialect: Dialect, data: &[u8]) -> Result<Pieces<'_>, ScanError> {
+    if matches!(data.trim_ascii(), b"" | b"[DONE]") {
+        return Ok(Pieces::default());
     }
+    let envelope = Envelope::scan(data, &[])?;
+    let found = walk::texts(data, envelope.object(), places::of_event(dialect))?;
+    let is_end = |text: &Text<'_>| places::is_end(text.track.name());
+    let (ends, mut texts): (Vec<_>, Vec<_>) = found.into_iter().partition(is_end);
+    // Some say why it has ended, in an empty word, while it goes on.
+    let ends = ends.into_iter().filter(|end| !end.text.is_empty());
+    let mut ended: Vec<Track> = ends.map(|end| end.track).collect();
+    let kind = envelope.member(data, "type");
+    let kind = kind.and_then(|kind| kind.as_str(data)).unwrap_or_default();
+    for text in &mut texts {
+        text.is_piece = places::is_piece(dialect, text.track.name());
+        text.is_arguments |= text.is_piece && kind.contains("_arguments.");
+        // What Responses say in pieces, they say again when it has come to its end.
+        if dialect == Dialect::Responses && !text.is_piece {
+            ended.push(text.track.clone());
+        }
+    }
+    Ok(Pieces { texts, ended })
 }
 
 fn find<'a>(document: &'a [u8], places: &[&'static str]) -> Result<Vec<Text<'a>>, ScanError> {

@@ -27,9 +27,27 @@ pub(super) fn of_event(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Responses => RESPONSES_EVENT,
         Dialect::Anthropic => ANTHROPIC_EVENT,
-        Dialect::Gemini => GEMINI_ANSWER,
+        Dialect::Gemini => GEMINI_EVENT,
         _ => OPENAI_EVENT,
     }
+}
+
+/// Whether a place of this name is none of a text, but says that texts have come to their end.
+pub(super) fn is_end(name: &str) -> bool {
+    matches!(name, "finish_reason" | "finishReason" | "type")
+}
+
+/// Whether a text of this name, in an event, may go on in the next one.
+pub(super) fn is_piece(dialect: Dialect, name: &str) -> bool {
+    match dialect {
+        Dialect::Responses => name == "delta",
+        _ => !matches!(name, "**" | "code" | "output"),
+    }
+}
+
+/// Whether a text of this name is a JSON document.
+pub(super) fn is_arguments(name: &str) -> bool {
+    matches!(name, "arguments" | "partial_json")
 }
 
 /// Chats, completions and embeddings.
@@ -69,6 +87,7 @@ const OPENAI_EVENT: &[&str] = &[
     "choices.*.delta.tool_calls.*.custom.input",
     "choices.*.delta.function_call.arguments",
     "choices.*.text",
+    "choices.*.finish_reason",
 ];
 
 const RESPONSES_REQUEST: &[&str] = &[
@@ -136,6 +155,7 @@ const ANTHROPIC_EVENT: &[&str] = &[
     "delta.text",
     "delta.thinking",
     "delta.partial_json",
+    "?type=content_block_stop.type",
 ];
 
 /// Names are in either case, as Google takes them.
@@ -163,4 +183,13 @@ const GEMINI_ANSWER: &[&str] = &[
     "candidates.*.content.parts.*.functionCall.args.**",
     "candidates.*.content.parts.*.executableCode.code",
     "candidates.*.content.parts.*.codeExecutionResult.output",
+];
+
+/// Each event is an answer of its own.
+const GEMINI_EVENT: &[&str] = &[
+    "candidates.*.content.parts.*.text",
+    "candidates.*.content.parts.*.functionCall.args.**",
+    "candidates.*.content.parts.*.executableCode.code",
+    "candidates.*.content.parts.*.codeExecutionResult.output",
+    "candidates.*.finishReason",
 ];

@@ -3,7 +3,7 @@
 use aisix_core::wire::{Envelope, Kind, Member, ScanError, Span, elements};
 use smallvec::SmallVec;
 
-use super::Text;
+use super::{Text, places};
 
 /// Members that say which of several texts a piece belongs to.
 const INDEXES: [&str; 4] = ["index", "output_index", "content_index", "summary_index"];
@@ -40,6 +40,24 @@ pub(super) fn texts<'a>(
     let ways: Ways = places.iter().map(|place| (*place, *place)).collect();
     walk.object(object, &ways)?;
     Ok(walk.texts)
+}
+
+// === impl Track ===
+
+impl Track {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it stands inside of an object that has the indexes of another track.
+    pub(crate) fn is_inside(&self, outer: &Self) -> bool {
+        self.indexes.starts_with(&outer.indexes)
+    }
+
+    /// Whether both are of one choice, candidate or block, and are different things said there.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.name != other.name && self.indexes.first() == other.indexes.first()
+    }
 }
 
 // === impl Walk ===
@@ -130,6 +148,8 @@ impl Walk<'_> {
                 place: span,
                 text,
                 track: Track { name, indexes },
+                is_piece: false,
+                is_arguments: places::is_arguments(name),
             });
         }
     }

@@ -1,12 +1,18 @@
 //! Short words for asking.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use aisix_core::{
     Gateway,
     body::Body,
+    call::Trail,
     config::{Change, Entry, Kind},
     edge::ClientAddr,
+    observe::Observer,
+    reply::Outcome,
     testing::{Setup, Upstream},
 };
 use http::{Request, Response};
@@ -17,6 +23,21 @@ use tower::ServiceExt;
 pub(crate) fn gateway(upstream: &Upstream, plugins: Value) -> Gateway {
     let setup = Setup::new().hooks(aisix_hooks::hooks());
     setup.model(json!({"plugins": plugins})).gateway(upstream)
+}
+
+/// A setup whose gateway has this chain.
+pub(crate) fn of_gateway(plugins: Value) -> Setup {
+    let document = json!({"name": "default", "plugins": plugins});
+    let setup = Setup::new().add(Kind::Gateway, "default", document);
+    setup.hooks(aisix_hooks::hooks())
+}
+
+/// What is wrong with the chain of the gateway.
+pub(crate) fn wrong_of_gateway(plugins: Value) -> String {
+    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    let document = json!({"name": "default", "plugins": plugins});
+    let entry = Entry::new(Kind::Gateway, "default", document);
+    config.apply([Change::Put(entry)]).to_string()
 }
 
 /// What is wrong with a chain.
@@ -39,4 +60,21 @@ pub(crate) fn from(address: &str, mut request: Request<Body>) -> Request<Body> {
     let address: SocketAddr = address.parse().unwrap();
     request.extensions_mut().insert(ClientAddr(address));
     request
+}
+
+/// Remembers what requests were marked with.
+#[derive(Clone, Default)]
+pub(crate) struct Marks(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl Marks {
+    /// The marks since the last time.
+    pub(crate) fn take(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Observer for Marks {
+    fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
+        self.0.lock().unwrap().extend(trail.marks());
+    }
 }

@@ -17,6 +17,10 @@ pub(crate) fn every_hook() -> Vec<Value> {
     let schema = json!({"type": "object", "minProperties": 1});
     let rate = json!({"limit": 1_000_000, "window": "1h"});
     [
+        (
+            "cors",
+            json!({"allowed_origins": ["https://app.test"], "allowed_methods": ["POST"]}),
+        ),
         ("ip_allowlist", json!({"cidrs": ["0.0.0.0/0"]})),
         ("ip_whitelist", json!({"cidrs": ["0.0.0.0/0"]})),
         (

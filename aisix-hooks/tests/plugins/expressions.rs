@@ -81,25 +81,24 @@ async fn what_is_taken_is_linear_in_the_text() {
     }
 }
 
-/// What a stream is held back for is searched again and again while it grows.
+/// What is held back of a stream is searched again and again while it grows, each time in time linear in it.
 #[tokio::test]
 async fn a_stream_that_could_always_become_a_match_is_refused_in_the_end() {
-    let piece = "a1-".repeat(200);
+    let piece = "a1".repeat(300);
     for expression in [
         "(?:\\w-?)+!",
-        "(?:\\w-?)+\\b",
+        "(a*1)*b",
+        "\\w+\\b",
         "\\b(?:\\w+-?)+\\b",
-        "(a*1-)*b",
+        "(?:a|1)+$",
     ] {
         let upstream = Upstream::new();
-        let (name, settings) = TAKERS[0];
-        let chain = chain((name, settings), &[expression.to_owned()]);
-        let gateway = gateway(&upstream, chain);
+        let gateway = gateway(&upstream, chain(TAKERS[0], &[expression.to_owned()]));
         let stream = (0..600).fold(Answer::stream().role(), |stream, _| stream.content(&piece));
         upstream.answer(stream.finish().done());
         let [request, ..] = requests("hi", true);
         let answer = testing::text(send(&gateway, request).await).await;
         assert!(answer.contains("blocked by content policy"), "{expression}");
-        assert!(!answer.contains("a1-"), "{expression}");
+        assert!(!answer.contains("a1"), "{expression}");
     }
 }

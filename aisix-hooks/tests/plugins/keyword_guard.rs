@@ -2,9 +2,6 @@
 
 use aisix_core::{
     body::Body,
-    call::Trail,
-    observe::Observer,
-    reply::Outcome,
     testing::{self, Answer, Gate, MODEL, Setup, Upstream},
 };
 use http::Request;
@@ -183,16 +180,6 @@ async fn it_looks_where_it_is_told_to() {
     }
 }
 
-/// Remembers what calls were marked with.
-#[derive(Clone, Default)]
-struct Marks(std::sync::Arc<std::sync::Mutex<Vec<(&'static str, String)>>>);
-
-impl Observer for Marks {
-    fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
-        self.0.lock().unwrap().extend(trail.marks());
-    }
-}
-
 #[tokio::test]
 async fn one_that_only_watches_tells_and_refuses_nothing() {
     let mut observes = guard(json!({}));
@@ -220,7 +207,7 @@ async fn one_that_only_watches_tells_and_refuses_nothing() {
         let answer = testing::text(send(&gateway, request).await).await;
         assert!(answer.contains("bidden") && answer.ends_with("data: [DONE]\n\n"));
         let told = ("guardrail_would_block", "keyword_guard".to_owned());
-        assert_eq!(*marks.0.lock().unwrap(), [told.clone(), told]);
+        assert_eq!(marks.take(), [told.clone(), told]);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod ask;
 mod changes;
+mod cors;
 mod every;
 mod expressions;
 mod ip_allowlist;

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::encode;
 use crate::Span;
 
 /// One event of a stream: the bytes it came as, and what they say.
@@ -80,6 +81,31 @@ impl Event {
             Payload::None => None,
             Payload::Line(span) => Some(self.raw.slice(span.clone())),
             Payload::Lines(joined) => Some(joined.clone()),
+        }
+    }
+
+    /// The same event with other data. Where the data was one line and is again, every other byte stays as it came.
+    #[must_use]
+    pub fn with_data(&self, data: &[u8]) -> Self {
+        let is_line = memchr::memchr2(b'\n', b'\r', data).is_none();
+        let place = match &self.data {
+            Payload::Line(place) if is_line => place.clone(),
+            _ => {
+                let name = self.name().map(String::from_utf8_lossy);
+                return Self::read(encode(name.as_deref(), data), false);
+            }
+        };
+        let (before, after) = (&self.raw[..place.start], &self.raw[place.end..]);
+        let end = place.start + data.len();
+        let moved = |at: usize| at - place.end + end;
+        Self {
+            raw: [before, data, after].concat().into(),
+            name: match self.name.start < place.end {
+                true => self.name.clone(),
+                false => moved(self.name.start)..moved(self.name.end),
+            },
+            data: Payload::Line(place.start..end),
+            comment: self.comment,
         }
     }
 

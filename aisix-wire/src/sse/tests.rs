@@ -200,3 +200,25 @@ fn the_fixed_events_decode_as_what_they_are() {
     assert!(events[0].is_comment());
     assert_eq!(events[1].data().unwrap(), "[DONE]");
 }
+
+#[test]
+fn other_data_leaves_every_other_byte_of_an_event() {
+    for (raw, expected) in [
+        (
+            "id: 7\ndata:a\nevent: e\r\n\n",
+            "id: 7\ndata:bcd\nevent: e\r\n\n",
+        ),
+        (
+            "event: e\ndata: abc\n: c\n\n",
+            "event: e\ndata: bcd\n: c\n\n",
+        ),
+        ("event: e\ndata: a\ndata: b\n\n", "event: e\ndata: bcd\n\n"),
+    ] {
+        let event = decode([raw.as_bytes()]).remove(0).with_data(b"bcd");
+        assert_eq!(event.raw, expected);
+        assert_eq!(event.name(), Some(&b"e"[..]));
+        assert_eq!(event.data().unwrap(), "bcd");
+    }
+    let event = decode([&b"data: a\n\n"[..]]).remove(0).with_data(b"b\nc");
+    assert_eq!(event.raw, "data: b\ndata: c\n\n");
+}

@@ -33,6 +33,14 @@ const LATENCY: &[&str] = &[
     "streaming",
 ];
 const DEPLOYMENT: &[&str] = &["provider", "model", "upstream_model", "provider_key_id"];
+const GUARD: &[&str] = &[
+    "env_id",
+    "guardrail",
+    "kind",
+    "phase",
+    "result",
+    "error_type",
+];
 
 macro_rules! families {
     ($($field:ident: $cell:ty = $name:literal, $labels:expr, $help:literal;)*) => {
@@ -89,6 +97,12 @@ families! {
         "Time from a request's start to its end, without probes.";
     ttft: Histogram = "aisix_request_ttft_seconds", LATENCY,
         "Time from a request's start to the first content of its stream.";
+    guard_latency: Histogram = "aisix_guardrail_latency_seconds", GUARD,
+        "Time that a guard looked at a request or an answer.";
+    guard_blocks: Counter = "aisix_guardrail_blocks_total", &[],
+        "Requests and answers that a guard refused.";
+    guard_bypasses: Counter = "aisix_guardrail_bypasses_total", &["reason"],
+        "Requests and answers that went on although a guard could not tell.";
     auth: Counter = "aisix_auth_decisions_total",
         &["method", "result", "reason"], "Decisions about credentials.";
     ratelimit: Counter = "aisix_ratelimit_rejections_total",
@@ -143,6 +157,7 @@ struct Seeds {
     max: usize,
     e2e: Arc<Bounds>,
     ttft: Arc<Bounds>,
+    guard: Arc<Bounds>,
 }
 
 /// How the first series of a cell's family is made.
@@ -163,6 +178,7 @@ impl Seeds {
             max: settings.max_series.max(1),
             e2e: Arc::new(Bounds::new(&settings.buckets.request_e2e_latency)),
             ttft: Arc::new(Bounds::new(&settings.buckets.request_ttft)),
+            guard: Arc::new(Bounds::new(&settings.buckets.guardrail_latency)),
         }
     }
 }
@@ -193,6 +209,7 @@ impl Seed for Histogram {
     ) -> Family<Self> {
         let bounds = match name {
             "aisix_request_ttft_seconds" => seeds.ttft.clone(),
+            "aisix_guardrail_latency_seconds" => seeds.guard.clone(),
             _ => seeds.e2e.clone(),
         };
         Family::new(name, help, labels, seeds.max, move || {

@@ -7,7 +7,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use aisix_core::{call::Trail, models::Target};
+use aisix_core::{
+    call::Trail,
+    models::Target,
+    observe::{GuardVerdict, Phase, Ruling},
+};
 
 use super::{
     bundle::Bundle,
@@ -15,6 +19,7 @@ use super::{
     client::{ClientType, ClientTypes},
     facts::{endpoint, protocol},
     families::Families,
+    histogram::Histogram,
     key::Key,
 };
 
@@ -29,8 +34,11 @@ pub(super) struct Memory {
     targets: Map<usize, Deployment>,
     gauges: Map<(&'static str, &'static str), Arc<Gauge>>,
     clients: Map<Box<[u8]>, ClientType>,
+    guards: Map<Box<str>, Latencies>,
 }
 
+/// The latencies of a guard, by its kind and what it has found.
+type Latencies = Map<(&'static str, Phase, Ruling), Arc<Histogram>>;
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The series of one target.
@@ -79,6 +87,26 @@ impl Memory {
         self.gauges
             .entry(key)
             .or_insert_with(|| families.in_flight.get(&[key.0, key.1]))
+    }
+
+    /// The latencies of a guard.
+    pub(super) fn guard(&mut self, families: &Families, verdict: &GuardVerdict<'_>) -> &Histogram {
+        let name = verdict.guard;
+        tidy(&mut self.guards, name);
+        if !self.guards.contains_key(name) {
+            self.guards.insert(name.into(), Latencies::default());
+        }
+        let latencies = self.guards.get_mut(name).expect("was put there");
+        let (kind, phase, ruling) = (verdict.kind, verdict.phase, verdict.ruling);
+        latencies.entry((kind, phase, ruling)).or_insert_with(|| {
+            let error = match ruling {
+                Ruling::Bypassed(reason) => reason,
+                _ => "none",
+            };
+            let (phase, result) = (phase.as_str(), ruling.as_str());
+            let labels = ["", name, kind, phase, result, error];
+            families.guard_latency.get(&labels)
+        })
     }
 
     pub(super) fn client(&mut self, types: &ClientTypes, trail: &Trail) -> ClientType {

@@ -36,7 +36,7 @@ use aisix_core::{
     auth::NoCredential,
     call::{AttemptRecord, Trail},
     limit,
-    observe::Observer,
+    observe::{GuardVerdict, Observer, Ruling},
     reply::{End, Outcome},
 };
 
@@ -149,6 +149,18 @@ impl Observer for Metrics {
             _ if attempt.abandoned => {}
             None => deployment.successes.add(1),
             Some(_) => deployment.failures.add(1),
+        }
+    }
+
+    fn guard_ended(&self, _: &Trail, verdict: &GuardVerdict<'_>) {
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let latency = memory.guard(&state.families, verdict);
+        latency.record(verdict.latency);
+        match verdict.ruling {
+            Ruling::Blocked => state.families.guard_blocks.get(&[]).add(1),
+            Ruling::Bypassed(reason) => state.families.guard_bypasses.get(&[reason]).add(1),
+            _ => {}
         }
     }
 

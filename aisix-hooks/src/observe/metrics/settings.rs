@@ -24,6 +24,8 @@ pub struct Buckets {
     pub request_e2e_latency: Vec<f64>,
     /// `aisix_request_ttft_seconds`. Default: 50 ms to 5 minutes.
     pub request_ttft: Vec<f64>,
+    /// `aisix_guardrail_latency_seconds`. Default: 1 ms to 30 seconds.
+    pub guardrail_latency: Vec<f64>,
 }
 
 /// Names the clients whose `User-Agent` matches.
@@ -70,6 +72,9 @@ impl Default for Buckets {
         Self {
             request_e2e_latency: [&short[..], &rest, &[420.0, 600.0]].concat(),
             request_ttft: rest.to_vec(),
+            guardrail_latency: vec![
+                0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+            ],
         }
     }
 }

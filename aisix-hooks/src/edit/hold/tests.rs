@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::keyword_guard::pattern;
+use crate::keyword_guard::pattern::{self, Patterns};
 
 fn patterns(all: &[(&str, bool)]) -> Arc<Patterns> {
     let all: Vec<_> = all
@@ -22,7 +22,7 @@ fn event(choice: u64, text: &str) -> sse::Event {
 
 /// Lets these pieces through; gives what came out before the end, and at last.
 fn through(patterns: &Arc<Patterns>, pieces: &[&str]) -> Result<(usize, usize), Stop> {
-    let mut hold = Hold::new(patterns.clone(), Dialect::OpenAi);
+    let mut hold = Hold::new(patterns.clone(), Dialect::OpenAi, MAX_HELD);
     let mut out = 0;
     for piece in pieces {
         hold.push(event(0, piece))?;
@@ -106,11 +106,59 @@ fn no_more_is_held_back_than_could_become_a_match() {
 #[test]
 fn texts_of_several_choices_are_not_mixed_up() {
     let patterns = patterns(&[("forbidden", true)]);
-    let mut hold = Hold::new(patterns, Dialect::OpenAi);
+    let mut hold = Hold::new(patterns, Dialect::OpenAi, MAX_HELD);
     hold.push(event(0, "forb")).unwrap();
     hold.push(event(1, "idden")).unwrap();
     assert!(hold.pop().unwrap().is_none());
     assert_eq!(hold.push(event(0, "idden")), Err(Stop::Match));
+}
+
+/// How many of these events have come out after each one.
+fn out_after(dialect: Dialect, events: &[serde_json::Value]) -> Vec<usize> {
+    let mut hold = Hold::new(patterns(&[("forbidden", true)]), dialect, MAX_HELD);
+    let mut out = 0;
+    let after = events.iter().map(|data| {
+        let mut decoder = sse::Decoder::new(1 << 20);
+        decoder.push(sse::encode(None, data.to_string().as_bytes()));
+        hold.push(decoder.next().unwrap().unwrap()).unwrap();
+        while hold.pop().unwrap().is_some() {
+            out += 1;
+        }
+        out
+    });
+    after.collect()
+}
+
+#[test]
+fn a_text_that_has_ended_holds_nothing_back() {
+    let delta = |delta| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": ""}]});
+    let finish = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let chat = [
+        delta(json!({"reasoning_content": "for", "content": ""})),
+        delta(json!({"content": "for"})),
+        delta(json!({"content": "get for"})),
+        finish,
+    ];
+    assert_eq!(out_after(Dialect::OpenAi, &chat), [0, 1, 2, 4]);
+    let messages = [
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "for"}}),
+        json!({"type": "content_block_stop", "index": 1}),
+        json!({"type": "content_block_stop", "index": 0}),
+    ];
+    assert_eq!(out_after(Dialect::Anthropic, &messages), [0, 0, 3]);
+    let responses = [
+        json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "for"}),
+        json!({"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "for"}),
+    ];
+    assert_eq!(out_after(Dialect::Responses, &responses), [0, 2]);
+    let part = |text| json!({"content": {"parts": [{"text": text}]}});
+    let mut last = part("get for");
+    last["finishReason"] = json!("STOP");
+    let gemini = [
+        json!({"candidates": [part("for")]}),
+        json!({"candidates": [last]}),
+    ];
+    assert_eq!(out_after(Dialect::Gemini, &gemini), [0, 2]);
 }
 
 #[test]
@@ -123,7 +171,7 @@ fn too_much_to_be_held_back_is_refused() {
 
 #[test]
 fn a_text_that_is_only_watched_is_not_remembered_for_ever() {
-    let mut tails = Tails::new(patterns(&[("a.*b", false)]), Dialect::OpenAi);
+    let mut tails = Tails::new(patterns(&[("a.*b", false)]), Dialect::OpenAi, MAX_HELD);
     let piece = event(0, &"a".repeat(1_000));
     let mut looks = (0..300).map(|_| tails.look(&piece));
     assert_eq!(looks.find_map(Result::err), Some(Stop::Untold));
@@ -131,7 +179,7 @@ fn a_text_that_is_only_watched_is_not_remembered_for_ever() {
 
 #[test]
 fn an_event_that_cannot_be_read_is_refused() {
-    let mut hold = Hold::new(patterns(&[("a", true)]), Dialect::OpenAi);
+    let mut hold = Hold::new(patterns(&[("a", true)]), Dialect::OpenAi, MAX_HELD);
     let mut decoder = sse::Decoder::new(64);
     decoder.push("data: no json\n\n".into());
     let event = decoder.next().unwrap().unwrap();
