@@ -115,6 +115,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::Model => "Model",
         Kind::ApiKey => "API key",
         Kind::Gateway => "Gateway",
+        Kind::RateLimitPolicy => "Rate limit policy",
         _ => "Resource",
     }
 }

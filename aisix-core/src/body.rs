@@ -70,6 +70,14 @@ impl Body {
             Repr::Stream(_) => None,
         }
     }
+
+    /// The same, sharing its memory.
+    pub(crate) fn to_bytes(&self) -> Option<Bytes> {
+        match &self.0 {
+            Repr::Full(bytes) => Some(bytes.clone().unwrap_or_default()),
+            Repr::Stream(_) => None,
+        }
+    }
 }
 
 impl Default for Body {

@@ -4,7 +4,10 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::{BoxError, limit::Limit};
+use crate::{
+    BoxError,
+    limit::{Limit, Rate},
+};
 
 /// Why a request was not served, or not to its end.
 ///
@@ -25,7 +28,7 @@ struct Inner {
     retry: Retry,
     retry_after: Option<Duration>,
     status: Option<StatusCode>,
-    limit: Option<Arc<Limit>>,
+    limit: Option<(Arc<Limit>, Rate)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     upstream: Option<UpstreamRefusal>,
     source: Option<BoxError>,
@@ -207,10 +210,10 @@ impl Error {
         self
     }
 
-    /// Names the limit that had no room.
+    /// Names the limit that had no room, and which of its rates.
     #[must_use]
-    pub fn with_limit(mut self, limit: Arc<Limit>) -> Self {
-        self.0.limit = Some(limit);
+    pub fn with_limit(mut self, limit: Arc<Limit>, rate: Rate) -> Self {
+        self.0.limit = Some((limit, rate));
         self
     }
 
@@ -227,6 +230,26 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// The same error for another call that waited for the same. Its source becomes the text of it.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let inner = &*self.0;
+        let source = inner.source.as_ref();
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            code: inner.code.clone(),
+            param: inner.param.clone(),
+            retry: inner.retry,
+            retry_after: inner.retry_after,
+            status: inner.status,
+            limit: inner.limit.clone(),
+            headers: inner.headers.clone(),
+            upstream: inner.upstream.clone(),
+            source: source.map(|source| source.to_string().into()),
+        }))
     }
 
     /// Takes an `Error` back out of a boxed one, as tower's layers return it.
@@ -291,7 +314,12 @@ impl Error {
 
     /// The limit that had no room.
     pub fn limit(&self) -> Option<&Arc<Limit>> {
-        self.0.limit.as_ref()
+        self.0.limit.as_ref().map(|(limit, _)| limit)
+    }
+
+    /// The rate of that limit that had no room.
+    pub fn rate(&self) -> Option<Rate> {
+        self.0.limit.as_ref().map(|(_, rate)| *rate)
     }
 
     /// What the upstream said.

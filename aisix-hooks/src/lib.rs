@@ -33,41 +33,89 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cache;
 mod cors;
+mod data_masking;
 mod duration;
 mod edit;
+mod filling;
 pub mod guard;
+mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 #[cfg(feature = "redis")]
 pub mod limit_redis;
+mod mask;
 pub mod observe;
+mod pii_guard;
+mod prompt_caching;
+mod prompt_moderation;
+pub mod prompt_template;
 pub mod rate_limiter;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
+pub mod transform;
+mod unsupported;
 
 use aisix_core::hook::Hooks;
 
+use self::guard::remote::{
+    AzurePromptShield, AzureTextModeration, BedrockGuardrail, Lakera, OpenaiModeration, Presidio,
+};
+
 pub use self::{
+    cache::{Cache, CacheBackend, CacheScope, CacheSettings},
     cors::{Cors, CorsSettings},
+    data_masking::{
+        DataMasking, DataMaskingSettings, MaskingRule, MaskingRuleKind, PredefinedEntity,
+        ReversibleHashing,
+    },
     duration::Span,
     guard::{Enforcement, HookPoint, OnStream},
+    injection_protection::{
+        CustomInjection, InjectionAction, InjectionContent, InjectionKind, InjectionProtection,
+        InjectionProtectionSettings, PredefinedInjection,
+    },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
     keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    pii_guard::{
+        CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
+        PiiGuardSettings,
+    },
+    prompt_caching::{PromptCaching, PromptCachingSettings},
+    prompt_moderation::{
+        PromptModeration, PromptModerationAction, PromptModerationActions, PromptModerationSettings,
+    },
+    prompt_template::PromptTemplate,
     rate_limiter::RateLimiter,
     request_size_limiter::{RequestSizeLimiter, RequestSizeLimiterSettings, SizeUnit},
     request_validation::{RequestValidation, RequestValidationSettings},
+    transform::Transform,
 };
 
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
-    Hooks::new()
+    unsupported::names(Hooks::new())
+        .plugin(AzurePromptShield)
+        .plugin(AzureTextModeration)
+        .plugin(BedrockGuardrail)
+        .plugin(Cache)
         .plugin(Cors)
+        .plugin(DataMasking)
+        .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
+        .plugin(PromptCaching)
+        .plugin(Lakera)
+        .plugin(OpenaiModeration)
+        .plugin(PiiGuard)
+        .plugin(Presidio)
+        .plugin(PromptModeration)
+        .plugin(PromptTemplate)
         .plugin(RateLimiter)
         .plugin(RequestSizeLimiter)
         .plugin(RequestValidation)
+        .plugin(Transform)
 }

@@ -10,6 +10,7 @@ use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
     call::Call,
+    config::Kind,
     edge::Settings,
     hook::{Next, from_fn},
     observe::{GuardVerdict, Phase, Ruling},
@@ -293,11 +294,7 @@ async fn series_beyond_the_bound_are_counted_as_other() {
     for at in 0..5 {
         let model = json!({"display_name": format!("m{at}"), "provider": "plain",
             "model_name": "m", "provider_key_id": "key"});
-        setup = setup.add(
-            aisix_core::config::resource::Kind::Model,
-            &format!("m{at}"),
-            model,
-        );
+        setup = setup.add(Kind::Model, &format!("m{at}"), model);
     }
     let gateway = build(setup, &upstream, &metrics);
     for round in 0..2 {
@@ -341,12 +338,37 @@ async fn refusals_by_limits_are_counted() {
     assert_eq!(send(&gateway, long).await, 413);
 
     let samples = Samples::of(&metrics);
-    let scope = [r#"scope="api_key",layer="api_key",policy_id="unknown""#];
+    let scope = [r#"scope="requests",layer="api_key",policy_id="unknown""#];
     assert_eq!(samples.sum("aisix_ratelimit_rejections_total", &scope), 1.0);
     let endpoint =
         [r#"endpoint="/v1/chat/completions",inbound_protocol="openai",outcome="refused""#];
     let rejected = samples.sum("aisix_proxy_request_body_limit_rejections_total", &endpoint);
     assert_eq!(rejected, 2.0);
+}
+
+#[tokio::test]
+async fn refusals_by_policies_are_counted_by_what_was_full_and_by_the_policy() {
+    let metrics = metrics();
+    let policy = json!({"name": "none at a time", "limits": {"concurrency": 0}});
+    let tokens = json!({"name": "few", "limits": {"tpd": 1}});
+    let upstream = Upstream::new();
+    let setup = Setup::new().add(Kind::RateLimitPolicy, "p-tokens", tokens);
+    let gateway = build(setup.clone(), &upstream, &metrics);
+    upstream.answer(Answer::chat("hello"));
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 200);
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 429);
+    let setup = setup.add(Kind::RateLimitPolicy, "p-calls", policy);
+    let gateway = build(setup, &upstream, &metrics);
+    assert_eq!(send(&gateway, testing::chat_request("hi")).await, 429);
+
+    let samples = Samples::of(&metrics);
+    for labels in [
+        r#"scope="tokens",layer="policy",policy_id="p-tokens""#,
+        r#"scope="concurrency",layer="policy",policy_id="p-calls""#,
+    ] {
+        let count = samples.sum("aisix_ratelimit_rejections_total", &[labels]);
+        assert_eq!(count, 1.0, "{labels}");
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn full() -> Vec<Entry> {
             "m-1",
             json!({
                 "display_name": "gpt", "provider": "openai", "model_name": "gpt-4o", "provider_key_id": "pk-1",
-                "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "rate_limit": limits,
+                "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "auto_prompt_caching": {"enabled": true, "ttl": "1h"}, "rate_limit": limits,
                 "allowed_cidrs": ["10.0.0.0/8", "::1"], "cost": {"input_per_1k": 0.1, "output_per_1k": 2},
                 "embedding": {"dimensions": 3, "normalize": false},
                 "plugins": [{"name": "any", "settings": {"words": ["${X}"], "max": 5}}],
@@ -71,13 +71,41 @@ fn full() -> Vec<Entry> {
             ]}),
         ),
         Entry::new(
+            Kind::RateLimitPolicy,
+            "p-1",
+            json!({"name": "no $ more", "scope": "api_key", "scope_ref": "k-1", "window": "day",
+                "max_requests": 1, "max_tokens": 2}),
+        ),
+        Entry::new(
+            Kind::RateLimitPolicy,
+            "p-2",
+            json!({"name": "by $team", "limits": limits, "group_by": ["team", "model"], "action": "reject",
+            "conditions": [
+                {"dimension": "team", "operator": "~=", "value": "k-1", "negate": true},
+                {"logic": "or", "negate": false, "children": [
+                    {"dimension": "api_key", "operator": "in", "value": ["k-1", "k-2", "k-$3", "gone"]},
+                    {"dimension": "model", "operator": "==", "value": "m-1"},
+                    {"dimension": "model_name", "operator": "~~", "value": "[${X}]$"},
+                ]},
+            ],
+            "schedules": [
+                {"start_time": "22:00", "end_time": "09:00", "timezone": "Asia/Shanghai", "days_of_week": ["fri"]},
+                {"start_time": "00:00", "end_time": "24:00", "timezone": "UTC", "dates": ["2030-01-31"]},
+            ]}),
+        ),
+        Entry::new(
+            Kind::RateLimitPolicy,
+            "p-3",
+            json!({"name": "team", "scope": "team", "scope_ref": "m-1", "window": "minute", "max_requests": 1}),
+        ),
+        Entry::new(
             Kind::ApiKey,
             "k-2",
             json!({"key_hash": hash("c"), "allowed_models": [], "display_name": "ci"}),
         ),
         Entry::new(
             Kind::ApiKey,
-            "k-3",
+            "k-$3",
             json!({"key_hash": hash("d"), "allowed_models": ["*"]}),
         ),
     ]
@@ -213,6 +241,8 @@ fn secrets_are_variables_and_the_form_is_that_of_people() {
         "_format_version: \"1\"\n",
         "    provider_key: \"up $$stream: #1\"\n",
         "  - display_name: ci#aaaaaaaaaaaa\n",
+        "    scope_ref: ci#aaaaaaaaaaaa\n",
+        "    scope_ref: m-1\n",
         "x-plain: a $${request.id} $$$$ b\n",
     ] {
         assert!(written.text.contains(line), "{line}\n{}", written.text);
@@ -251,6 +281,16 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
         caller("k1", "a", "one"),
         caller("k2", "b", "two"),
         caller("k3", "a", "one"),
+        Entry::new(
+            Kind::RateLimitPolicy,
+            "r1",
+            json!({"name": "odd", "scope": "model", "scope_ref": "one", "window": "day", "max_requests": 1}),
+        ),
+        Entry::new(
+            Kind::RateLimitPolicy,
+            "r2",
+            json!({"name": "even", "scope": "model", "scope_ref": "m2", "window": "day", "max_requests": 1}),
+        ),
     ];
     let written = write(&entries, Form::default());
     let problems: Vec<String> = written
@@ -268,13 +308,14 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
             "models/m3 (\"three\"): `provider_key_id` refers to provider_keys/gone, which does not exist",
             "models/m2 (\"two\"): `provider_key_id` refers to provider_keys/bad, which is left out",
             "api_keys/k2 (\"k2\"): `allowed_models[0]` names no model: \"two\"",
+            "rate_limit_policies/r1 (\"odd\"): refers to models/one, which is only the name of another",
             "provider_keys/pin (\"pin\"): `request.default_body_fields.token` is a secret and not a text, so \
              that no variable can stand for it: it can only be revealed",
         ]
     );
     let ids: Vec<String> = read(
         &Written {
-            count: 3,
+            count: 4,
             ..written
         },
         &entries,
@@ -282,7 +323,15 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
     .iter()
     .map(|entry| entry.key.to_string())
     .collect();
-    assert_eq!(ids, ["provider_keys/good", "models/m1", "api_keys/k1"]);
+    assert_eq!(
+        ids,
+        [
+            "provider_keys/good",
+            "models/m1",
+            "api_keys/k1",
+            "rate_limit_policies/r2"
+        ]
+    );
 }
 
 fn into(text: &str, held: Held<'_>) -> Result<Vec<Entry>, String> {
@@ -592,6 +641,44 @@ fn api_key() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Policies about keys, models and others that exist or do not.
+fn policy() -> impl Strategy<Value = Value> {
+    let ids = || select(&["k0", "k1", "m0", "m1", "p0", "gone", "$"][..]);
+    let leaf = (
+        select(&["team", "api_key", "model", "model_name"][..]),
+        prop_oneof![
+            vec(ids(), 1..4).prop_map(|ids| json!({"operator": "in", "value": ids})),
+            ids().prop_map(|id| json!({"operator": "==", "value": id})),
+        ],
+        maybe(any::<bool>()),
+    );
+    let leaf = leaf.prop_map(|(dimension, test, negate)| {
+        document(vec![
+            ("dimension", Some(dimension.into())),
+            ("operator", Some(test["operator"].clone())),
+            ("value", Some(test["value"].clone())),
+            ("negate", negate),
+        ])
+    });
+    let node = leaf.prop_recursive(2, 8, 3, |inner| {
+        (select(&["and", "or"][..]), vec(inner, 1..3))
+            .prop_map(|(logic, children)| json!({"logic": logic, "children": children}))
+    });
+    let conditional = (maybe(vec(node, 0..3)), option::of(Just(json!(["member"])))).prop_map(
+        |(conditions, group_by)| {
+            document(vec![
+                ("conditions", conditions),
+                ("group_by", group_by),
+                ("limits", Some(json!({"tpd": 1}))),
+            ])
+        },
+    );
+    let classic = (select(&["api_key", "model", "team_member"][..]), ids()).prop_map(
+        |(scope, id)| json!({"scope": scope, "scope_ref": id, "window": "hour", "max_requests": 1}),
+    );
+    prop_oneof![conditional, classic]
+}
+
 fn store() -> impl Strategy<Value = Vec<Entry>> {
     let names = proptest::collection::hash_set(text(), 5);
     (
@@ -599,8 +686,9 @@ fn store() -> impl Strategy<Value = Vec<Entry>> {
         vec(provider_key(), 2),
         vec(model(), 0..3),
         vec(api_key(), 0..4),
+        vec(policy(), 0..3),
     )
-        .prop_map(|(names, keys, models, callers)| {
+        .prop_map(|(names, keys, models, callers, policies)| {
             let names: Vec<String> = names.into_iter().collect();
             let mut entries = Vec::new();
             for (index, mut document) in keys.into_iter().enumerate() {
@@ -621,6 +709,11 @@ fn store() -> impl Strategy<Value = Vec<Entry>> {
                 ];
                 document["key_hash"] = format!("{}{}", digits[index], "0".repeat(52)).into();
                 entries.push(Entry::new(Kind::ApiKey, format!("k{index}"), document));
+            }
+            for (index, mut document) in policies.into_iter().enumerate() {
+                document["name"] = names[index].clone().into();
+                let id = format!("r{index}");
+                entries.push(Entry::new(Kind::RateLimitPolicy, id, document));
             }
             entries
         })

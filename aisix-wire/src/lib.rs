@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`envelope`] | validates a JSON document in one pass and finds its top-level members |
 //! | [`splice`] | edits members of a document, leaving every other byte as it came |
+//! | [`patch`] | takes the steps of JSON Patch on a document, in the same way |
 //! | [`sse`] | cuts a byte stream into server-sent events, and writes events |
 //! | [`usage`] | token counts in disjoint buckets |
 //! | [`chat`] | the neutral form of conversations, into which and from which dialects are translated |
@@ -27,17 +28,22 @@ mod json;
 pub mod models;
 pub mod openai;
 pub mod operation;
+pub mod patch;
 pub mod splice;
 pub mod sse;
 pub mod usage;
 
 pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
-pub use error::{ErrorBody, Refusal, ResponseError, read_error, write_error, write_error_event};
+pub use error::{
+    ErrorBody, ErrorPolicy, Refusal, ResponseError, read_error, write_error, write_error_event,
+    write_policy_error,
+};
 pub use models::{ModelInfo, write_model, write_models};
 pub use operation::{
     CHAT_COMPLETIONS, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, Form, GENERATE_CONTENT, Invalid,
     MESSAGES, OPERATIONS, Operation, RESPONSES, STREAM_GENERATE_CONTENT, Streaming,
 };
+pub use patch::{Document, PatchError, Pointer};
 pub use splice::{Edits, json_string};
 pub use usage::Usage;

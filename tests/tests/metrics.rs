@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use aisix_core::config::Kind;
 use aisix_tests::{
     client::Client,
     etcd::Etcd,
@@ -303,7 +304,7 @@ async fn of_configuration(gateway: &Gateway) -> [Option<u64>; 4] {
     for family in ["rejected", "stale_served", "partially_compatible"] {
         let family = format!("aisix_config_{family}_resources");
         let kinds: Vec<_> = metrics.samples(&family).collect();
-        assert_eq!(kinds.len(), 4, "{family}");
+        assert_eq!(kinds.len(), Kind::ALL.len(), "{family}");
         assert_eq!(metrics.sum(&family, &[]) as u64, 0, "{family}");
     }
     [

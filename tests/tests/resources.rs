@@ -114,7 +114,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
     let models = [
         "cooldown: {enabled: true}",
         "retries: 1",
-        "auto_prompt_caching: {enabled: true}",
         "background_model_check: {enabled: false, interval_seconds: 5, timeout_seconds: 1, prompt: x, max_tokens: 1, stale_after_seconds: 1}",
     ];
     let keys = [
@@ -130,7 +129,6 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
         "a2a_agents",
         "cache_policies",
         "observability_exporters",
-        "rate_limit_policies",
         "oidc_providers",
         "claim_mappings",
         "passthrough_routes",

@@ -43,7 +43,8 @@ impl PluginFactory for Nothing {
 }
 
 fn desk() -> Desk {
-    let config = Config::builder().hooks(Hooks::new().plugin(Nothing));
+    let hooks = Hooks::new().plugin(Nothing).unsupported("older", None);
+    let config = Config::builder().hooks(hooks);
     Desk::built(|admin| admin.config(config.build()))
 }
 
@@ -89,6 +90,11 @@ async fn a_chain_that_could_not_run_is_refused_by_the_field() {
             json!({"name": "other"}),
             "plugins[0].name",
             "is no known hook",
+        ),
+        (
+            json!({"name": "older"}),
+            "plugins[0].name",
+            "is not supported yet",
         ),
         (
             json!({"name": "nothing"}),

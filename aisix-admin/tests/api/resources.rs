@@ -12,6 +12,7 @@ fn example(kind: Kind, name: &str) -> Value {
         Kind::ApiKey => {
             json!({"key_hash": KeyHash::of(name).to_hex(), "allowed_models": ["m"], "display_name": name})
         }
+        Kind::RateLimitPolicy => json!({"name": name, "limits": {"rpm": 1}, "group_by": ["team"]}),
         other => panic!("an example of {other} is missing"),
     }
 }
@@ -20,6 +21,7 @@ fn example(kind: Kind, name: &str) -> Value {
 async fn every_kind_is_created_read_replaced_patched_listed_and_deleted() {
     // Of gateways there is one only, see `plugins.rs`.
     for kind in Kind::ALL.into_iter().filter(|it| *it != Kind::Gateway) {
+        let name = kind.name_field();
         let desk = Desk::new().with_model().await;
         let all = format!("/aisix/admin/{kind}");
         let before = desk.get(&all).await.json["total"].as_u64().unwrap();
@@ -27,7 +29,7 @@ async fn every_kind_is_created_read_replaced_patched_listed_and_deleted() {
         let created = desk.ask("POST", &all, example(kind, "one")).await;
         assert_eq!(created.status, 201, "{created:?}");
         assert_eq!(created.json["key"], format!("/{kind}/{}", created.id()));
-        assert_eq!(created.json["value"]["display_name"], "one");
+        assert_eq!(created.json["value"][name], "one");
         let one = format!("{all}/{}", created.id());
 
         let got = desk.get(&one).await;
@@ -37,16 +39,14 @@ async fn every_kind_is_created_read_replaced_patched_listed_and_deleted() {
 
         let replaced = desk.ask("PUT", &one, example(kind, "two")).await;
         assert_eq!(
-            (replaced.status, &replaced.json["value"]["display_name"]),
+            (replaced.status, &replaced.json["value"][name]),
             (200, &json!("two"))
         );
         assert_ne!(replaced.etag(), created.etag());
 
-        let patched = desk
-            .ask("PATCH", &one, json!({"display_name": "three"}))
-            .await;
+        let patched = desk.ask("PATCH", &one, json!({ name: "three" })).await;
         assert_eq!(
-            (patched.status, &patched.json["value"]["display_name"]),
+            (patched.status, &patched.json["value"][name]),
             (200, &json!("three"))
         );
 

@@ -64,15 +64,23 @@ mod tests {
 
     #[test]
     fn a_chain_that_could_not_run_is_reported_with_its_place() {
-        let (code, _, err, path) = validate(
-            "_format_version: \"1\"\ngateways: [{name: default, plugins: [{name: ip_alowlist}]}]",
-        );
-        assert_eq!(code, ExitCode::FAILURE);
-        let expected = format!(
-            "resources file {path}: 1 error(s):\n  - gateways[0] (\"default\"): \
-             `plugins[0].name` is no known hook; did you mean `ip_allowlist`?\n"
-        );
-        assert_eq!(err, expected);
+        for (name, said) in [
+            (
+                "ip_alowlist",
+                "is no known hook; did you mean `ip_allowlist`?",
+            ),
+            ("bot_detector", "is not supported yet"),
+        ] {
+            let (code, _, err, path) = validate(&format!(
+                "_format_version: \"1\"\ngateways: [{{name: default, plugins: [{{name: {name}}}]}}]"
+            ));
+            assert_eq!(code, ExitCode::FAILURE);
+            let expected = format!(
+                "resources file {path}: 1 error(s):\n  - gateways[0] (\"default\"): \
+                 `plugins[0].name` {said}\n"
+            );
+            assert_eq!(err, expected);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     config::{glob::Glob, resource::RateLimit},
     hook::Chain,
-    limit::{Limit, Scope},
+    limit::{Known, Limit, Scope},
 };
 
 /// Who sends a request, and what they may do.
@@ -26,6 +26,8 @@ pub struct Caller {
     user_name: Option<Arc<str>>,
     /// The hooks of its calls.
     chain: Option<Arc<Chain>>,
+    /// The limits of policies that its calls are under.
+    pub(crate) known: Known,
 }
 
 enum Models {
@@ -52,6 +54,7 @@ impl Caller {
             user_id: None,
             user_name: None,
             chain: None,
+            known: Known::default(),
         })
     }
 

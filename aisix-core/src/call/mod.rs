@@ -4,20 +4,18 @@
 //! [`Arrival`] → [`Authenticated`] → [`Inbound`] → [`Call`] → [`Attempt`].
 
 mod caller;
+mod expense;
 mod payload;
 mod trail;
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use aisix_wire::Operation;
+use aisix_wire::{Operation, anthropic::PromptCaching};
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
+pub(crate) use self::expense::Expense;
 pub use self::{
     caller::{Caller, CallerBuilder},
     payload::Payload,
@@ -82,10 +80,15 @@ pub struct Call {
     pub inbound: Inbound,
     /// The model, as configured.
     pub model: Arc<Model>,
+    /// Headers that hooks add to the upstream's request, whatever the provider key lets through. Private ones are
+    /// left out, see [`is_private`](crate::config::resource::is_private).
+    pub upstream_headers: HeaderMap,
     /// The way out.
     pub(crate) exit: Exit,
-    /// Set once something was sent to an upstream; before that, a refusal costs the caller nothing.
-    pub(crate) attempted: Arc<AtomicBool>,
+    /// What a hook has said, in place of what the model says.
+    pub(crate) prompt_caching: Option<PromptCaching>,
+    /// What it costs its caller; nothing while nothing was sent to an upstream.
+    pub(crate) expense: Expense,
     /// Told when the call leaves the hooks behind that it is with.
     pub(crate) beyond: Option<Beyond>,
 }
@@ -152,6 +155,18 @@ impl Call {
     /// The model as the caller named it.
     pub fn requested_model(&self) -> &Arc<str> {
         &self.inbound.requested_model
+    }
+
+    /// Has the prompt cached where the call goes to a provider of Anthropic's dialect, whatever the caller's;
+    /// counts more than what the model says.
+    pub fn cache_prompt(&mut self, caching: PromptCaching) {
+        self.prompt_caching = Some(caching);
+    }
+
+    /// Counts the call as a request that used no tokens, for hooks that answer by themselves, such as a
+    /// cache. Otherwise a call of which nothing was sent to an upstream costs its caller nothing.
+    pub fn charge_request(&self) {
+        self.expense.answered();
     }
 
     /// The gateway's own way out, for hooks that ask a service. It sets no deadline for the answer.

@@ -52,17 +52,26 @@ impl Payload {
 
     /// A whole number; a dot in `name` leads into a top-level object.
     pub fn u64_at(&self, name: &str) -> Option<u64> {
-        let Some((outer, inner)) = name.split_once('.') else {
-            return self.u64(name);
-        };
-        let object = self.member(outer)?.value.clone();
-        let object = Envelope::scan_at(&self.bytes, object).ok()?;
-        object.member(&self.bytes, inner)?.as_u64(&self.bytes)
+        self.at(name, |member| member.as_u64(&self.bytes)).flatten()
+    }
+
+    /// Whether a member is `true`; a dot in `name` leads into a top-level object.
+    pub fn flag_at(&self, name: &str) -> bool {
+        self.at(name, Member::as_bool).flatten() == Some(true)
     }
 
     /// Whether a top-level member is `true`.
     pub fn flag(&self, name: &str) -> bool {
         self.member(name).and_then(Member::as_bool) == Some(true)
+    }
+
+    fn at<T>(&self, name: &str, look: impl FnOnce(&Member) -> T) -> Option<T> {
+        let Some((outer, inner)) = name.split_once('.') else {
+            return self.member(name).map(look);
+        };
+        let object = self.member(outer)?.value.clone();
+        let object = Envelope::scan_at(&self.bytes, object).ok()?;
+        object.member(&self.bytes, inner).map(look)
     }
 
     /// The bytes with `edits` spliced in; without edits, the very same bytes.
@@ -77,7 +86,15 @@ impl Payload {
     ///
     /// When an edit's value is not JSON; the payload is unchanged then.
     pub fn edit(&mut self, edits: &Edits) -> Result<(), aisix_wire::ScanError> {
-        let bytes = self.encode(edits);
+        self.replace(self.encode(edits))
+    }
+
+    /// Puts another body in the place of this one, for what comes after.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object; the payload is unchanged then.
+    pub fn replace(&mut self, bytes: Bytes) -> Result<(), aisix_wire::ScanError> {
         let envelope = Envelope::scan(&bytes, &[])?;
         *self = Self::new(bytes, envelope);
         Ok(())

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::{Attempt, Caller};
 use crate::{
+    config::resource::Variable,
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
@@ -167,6 +168,23 @@ impl Trail {
     /// The model, once resolved; configured names only.
     pub fn model(&self) -> Option<&Arc<Model>> {
         self.0.model.get()
+    }
+
+    /// What a variable of a template stands for, as far as it is known by now. The provider key is that of the
+    /// model's target.
+    pub fn variable(&self, variable: Variable) -> Option<&str> {
+        let (caller, model) = (self.caller(), self.model());
+        match variable {
+            Variable::RequestId => self.request_id().to_str().ok(),
+            Variable::ApiKeyId => Some(caller?.id()),
+            Variable::ApiKeyName => caller?.name(),
+            Variable::ApiKeyTeamId => caller?.team_id(),
+            Variable::ApiKeyUserId => caller?.user_id(),
+            Variable::ModelId => Some(model?.id()),
+            Variable::ModelName => Some(model?.name()),
+            Variable::ProviderKeyId => Some(model?.target().key().id()),
+            Variable::ProviderKeyName => Some(model?.target().key().name()),
+        }
     }
 
     /// Whether the caller asked for a stream, once the body was read.

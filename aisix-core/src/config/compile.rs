@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     States,
-    resource::{self, ApiKey, KeyHash, ProviderKey},
+    resource::{self, ApiKey, AutoPromptCaching, KeyHash, ProviderKey},
 };
 use crate::{
     call::Caller,
@@ -86,6 +86,9 @@ impl Compiler {
                 Some(resource::OnUnsupported::Drop) => OnUnsupported::Drop,
                 Some(resource::OnUnsupported::Refuse) => OnUnsupported::Refuse,
             },
+            prompt_caching: model
+                .auto_prompt_caching
+                .and_then(AutoPromptCaching::breakpoints),
             tls: key.and_then(|(id, key)| self.tls(id, key)),
         }
     }

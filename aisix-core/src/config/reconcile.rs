@@ -268,6 +268,7 @@ impl Writer {
                 self.gateways.remove(&key.id);
                 self.next.chain = self.first_gateway();
             }
+            Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -333,6 +334,7 @@ impl Writer {
                 self.gateways.insert(key.id.clone(), chain);
                 self.next.chain = self.first_gateway();
             }
+            Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
             None => {}
         }
     }

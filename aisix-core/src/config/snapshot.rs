@@ -5,8 +5,8 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
-use super::{KeyHash, glob::Glob};
-use crate::{call::Caller, hook::Chain, models::Model};
+use super::{KeyHash, glob::Glob, resource::RateLimitPolicy};
+use crate::{call::Caller, hook::Chain, limit::Policies, models::Model};
 
 /// Where a pattern stands among all.
 type Place = (Reverse<usize>, Arc<str>);
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
+    /// `None` when there are none.
+    policies: Option<Arc<Policies>>,
 }
 
 // === impl Snapshot ===
@@ -99,6 +101,21 @@ impl Snapshot {
     /// The caller whose key has this hash.
     pub fn caller(&self, hash: &KeyHash) -> Option<&Arc<Caller>> {
         self.callers.get(hash)
+    }
+
+    /// The policies, if there are any.
+    pub(crate) fn policies(&self) -> Option<&Arc<Policies>> {
+        self.policies.as_ref()
+    }
+
+    pub(super) fn put_policy(&mut self, id: &Arc<str>, policy: &RateLimitPolicy) {
+        let policies = self.policies.as_deref().cloned().unwrap_or_default();
+        self.policies = Some(Arc::new(policies.with(id, policy)));
+    }
+
+    pub(super) fn remove_policy(&mut self, id: &Arc<str>) {
+        let policies = self.policies.as_deref();
+        self.policies = policies.and_then(|all| all.without(id)).map(Arc::new);
     }
 
     /// The hooks of every call.

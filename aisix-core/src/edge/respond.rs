@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aisix_wire::{Dialect, ErrorBody, write_error};
+use aisix_wire::{Dialect, ErrorBody, ErrorPolicy, write_error, write_policy_error};
 use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -87,7 +87,12 @@ pub(crate) fn error_body(error: &Error) -> ErrorBody<'_> {
 /// Writes an error in `dialect`, with the headers that tell the client when to come back.
 pub fn write(dialect: Dialect, error: Error) -> Reply {
     let status = status(&error);
-    let bytes = write_error(dialect, &error_body(&error));
+    let body = error_body(&error);
+    let policy = error.limit().and_then(|limit| limit.policy());
+    let bytes = match policy.map(|policy| (policy.id(), policy.name())) {
+        Some((id, name)) => write_policy_error(dialect, &body, ErrorPolicy { id, name }),
+        None => write_error(dialect, &body),
+    };
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.status = status;
     head.headers

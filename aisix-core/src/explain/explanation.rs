@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     error::ErrorKind,
-    limit::{Limit, Look},
+    limit::{Limit, Look, PolicyName},
     models::Deadlines,
 };
 
@@ -148,7 +148,7 @@ pub struct ModelFacts {
     pub admits_client: bool,
 }
 
-/// The limits of caller and model.
+/// The limits of caller and model, and those of policies.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LimitFacts {
@@ -158,6 +158,8 @@ pub struct LimitFacts {
     pub limits: Vec<Arc<Limit>>,
     /// How they stand; `None` when nothing is limited, or the store cannot tell.
     pub look: Option<Look>,
+    /// The policies that limit such requests at other times, and are suspended now.
+    pub suspended: Vec<PolicyName>,
 }
 
 /// Where a model is served.

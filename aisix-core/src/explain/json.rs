@@ -9,7 +9,7 @@ use super::explanation::{
     CallerFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, TargetFacts,
     UpstreamFacts, Verdict,
 };
-use crate::limit::{Level, Limit, Rate};
+use crate::limit::{Level, Limit, PolicyName, Rate};
 
 // === impl Explanation ===
 
@@ -114,12 +114,18 @@ fn limits(limits: &LimitFacts) -> Value {
         "estimated_tokens": limits.tokens,
         "known": limits.look.is_some() || limits.limits.is_empty(),
         "list": list,
+        "suspended": limits.suspended.iter().map(policy).collect::<Vec<_>>(),
     })
+}
+
+fn policy(policy: &PolicyName) -> Value {
+    json!({"id": policy.id(), "name": policy.name()})
 }
 
 fn limit(limit: &Limit, passes: Option<bool>, rates: Vec<Value>) -> Value {
     let (of, key) = (limit.scope().name(), limit.key());
-    json!({"of": of, "key": key.as_ref(), "passes": passes, "rates": rates})
+    let policy = limit.policy().map(policy);
+    json!({"of": of, "policy": policy, "key": key.as_ref(), "passes": passes, "rates": rates})
 }
 
 fn level(level: &Level) -> Value {

@@ -18,6 +18,7 @@ use crate::{
     call::{Caller, Trail},
     error::ErrorKind,
     hook::Chain,
+    limit::PolicyName,
     models::{self, Model},
     route,
 };
@@ -36,7 +37,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         gateway: "default",
         request: request(trail, notes),
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
-        limits: limits(notes, &verdict),
+        limits: limits(notes, &verdict, caller.as_deref(), model),
         hooks: hooks(notes, builder, caller.as_deref(), model),
         targets: model
             .map(|model| target(model, trail, notes))
@@ -128,19 +129,44 @@ fn model(
 }
 
 /// What was asked of the limits; nothing when the request came past them unasked.
-fn limits(notes: &Notes, verdict: &Verdict) -> Option<LimitFacts> {
+fn limits(
+    notes: &Notes,
+    verdict: &Verdict,
+    caller: Option<&Caller>,
+    model: Option<&Arc<Model>>,
+) -> Option<LimitFacts> {
     let is_past = match verdict {
         Verdict::Sent => true,
         Verdict::Refused(refusal) => refusal.stage > Stage::Limit,
     };
-    match notes.claim() {
-        Some((claim, look)) => Some(LimitFacts {
+    let limits = match notes.claim() {
+        Some((claim, look)) => LimitFacts {
             tokens: claim.tokens,
             limits: claim.limits.to_vec(),
             look,
-        }),
-        None => is_past.then(LimitFacts::default),
-    }
+            suspended: Vec::new(),
+        },
+        None if is_past => LimitFacts::default(),
+        None => return None,
+    };
+    let suspended = suspended(notes, caller, model).unwrap_or_default();
+    Some(LimitFacts {
+        suspended,
+        ..limits
+    })
+}
+
+/// The policies on such calls that are not heeded now.
+fn suspended(
+    notes: &Notes,
+    caller: Option<&Caller>,
+    model: Option<&Arc<Model>>,
+) -> Option<Vec<PolicyName>> {
+    let config = notes.config()?;
+    let rules = config.policies()?.rules(caller?, model?)?;
+    let suspended = rules.iter().filter(|rule| rule.is_suspended());
+    let names = suspended.filter_map(|rule| rule.limit().policy().cloned());
+    Some(names.collect())
 }
 
 fn target(model: &Model, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {

@@ -11,7 +11,7 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{chain::Chain, layer::run, onward::Onward};
+use super::{chain::Chain, layer::run, onward::Onward, patience::Beyond};
 use crate::{
     body::Body,
     call::{Arrival, Trail},
@@ -45,6 +45,7 @@ struct Rest {
     edge: Arc<Edge>,
     config: Arc<Snapshot>,
     trail: Trail,
+    beyond: Beyond,
 }
 
 // === impl ArrivalHookLayer ===
@@ -85,16 +86,17 @@ where
                 Err(error) => Box::pin(ready(Err(error))),
             };
         };
+        let beyond = Beyond::default();
         let rest = Rest {
             inner: BoxCloneSyncService::new(replace(&mut self.inner)),
             edge: self.layer.edge.clone(),
             config: landed.config,
             trail: landed.trail.clone(),
+            beyond: beyond.clone(),
         };
         let mut request = Request::from_parts(landed.head, landed.body);
         request.extensions_mut().insert(landed.trail);
         let onward = Onward::new(move |request| Box::pin(rest.clone().go(request)));
-        let beyond = onward.beyond();
         request.extensions_mut().insert(onward);
         Box::pin(async move {
             let answer = run(chain, request, beyond).await?;
@@ -107,6 +109,7 @@ where
 
 impl Rest {
     async fn go(self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let _gone = self.beyond.enter();
         let (head, body) = request.into_parts();
         let landed = Landed {
             route: self.edge.route_after_hooks(&head),

@@ -25,7 +25,7 @@ use crate::{
     call::{Authenticated, Call},
     config::{
         Key, States,
-        resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness, nearest},
+        resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness},
     },
     edge::Landed,
     route::RouteLayer,
@@ -61,6 +61,8 @@ struct Element {
     mode: Mode,
     merge: Merge,
     is_response: bool,
+    /// Runs after those that are not, whatever the priorities.
+    is_late: bool,
     built: Built,
 }
 
@@ -138,11 +140,7 @@ impl Chains {
     ) -> Result<(Element, Vec<String>), Vec<Invalid>> {
         let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
         let Some(factory) = self.hooks.find(&plugin.name) else {
-            let message = match nearest(&plugin.name, self.hooks.names()) {
-                Some(near) => format!("is no known hook; did you mean `{near}`?"),
-                None => "is no known hook".to_owned(),
-            };
-            return Err(wrong("name", message));
+            return Err(wrong("name", self.hooks.missing(&plugin.name)));
         };
         let stage = stage(factory.stages(), plugin.stage).map_err(|said| wrong("stage", said))?;
         let context = Context {
@@ -176,10 +174,10 @@ impl Chains {
                 return Err(wrong("parallel", message.to_owned()));
             }
         }
-        let stages = stage.map_or(factory.stages().all(), |stage| match stage {
-            Stage::PreResponse | Stage::PostResponse => &[Stage::PreResponse],
-            Stage::PreRequest | Stage::PostRequest => &[Stage::PreRequest],
-        });
+        let stages = match &stage {
+            Some(stage) => std::slice::from_ref(stage),
+            None => factory.stages().all(),
+        };
         let element = Element {
             name: plugin.name.as_str().into(),
             priority: plugin.priority,
@@ -187,6 +185,7 @@ impl Chains {
             mode: plugin.mode,
             merge: plugin.merge,
             is_response: stages.iter().all(|stage| stage.is_response()),
+            is_late: stages.iter().all(|stage| stage.is_late()),
             built,
         };
         Ok((element, unknown))
@@ -336,13 +335,16 @@ fn ordered<'c>(chains: impl Iterator<Item = &'c Arc<Chain>>) -> Vec<&'c Arc<Elem
 
 /// The sort is stable: of equal ones, the more general and the earlier stay first.
 fn by_priority(elements: &mut [&Arc<Element>]) {
-    elements.sort_by_key(|element| (element.priority, Reverse(element.parallel)));
+    elements.sort_by_key(|element| {
+        let place = (element.is_late, element.priority);
+        (place, Reverse(element.parallel))
+    });
 }
 
 /// Puts the hooks on calls around a service.
 ///
-/// On the way in, those of the request run in the order of their priorities; on the way out, those of
-/// the answer do, after all others, so that they see whatever the caller is about to get.
+/// On the way in, those of the request run in the order of their stages and priorities; on the way out, those
+/// of the answer do, after all others, so that they see whatever the caller is about to get.
 fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<CallService> {
     elements.retain(|element| element.built.call.is_some());
     if elements.is_empty() {
@@ -351,8 +353,9 @@ fn on_calls(mut elements: Vec<&Arc<Element>>, innermost: CallService) -> Option<
     let (answer, request): (Vec<_>, Vec<_>) = elements
         .into_iter()
         .partition(|element| element.is_response);
+    let place = |element: &&Arc<Element>| (element.is_late, element.priority);
     let beside =
-        |a: &&Arc<Element>, b: &&Arc<Element>| a.parallel && b.parallel && a.priority == b.priority;
+        |a: &&Arc<Element>, b: &&Arc<Element>| a.parallel && b.parallel && place(a) == place(b);
     let groups = request.chunk_by(beside).rev();
     let inner = groups.fold(innermost, |inner, group| wrap(group, inner));
     let one = std::slice::from_ref;

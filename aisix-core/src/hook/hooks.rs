@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::plugin::{Built, Context, PluginFactory, Stages};
-use crate::config::resource::{Invalid, Settings, Strictness};
+use crate::config::resource::{Invalid, Settings, Strictness, nearest};
 
 /// The hooks that configuration can name. A cheap clone.
 ///
@@ -15,7 +15,11 @@ use crate::config::resource::{Invalid, Settings, Strictness};
 /// let config = Config::builder().hooks(Hooks::new()).build();
 /// ```
 #[derive(Clone, Default)]
-pub struct Hooks(Arc<BTreeMap<&'static str, Arc<dyn Factory>>>);
+pub struct Hooks {
+    factories: Arc<BTreeMap<&'static str, Arc<dyn Factory>>>,
+    /// Names that are refused, and what to use instead.
+    unsupported: Arc<BTreeMap<&'static str, Option<&'static str>>>,
+}
 
 /// A [`PluginFactory`] whatever its settings.
 pub(super) trait Factory: Send + Sync {
@@ -64,13 +68,22 @@ impl Hooks {
         let name = factory.name();
         let settings = Settings::new();
         let factory: Arc<dyn Factory> = Arc::new(Typed { factory, settings });
-        Arc::make_mut(&mut self.0).insert(name, factory);
+        Arc::make_mut(&mut self.factories).insert(name, factory);
+        self
+    }
+
+    /// Says of a name that it stands for a hook that is not supported, rather than for a mistake; chains with it
+    /// are refused. Whoever asks for it is told of `instead`, where a hook of that name is registered. A hook that
+    /// is registered under the name itself counts more.
+    #[must_use]
+    pub fn unsupported(mut self, name: &'static str, instead: Option<&'static str>) -> Self {
+        Arc::make_mut(&mut self.unsupported).insert(name, instead);
         self
     }
 
     /// All hooks, ordered by name.
     pub fn describe(&self) -> impl Iterator<Item = Description<'_>> {
-        self.0.iter().map(|(name, factory)| Description {
+        self.factories.iter().map(|(name, factory)| Description {
             name,
             stages: factory.stages(),
             schema: factory.schema(),
@@ -78,11 +91,25 @@ impl Hooks {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<dyn Factory>> {
-        self.0.get(name)
+        self.factories.get(name)
+    }
+
+    /// Why there is no hook of this name.
+    pub(super) fn missing(&self, name: &str) -> String {
+        if let Some(instead) = self.unsupported.get(name) {
+            return match instead.filter(|instead| self.factories.contains_key(instead)) {
+                Some(instead) => format!("is not supported; use `{instead}`"),
+                None => "is not supported yet".to_owned(),
+            };
+        }
+        match nearest(name, self.names()) {
+            Some(near) => format!("is no known hook; did you mean `{near}`?"),
+            None => "is no known hook".to_owned(),
+        }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+        self.factories.keys().copied()
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     chain::Chain,
     layer::run,
     onward::{Onward, lost},
+    patience::Beyond,
 };
 use crate::{
     BoxError,
@@ -79,6 +80,7 @@ struct Rest {
     trail: Trail,
     /// What was looked up.
     asked: (Method, Uri),
+    beyond: Beyond,
 }
 
 // === impl HttpHookLayer ===
@@ -119,18 +121,19 @@ where
         let inner = BoxCloneSyncService::new(replace(&mut self.inner));
         let Authenticated { arrival, caller } = request;
         let asked = (arrival.head.method.clone(), arrival.head.uri.clone());
+        let beyond = Beyond::default();
         let rest = Rest {
             inner,
             route: arrival.route,
             config: arrival.config,
             trail: arrival.trail.clone(),
             asked,
+            beyond: beyond.clone(),
         };
         let mut request = Request::from_parts(arrival.head, arrival.body);
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(arrival.trail);
         let onward = Onward::new(move |request| Box::pin(rest.clone().go(request)));
-        let beyond = onward.beyond();
         request.extensions_mut().insert(onward);
         Box::pin(async move {
             let answer = run(chain, request, beyond).await?;
@@ -145,6 +148,7 @@ impl Rest {
     async fn go(mut self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
         let caller = request.extensions_mut().remove::<Arc<Caller>>();
         let caller = caller.ok_or_else(lost)?;
+        let _gone = self.beyond.clone().enter();
         let (head, body) = request.into_parts();
         let route = self.route_of(&head)?;
         let dialect = route.dialect(&head);

@@ -8,7 +8,6 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::patience::Beyond;
 use crate::{
     body::Body,
     error::{Error, ErrorKind},
@@ -18,10 +17,7 @@ use crate::{
 /// The rest of the pipeline, in the extensions of a request. Chains are shared by all requests, so it travels
 /// with each.
 #[derive(Clone)]
-pub(super) struct Onward {
-    rest: Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>,
-    beyond: Beyond,
-}
+pub(super) struct Onward(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
 
 /// What the last hook of every chain calls.
 #[derive(Clone, Copy)]
@@ -39,15 +35,7 @@ pub(super) fn lost() -> Error {
 
 impl Onward {
     pub(super) fn new(rest: impl Fn(Request<Body>) -> Answering + Send + Sync + 'static) -> Self {
-        Self {
-            rest: Arc::new(rest),
-            beyond: Beyond::default(),
-        }
-    }
-
-    /// What is told when a request goes on.
-    pub(super) fn beyond(&self) -> Beyond {
-        self.beyond.clone()
+        Self(Arc::new(rest))
     }
 }
 
@@ -64,14 +52,7 @@ impl Service<Request<Body>> for Innermost {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match request.extensions_mut().remove::<Onward>() {
-            Some(Onward { rest, beyond }) => {
-                let gone = beyond.enter();
-                let answering = rest(request);
-                Box::pin(async move {
-                    let _gone = gone;
-                    answering.await
-                })
-            }
+            Some(Onward(rest)) => rest(request),
             None => Box::pin(std::future::ready(Err(lost()))),
         }
     }

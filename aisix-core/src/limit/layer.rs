@@ -1,21 +1,19 @@
 //! The stage: takes the limits of a call and holds them until its reply ends.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Claim, Exceeded, LimitStore, Permit, Rate, Settlement, Standing};
+use super::{Claim, Exceeded, Limit, LimitStore, Permit, Rate, Standing};
 use crate::{
-    call::Call,
+    call::{Call, Expense},
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
@@ -24,7 +22,7 @@ use crate::{
 /// Tokens that a call is expected to answer with when it does not say.
 const DEFAULT_OUTPUT: u64 = 1_024;
 
-/// Holds a call to the limits of its caller and its model.
+/// Holds a call to the limits of its caller and its model, and to those of policies, in this order.
 #[derive(Clone)]
 pub(crate) struct LimitLayer {
     store: Arc<dyn LimitStore>,
@@ -40,7 +38,7 @@ pub(crate) struct LimitService<S> {
 /// Settles the permit, also when the call is dropped.
 struct Guard {
     permit: Option<Permit>,
-    attempted: Arc<AtomicBool>,
+    expense: Expense,
     prompt: u64,
 }
 
@@ -80,16 +78,16 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let mut inner = replace(&mut self.inner);
-        let (caller, model) = (call.caller().limit(), call.model.limit());
-        if caller.is_none() && model.is_none() {
+        let limits = limits(&call);
+        if limits.is_empty() {
             return Box::pin(inner.call(call));
         }
         let prompt = prompt_tokens(&call);
         let claim = Claim {
-            limits: caller.into_iter().chain(model).cloned().collect(),
+            limits,
             tokens: prompt.saturating_add(output_tokens(&call)),
         };
-        let from_caller = caller.is_some();
+        let from_caller = call.caller().limit().is_some();
         let store = self.store.clone();
         Box::pin(async move {
             let permit = store.acquire(&claim).await.map_err(refusal)?;
@@ -99,7 +97,7 @@ where
             }
             let guard = Guard {
                 permit: Some(permit),
-                attempted: call.attempted.clone(),
+                expense: call.expense.clone(),
                 prompt,
             };
             match inner.call(call).await {
@@ -128,11 +126,8 @@ impl Guard {
         let Some(permit) = self.permit.take() else {
             return;
         };
-        permit.settle(if self.attempted.load(Ordering::Relaxed) {
-            Settlement::Used(tokens.unwrap_or(self.prompt))
-        } else {
-            Settlement::Unused
-        });
+        let tokens = tokens.unwrap_or(self.prompt);
+        permit.settle(self.expense.settlement(tokens));
     }
 }
 
@@ -142,6 +137,19 @@ impl Drop for Guard {
         // read the prompt.
         self.finish(None);
     }
+}
+
+/// Everything that a call is under now.
+fn limits(call: &Call) -> SmallVec<[Arc<Limit>; 4]> {
+    let (caller, model) = (call.caller(), &call.model);
+    let own = caller.limit().into_iter().chain(model.limit());
+    let mut limits: SmallVec<_> = own.cloned().collect();
+    let policies = call.inbound.config.policies();
+    if let Some(rules) = policies.and_then(|policies| policies.rules(caller, model)) {
+        let rules = rules.iter().filter(|rule| !rule.is_suspended());
+        limits.extend(rules.map(|rule| rule.limit().clone()));
+    }
+    limits
 }
 
 /// A quarter of the prompt's bytes.
@@ -184,7 +192,7 @@ fn refusal(exceeded: Exceeded) -> Error {
             format!("{} limit exceeded ({})", rate.unit(), rate.name()),
         ),
     };
-    let error = error.with_limit(limit);
+    let error = error.with_limit(limit, rate);
     match retry_after {
         Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
         None => error,

@@ -9,15 +9,20 @@ mod counter;
 mod layer;
 mod look;
 mod memory;
+mod policy;
 mod store;
 mod sync;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use self::layer::{LimitLayer, LimitService};
+pub(crate) use self::{
+    layer::{LimitLayer, LimitService},
+    policy::{Known, Policies},
+};
 pub use self::{
     look::{Level, Look, Reading},
     memory::Memory,
+    policy::PolicyName,
     store::{Claim, Exceeded, Hold, LimitStore, Permit, Settlement, Standing},
 };
 use crate::config::resource::RateLimit;
@@ -30,6 +35,8 @@ pub enum Scope {
     ApiKey,
     /// A model.
     Model,
+    /// What a policy is about.
+    Policy,
 }
 
 /// One thing that is counted: requests or tokens in a window, or slots.
@@ -51,21 +58,23 @@ pub enum Rate {
     Concurrency,
 }
 
-/// The rates of one caller or one model, all of which must have room.
+/// The rates of one caller, one model or one group of calls under a policy, all of which must have room.
 pub struct Limit {
     scope: Scope,
     key: Arc<str>,
     rates: Vec<(Rate, u64)>,
+    policy: Option<Arc<PolicyName>>,
 }
 
 // === impl Scope ===
 
 impl Scope {
-    /// The name in one word: `api_key` or `model`.
+    /// The name in one word: `api_key`, `model` or `policy`.
     pub fn name(self) -> &'static str {
         match self {
             Self::ApiKey => "api_key",
             Self::Model => "model",
+            Self::Policy => "policy",
         }
     }
 }
@@ -128,7 +137,19 @@ impl Limit {
             scope,
             key: key.into(),
             rates,
+            policy: None,
         })
+    }
+
+    /// The same, set by a policy.
+    pub(crate) fn of_policy(self, name: Arc<PolicyName>) -> Self {
+        let policy = Some(name);
+        Self { policy, ..self }
+    }
+
+    /// The policy that has set the limit, if one has.
+    pub fn policy(&self) -> Option<&PolicyName> {
+        self.policy.as_deref()
     }
 
     /// What the limit is attached to.

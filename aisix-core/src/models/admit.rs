@@ -1,17 +1,15 @@
 //! The stage: the model exists, its caller may use it, and somebody can serve it.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use aisix_wire::{Form, Operation};
+use http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Target;
 use crate::{
-    call::{Call, Inbound},
+    call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
     reply::Reply,
     stage::{StageFuture, replace},
@@ -101,8 +99,10 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
     Ok(Call {
         inbound,
         model,
+        upstream_headers: HeaderMap::new(),
         exit: exit.clone(),
-        attempted: Arc::new(AtomicBool::new(false)),
+        prompt_caching: None,
+        expense: Expense::default(),
         beyond: None,
     })
 }

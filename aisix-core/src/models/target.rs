@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aisix_wire::chat::OnUnsupported;
+use aisix_wire::{anthropic::PromptCaching, chat::OnUnsupported};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -19,6 +20,7 @@ pub struct Target {
     pub(crate) deadlines: Deadlines,
     pub(crate) retries: u32,
     pub(crate) on_unsupported: OnUnsupported,
+    pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -72,6 +74,14 @@ impl Target {
     /// The deadlines of an attempt.
     pub fn deadlines(&self) -> Deadlines {
         self.deadlines
+    }
+
+    /// The caller's headers that the provider key lets through to the upstream, which may answer by them.
+    pub fn forwarded<'h>(
+        &self,
+        headers: &'h HeaderMap,
+    ) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+        self.shape.forwarded(headers)
     }
 
     pub(crate) fn endpoint(&self) -> Result<&Arc<dyn Endpoint>, Error> {

@@ -1,6 +1,7 @@
 //! The answer to a call. It owns its end.
 
 mod events;
+mod meter;
 mod outcome;
 mod progress;
 mod tail;
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 
 pub use self::{
     events::EventStream,
+    meter::Meter,
     outcome::{End, Outcome},
 };
 pub(crate) use self::{
@@ -125,6 +127,16 @@ impl Reply {
     /// The body, when it is complete already; `None` for streams.
     pub fn body_bytes(&self) -> Option<&[u8]> {
         self.body.as_bytes()
+    }
+
+    /// The same, sharing its memory.
+    pub fn shared_bytes(&self) -> Option<Bytes> {
+        self.body.to_bytes()
+    }
+
+    /// What tells the tokens that the reply uses.
+    pub fn meter(&self) -> Meter {
+        self.tail.meter()
     }
 
     /// Replaces the body of a complete reply, or wraps a streamed one.

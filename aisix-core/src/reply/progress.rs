@@ -35,7 +35,21 @@ impl Progress {
         change(&mut self.0.lock());
     }
 
+    /// What is known at the end. The usage stays, for those who look later.
     pub(crate) fn take(&self) -> State {
-        std::mem::take(&mut self.0.lock())
+        let mut state = self.0.lock();
+        let (usage, usage_estimated) = (state.usage, state.usage_estimated);
+        let rest = State {
+            usage,
+            usage_estimated,
+            ..State::default()
+        };
+        std::mem::replace(&mut state, rest)
+    }
+
+    /// The tokens that the upstream has told.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let state = self.0.lock();
+        state.usage.filter(|_| !state.usage_estimated)
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::{End, Outcome, SharedProgress};
+use super::{End, Meter, Outcome, SharedProgress};
 use crate::{
     BoxError,
     body::Body,
@@ -52,6 +52,10 @@ impl Tail {
     pub(crate) fn refused(mut self, error: Error) -> Self {
         self.refusal = Some(error);
         self
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        Meter::new(self.progress.clone())
     }
 
     pub(crate) fn push(&mut self, callback: OnEnd) {

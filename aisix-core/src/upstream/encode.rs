@@ -3,7 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use aisix_wire::{
-    Dialect, Edits, Envelope,
+    Dialect, Edits, Envelope, Form,
+    anthropic::CacheTtl,
     chat::{CallerCodec, Names, UpstreamCodec, WriteContext, WriteOptions},
     gemini, json_string,
 };
@@ -21,6 +22,8 @@ pub(super) struct Encoded {
     pub(super) fidelity: Fidelity,
     /// Members that the upstream's dialect cannot say.
     pub(super) dropped: Vec<String>,
+    /// Whether prompts are to be kept for longer than every provider's dialect knows.
+    pub(super) caches_for_an_hour: bool,
     /// What becomes of the answer.
     pub(super) back: Back,
 }
@@ -76,6 +79,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
     }
     endpoint.edit(call, &mut edits)?;
     attempt.target.shape.edit(payload, &mut edits);
+    let caches_for_an_hour = cache(attempt, dialect, payload, &mut edits);
     let body = payload.encode(&edits);
     // Without an edit it is the same memory.
     let fidelity = match body.as_ptr() == payload.bytes().as_ptr() {
@@ -86,6 +90,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
         body,
         fidelity,
         dropped: Vec::new(),
+        caches_for_an_hour,
         back: Back::Same(dialect),
     })
 }
@@ -113,10 +118,12 @@ fn translated(
     if dialect == Dialect::OpenAi && call.streams() {
         edits.set_in("stream_options", "include_usage", &b"true"[..]);
     }
+    let (body, caches_for_an_hour) = edited(attempt, endpoint, dialect, written.body, edits)?;
     Ok(Encoded {
-        body: edited(attempt, endpoint, written.body, edits)?,
+        body,
         fidelity: Fidelity::Translated,
         dropped: written.dropped,
+        caches_for_an_hour,
         back: Back::Chat {
             caller,
             upstream,
@@ -133,21 +140,26 @@ fn embedding(attempt: &Attempt, endpoint: &dyn Endpoint) -> Result<Encoded, Erro
         attempt.target.on_unsupported,
     )
     .map_err(invalid)?;
+    let (dialect, edits) = (Dialect::Gemini, Edits::new());
+    let (body, caches_for_an_hour) = edited(attempt, endpoint, dialect, written.body, edits)?;
     Ok(Encoded {
-        body: edited(attempt, endpoint, written.body, Edits::new())?,
+        body,
         fidelity: Fidelity::Translated,
         dropped: written.dropped,
+        caches_for_an_hour,
         back: Back::Embed(written.encoding),
     })
 }
 
-/// A translated body with what the endpoint and the provider key want changed in it.
+/// A translated body with what the endpoint and the provider key want changed in it, and whether it is to be
+/// cached for an hour.
 fn edited(
     attempt: &Attempt,
     endpoint: &dyn Endpoint,
+    dialect: Dialect,
     body: Bytes,
     mut edits: Edits,
-) -> Result<Bytes, Error> {
+) -> Result<(Bytes, bool), Error> {
     let envelope = Envelope::scan(&body, &[]).map_err(|error| {
         Error::new(ErrorKind::Internal, "the request could not be translated").with_source(error)
     })?;
@@ -156,7 +168,19 @@ fn edited(
     endpoint.edit(&call, &mut edits)?;
     let payload = &call.inbound.payload;
     attempt.target.shape.edit(payload, &mut edits);
-    Ok(payload.encode(&edits))
+    let caches_for_an_hour = cache(attempt, dialect, payload, &mut edits);
+    Ok((payload.encode(&edits), caches_for_an_hour))
+}
+
+/// Says what of a prompt is to be cached, in the one dialect that wants to be told; tells whether for an hour.
+fn cache(attempt: &Attempt, dialect: Dialect, payload: &Payload, edits: &mut Edits) -> bool {
+    let call = &attempt.call;
+    let asked = call.prompt_caching.or(attempt.target.prompt_caching);
+    let is_chat = dialect == Dialect::Anthropic && call.inbound.operation.form == Form::Chat;
+    asked.filter(|_| is_chat).is_some_and(|caching| {
+        let set = caching.edit(payload.bytes(), payload.envelope(), edits);
+        set > 0 && caching.ttl == CacheTtl::OneHour
+    })
 }
 
 fn invalid(invalid: aisix_wire::Invalid) -> Error {
@@ -181,12 +205,5 @@ pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_
 
 /// Whether the caller asked for the usage event.
 pub(super) fn wants_usage(payload: &Payload) -> bool {
-    let Some(options) = payload.member("stream_options") else {
-        return false;
-    };
-    let bytes = payload.bytes();
-    Envelope::scan_at(bytes, options.value.clone())
-        .ok()
-        .and_then(|options| options.member(bytes, "include_usage")?.as_bool())
-        == Some(true)
+    payload.flag_at("stream_options.include_usage")
 }

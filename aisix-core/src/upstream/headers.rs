@@ -11,17 +11,20 @@ use http::{
 use super::{classify::relayed, encode::Fidelity};
 use crate::{
     call::Attempt,
-    config::resource::{Variable, is_reserved},
+    config::resource::{Variable, is_private},
 };
 
 const FIDELITY: HeaderName = HeaderName::from_static("x-aisix-fidelity");
 const DROPPED: HeaderName = HeaderName::from_static("x-aisix-dropped-params");
 /// How long the list of dropped members gets, in bytes: many clients take no more than 8 KiB of headers.
 const MAX_DROPPED: usize = 2048;
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+const AN_HOUR: &str = "extended-cache-ttl-2025-04-11";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-aisix-request-id");
 
 /// Adds to the upstream's request: the request's id, the caller's protocol headers when both speak
-/// the same dialect, what the provider key forwards, and what it adds when the caller did not.
+/// the same dialect, what hooks have added, what the provider key forwards, and what it adds when the caller
+/// did not.
 pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut HeaderMap) {
     let inbound = &attempt.call.inbound;
     let client = &inbound.head.headers;
@@ -36,14 +39,20 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
             }
         }
     }
+    let added = &attempt.call.upstream_headers;
+    for name in added.keys().filter(|name| !is_private(name)) {
+        headers.remove(name);
+        for value in added.get_all(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
     let shape = &attempt.target.shape;
-    if shape.forwards_any() {
-        for name in client.keys() {
-            if shape.forwards(name) && !is_private(name) && !headers.contains_key(name) {
-                for value in client.get_all(name) {
-                    headers.append(name.clone(), value.clone());
-                }
-            }
+    // What the endpoint has said stays, so that only names that are new are added to.
+    let mut new: Option<&HeaderName> = None;
+    for (name, value) in shape.forwarded(client) {
+        if new == Some(name) || !headers.contains_key(name) {
+            new = Some(name);
+            headers.append(name.clone(), value.clone());
         }
     }
     for (name, template) in shape.default_headers.iter() {
@@ -58,6 +67,17 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
         }
     }
     headers.insert(REQUEST_ID, inbound.trail.request_id().clone());
+}
+
+/// Names the beta by which older endpoints of Anthropic's dialect keep prompts for an hour; newer ones need not be told.
+pub(super) fn ask_for_an_hour(headers: &mut HeaderMap) {
+    let named = headers.get_all(BETA).iter().any(|list| {
+        let list = list.to_str().unwrap_or_default();
+        list.split(',').any(|beta| beta.trim() == AN_HOUR)
+    });
+    if !named {
+        headers.append(BETA, HeaderValue::from_static(AN_HOUR));
+    }
 }
 
 /// The upstream's headers that reach the client.
@@ -108,57 +128,18 @@ fn protocol(dialect: Dialect) -> &'static [HeaderName] {
             HeaderName::from_static("idempotency-key"),
         ]
     });
-    static ANTHROPIC: LazyLock<[HeaderName; 2]> = LazyLock::new(|| {
-        [
-            HeaderName::from_static("anthropic-version"),
-            HeaderName::from_static("anthropic-beta"),
-        ]
-    });
+    static ANTHROPIC: LazyLock<[HeaderName; 2]> =
+        LazyLock::new(|| [HeaderName::from_static("anthropic-version"), BETA]);
     match dialect {
         Dialect::Anthropic => &*ANTHROPIC,
         _ => &*OPENAI,
     }
 }
 
-/// Credentials, routing and framing: never forwarded, whatever the configuration says.
-fn is_private(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    is_reserved(name)
-        || matches!(
-            text,
-            "accept"
-                | "accept-encoding"
-                | "connection"
-                | "expect"
-                | "keep-alive"
-                | "te"
-                | "trailer"
-                | "transfer-encoding"
-                | "upgrade"
-                | "set-cookie"
-                | "proxy-authenticate"
-                | "traceparent"
-                | "tracestate"
-                | "openai-organization"
-                | "openai-project"
-        )
-        || text.starts_with("content-")
-        || text.starts_with("x-aisix-")
-        || text.starts_with("x-stainless-")
-}
-
 fn variable_value(attempt: &Attempt, variable: Variable) -> Option<&str> {
-    let call = &attempt.call;
-    let caller = call.caller();
     match variable {
-        Variable::RequestId => call.trail().request_id().to_str().ok(),
-        Variable::ApiKeyId => Some(caller.id()),
-        Variable::ApiKeyName => caller.name(),
-        Variable::ApiKeyTeamId => caller.team_id(),
-        Variable::ApiKeyUserId => caller.user_id(),
-        Variable::ModelId => Some(call.model.id()),
-        Variable::ModelName => Some(call.model.name()),
         Variable::ProviderKeyId => Some(attempt.target.key().id()),
         Variable::ProviderKeyName => Some(attempt.target.key().name()),
+        variable => attempt.call.trail().variable(variable),
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Duration,
 };
@@ -130,6 +129,9 @@ async fn exchange(
     let encoded = encode::body(attempt, endpoint.as_ref(), way)?;
     let mut request = endpoint.prepare(attempt, encoded.body).await?;
     headers::outgoing(attempt, dialect, request.headers_mut());
+    if encoded.caches_for_an_hour {
+        headers::ask_for_an_hour(request.headers_mut());
+    }
     if let Some(tls) = &attempt.target.tls {
         request.extensions_mut().insert(tls.clone());
     }
@@ -147,7 +149,7 @@ async fn exchange(
             return Ok(Reply::new(StatusCode::OK, "application/json", Bytes::new()));
         }
     };
-    call.attempted.store(true, Ordering::Relaxed);
+    call.expense.attempted();
     let response = receive_head(transport, attempt, request).await?;
     let (head, body) = response.into_parts();
     record.status = Some(head.status);

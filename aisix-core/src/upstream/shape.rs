@@ -2,13 +2,13 @@
 
 use aisix_wire::{Edits, Envelope, Kind, elements, json_string};
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     call::Payload,
     config::{
         glob::Glob,
-        resource::{self, StreamDoneMarker},
+        resource::{self, StreamDoneMarker, is_private},
     },
 };
 
@@ -52,11 +52,18 @@ impl Shape {
         }
     }
 
-    pub(super) fn forwards_any(&self) -> bool {
-        !self.forward.is_empty()
+    /// The headers of a caller that go to the upstream.
+    pub(crate) fn forwarded<'h>(
+        &self,
+        headers: &'h HeaderMap,
+    ) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+        let any = (!self.forward.is_empty()).then_some(headers);
+        any.into_iter()
+            .flatten()
+            .filter(|(name, _)| self.forwards(name) && !is_private(name))
     }
 
-    pub(super) fn forwards(&self, name: &HeaderName) -> bool {
+    fn forwards(&self, name: &HeaderName) -> bool {
         self.forward.iter().any(|glob| glob.matches(name.as_str()))
     }
 

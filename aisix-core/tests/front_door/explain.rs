@@ -131,6 +131,31 @@ fn town() -> Setup {
             "strict",
             model("strict", json!({"on_unsupported": "refuse"})),
         )
+        .add(
+            Kind::ApiKey,
+            "team",
+            key("sk-team", json!({"team_id": "few"})),
+        )
+        .add(
+            Kind::RateLimitPolicy,
+            "few",
+            json!({"name": "of a team", "limits": {"rpm": 0}, "conditions": [
+                {"dimension": "team", "operator": "==", "value": "few"},
+                {"dimension": "model_name", "operator": "~~", "value": "^(wild|busy)"},
+            ]}),
+        )
+        .add(
+            Kind::RateLimitPolicy,
+            "idle",
+            json!({"name": "never", "limits": {"rpd": 0}, "schedules": [{"timezone": "UTC",
+                "start_time": "00:00", "end_time": "24:00",
+                "days_of_week": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}]}),
+        )
+        .add(
+            Kind::RateLimitPolicy,
+            "slots",
+            json!({"name": "of each", "limits": {"concurrency": 5}, "group_by": ["model", "api_key"]}),
+        )
 }
 
 fn bodies(model: &str) -> Vec<(&'static str, String)> {
@@ -244,6 +269,7 @@ async fn what_is_explained_is_what_is_done() {
         "sk-old",
         "sk-full",
         "sk-small",
+        "sk-team",
         "sk-unknown",
         " ",
     ];
@@ -287,6 +313,7 @@ async fn every_stage_refuses_by_its_name() {
         (asked(API_KEY, "odd"), (Stage::Admit, 503, None)),
         (asked("sk-full", MODEL), (Stage::Limit, 429, None)),
         (asked(API_KEY, "busy"), (Stage::Limit, 429, None)),
+        (asked("sk-team", "wild-1"), (Stage::Limit, 429, None)),
         (
             asked(API_KEY, "strict").operation(MESSAGES).body(
                 r#"{"model": "strict", "max_tokens": 9, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}"#,
@@ -331,8 +358,13 @@ async fn a_request_that_would_be_sent_is_told_in_full() {
             "of": "api_key", "key": "caller", "passes": true, "rates": [{
                 "rate": "rpm", "limit": 5, "used": 0, "reserved": 0, "remaining": 5,
                 "reset_seconds": null, "passes": true,
-            }],
-        }]},
+            }], "policy": null,
+        }, {
+            "of": "policy", "key": "policy:v2:slots:api_key=caller:model=wild", "passes": true, "rates": [{
+                "rate": "concurrency", "limit": 5, "used": 0, "reserved": 0, "remaining": 5,
+                "reset_seconds": null, "passes": true,
+            }], "policy": {"id": "slots", "name": "of each"},
+        }], "suspended": [{"id": "idle", "name": "never"}]},
         "hooks": {"run": false, "names": []},
         "targets": [{
             "provider": "plain", "provider_key": {"id": "key", "name": "key"}, "upstream_model": "w-1",

@@ -10,10 +10,11 @@ use aisix_core::{
     call::Call,
     hook::{Next, from_fn},
     limit::Memory,
+    reply::Reply,
     testing::{self, Answer, Endings, Setup, Upstream, next_text},
     upstream::Settings,
 };
-use http::Response;
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -337,6 +338,37 @@ async fn a_hook_that_refuses_gives_everything_back() {
     upstream.answer(Answer::chat("hello"));
     let response = chat(&gateway).await;
     assert_eq!(response.headers()["x-ratelimit-remaining-requests"], "1");
+}
+
+#[tokio::test]
+async fn a_hook_that_answers_by_itself_may_charge_a_request_and_no_tokens() {
+    for (charges, requests) in [(true, "8"), (false, "9")] {
+        let upstream = Upstream::new();
+        let answers = from_fn(move |call: Call, next: Next| async move {
+            if call.trail().user_agent().is_none() {
+                return next.run(call).await;
+            }
+            if charges {
+                call.charge_request();
+            }
+            let answer = testing::chat_answer("known");
+            Ok(Reply::new(StatusCode::OK, "application/json", answer))
+        });
+        let limits = json!({"rate_limit": {"rpm": 10, "tpm": 10_000}});
+        let clock = Clock(Arc::new(AtomicU64::new(NOON)));
+        let builder = Setup::new().api_key(limits).builder(&upstream);
+        let builder = builder.limits(clock.store()).hook(answers);
+        let gateway = builder.build().unwrap();
+        let mut request = testing::chat_request("hi");
+        let agent = HeaderValue::from_static("any");
+        request.headers_mut().insert("user-agent", agent);
+        testing::text(send(&gateway, request).await).await;
+        upstream.answer(Answer::chat("hello"));
+        let response = chat(&gateway).await;
+        let left = |unit: &str| &response.headers()[format!("x-ratelimit-remaining-{unit}")];
+        assert_eq!(left("requests"), requests);
+        assert_eq!(left("tokens"), &(10_000 - 8 - 1024).to_string());
+    }
 }
 
 #[tokio::test]

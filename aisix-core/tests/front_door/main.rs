@@ -17,6 +17,7 @@ mod listing;
 mod models;
 mod order;
 mod plugins;
+mod policies;
 mod relay;
 mod requests;
 mod retries;

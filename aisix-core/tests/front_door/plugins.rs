@@ -53,7 +53,12 @@ impl PluginFactory for Tells {
     }
 
     fn stages(&self) -> Stages {
-        Stages::OneOf(&[Stage::PreRequest, Stage::PreResponse])
+        Stages::OneOf(&[
+            Stage::PreRequest,
+            Stage::PostRequest,
+            Stage::PreResponse,
+            Stage::PostResponse,
+        ])
     }
 
     fn build(&self, settings: Word, context: &Context<'_>) -> Result<Built, Vec<Invalid>> {
@@ -69,11 +74,11 @@ impl PluginFactory for Tells {
             async move {
                 let number = count.fetch_add(1, Ordering::Relaxed) + 1;
                 let tell = || log.lock().unwrap().push(format!("{word} {number}"));
-                if stage == Some(Stage::PreRequest) {
+                if matches!(stage, Some(Stage::PreRequest | Stage::PostRequest)) {
                     tell();
                 }
                 let reply = next.run(call).await;
-                if stage == Some(Stage::PreResponse) {
+                if stage.is_some_and(Stage::is_response) {
                     tell();
                 }
                 reply
@@ -188,6 +193,36 @@ async fn told(setup: Setup, tells: &Tells) -> Vec<String> {
         .gateway(&upstream);
     assert_eq!(chat(&gateway).await.status(), 200);
     tells.take()
+}
+
+#[tokio::test]
+async fn later_stages_run_last_whatever_the_priorities() {
+    let tells = |word, stage, priority| {
+        tells(
+            word,
+            json!({"stage": stage, "priority": priority, "merge": "append"}),
+        )
+    };
+    let (kind, id, gateway) = gateway_of(json!([
+        tells("last out", "post_response", 0),
+        tells("last in", "post_request", 0),
+    ]));
+    let setup = Setup::new()
+        .add(kind, id, gateway)
+        .model(json!({"plugins": [
+        tells("second in", "pre_request", 9), tells("first in", "pre_request", 8),
+        tells("first out", "pre_response", 9)]}));
+    let told = told(setup, &Tells::default()).await;
+    assert_eq!(
+        told,
+        [
+            "first in 1",
+            "second in 1",
+            "last in 1",
+            "first out 1",
+            "last out 1"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -307,6 +342,27 @@ async fn a_hook_that_panics_is_an_internal_error_and_the_gateway_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_hook_that_is_not_supported_is_refused_by_its_name() {
+    let said = |hooks: Hooks| {
+        let config = Setup::new().hooks(hooks).config();
+        let report = config.apply([model(json!([{"name": "tell"}]))]);
+        report.to_string()
+    };
+    let unsupported = Hooks::new().unsupported("tell", Some("tells"));
+    let expected = "`plugins[0].name` is not supported yet";
+    assert!(said(unsupported.clone()).contains(expected));
+    // The other hook is only named where there is one.
+    let hooks = unsupported.plugin(Tells::default());
+    let expected = "`plugins[0].name` is not supported; use `tells`";
+    assert!(said(hooks.clone()).contains(expected));
+    let names: Vec<_> = hooks.describe().map(|it| it.name).collect();
+    assert_eq!(names, ["tells"], "it is not listed");
+    let hooks = Hooks::new().plugin(Tells::default());
+    let registered = said(hooks.unsupported("tells", None));
+    assert!(registered.contains("did you mean `tells`?"), "{registered}");
+}
+
 fn model(plugins: Value) -> Change {
     let document = json!({"display_name": MODEL, "provider": "plain", "model_name": "m",
         "provider_key_id": "key", "plugins": plugins});
@@ -334,12 +390,12 @@ async fn a_chain_that_is_wrong_is_refused_by_the_field_and_the_old_one_keeps_ser
             "`plugins[0].name` is no known hook; did you mean `tells`?",
         ),
         (
-            json!([tells("a", json!({"stage": "post_request"}))]),
-            "`plugins[0].stage` of this hook can be: pre_request, pre_response",
+            json!([{"name": "panics", "stage": "post_request"}]),
+            "`plugins[0].stage` of this hook can be: pre_request",
         ),
         (
             json!([{"name": "tells", "settings": {"word": "a"}}]),
-            "`plugins[0].stage` is required: pre_request, pre_response",
+            "`plugins[0].stage` is required: pre_request, post_request, pre_response, post_response",
         ),
         (
             json!([tells("a", json!({"settings": {}}))]),

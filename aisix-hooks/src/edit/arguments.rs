@@ -49,7 +49,9 @@ impl Arguments {
     }
 
     pub(super) fn end(&mut self, editor: &dyn Editor, edits: &mut Vec<Edit>) -> Result<(), Stop> {
-        self.unescape(0);
+        while self.escape().is_some() {
+            self.unescape(0);
+        }
         match self.state {
             State::Between => Ok(()),
             State::String { .. } => self.close(editor, edits),
@@ -107,13 +109,15 @@ impl Arguments {
         editor: &dyn Editor,
         edits: &mut Vec<Edit>,
     ) -> Result<(), Stop> {
+        while self
+            .escape()
+            .is_some_and(|escape| !goes_on(escape, character))
+        {
+            self.unescape(0);
+        }
         let State::String { escape } = &mut self.state else {
             return Ok(());
         };
-        if !escape.is_empty() && !goes_on(escape, character) {
-            // It is none, and stands for itself.
-            self.decoded.push_str(&std::mem::take(escape));
-        }
         match character {
             '"' if escape.is_empty() => return self.close(editor, edits),
             '\\' => escape.push(character),
@@ -126,20 +130,52 @@ impl Arguments {
         Ok(())
     }
 
-    /// Decodes the escape that has been read, its last `more` bytes being ahead of what counts as read.
+    /// The escape that has begun.
+    fn escape(&self) -> Option<&str> {
+        match &self.state {
+            State::String { escape } if !escape.is_empty() => Some(escape),
+            _ => None,
+        }
+    }
+
+    /// Decodes the escape that has been read, its last `more` bytes being ahead of what counts as read. What is none stands for
+    /// itself, and half of a surrogate pair for a character that is not known; what follows it is an escape of its own.
     fn unescape(&mut self, more: usize) {
         let State::String { escape } = &mut self.state else {
             return;
         };
         let escape = std::mem::take(escape);
-        match serde_json::from_str::<String>(&format!("\"{escape}\"")) {
-            Ok(text) => {
-                self.decoded.push_str(&text);
-                let end = self.tail.end_at() + self.decoded.len();
-                self.marks.push((end, self.at + more));
-            }
-            Err(_) => self.decoded.push_str(&escape),
+        let end = self.at + more;
+        if self.decode(&escape, end) {
+            return;
         }
+        let Some((_, rest)) = escape.split_at_checked(6) else {
+            self.decoded.push_str(&escape);
+            return;
+        };
+        self.decoded.push(char::REPLACEMENT_CHARACTER);
+        self.mark(end - rest.len());
+        if !is_complete(rest) || !self.decode(rest, end) {
+            let escape = rest.to_owned();
+            self.state = State::String { escape };
+        }
+    }
+
+    /// Adds what an escape that ends here means, if it means something.
+    fn decode(&mut self, escape: &str, end: usize) -> bool {
+        let text = serde_json::from_str::<String>(&format!("\"{escape}\""));
+        let is_known = text.is_ok();
+        if let Ok(text) = text {
+            self.decoded.push_str(&text);
+            self.mark(end);
+        }
+        is_known
+    }
+
+    /// Remembers where what has been decoded so far ends as written.
+    fn mark(&mut self, end: usize) {
+        let decoded = self.tail.end_at() + self.decoded.len();
+        self.marks.push((decoded, end));
     }
 
     /// Looks at what has been read of a string.

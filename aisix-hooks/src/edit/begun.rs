@@ -1,12 +1,12 @@
 //! What could become a match when more text comes.
 
 use regex::{Regex, RegexBuilder};
-use regex_syntax::hir::{Dot, Hir, HirKind, Look, Repetition};
+use regex_syntax::hir::{Capture, Dot, Hir, HirKind, Look, Repetition};
 
 /// How much memory expressions that are compiled together may take, in bytes.
 pub(crate) const MAX_SIZE: usize = 8 * 1024 * 1024;
 /// How deep they may be nested.
-const MAX_NESTED: u32 = 1_024;
+pub(crate) const MAX_NESTED: u32 = 1_024;
 /// How many steps of a sequence are followed one by one, to see whether a text could still become a match.
 const MAX_STEPS: usize = 48;
 
@@ -33,10 +33,34 @@ pub(crate) fn any(expressions: Vec<Hir>) -> Result<Option<Regex>, regex::Error> 
     if expressions.is_empty() {
         return Ok(None);
     }
-    let expression = Hir::alternation(expressions).to_string();
+    let expression = written(&Hir::alternation(expressions)).to_string();
     let mut builder = RegexBuilder::new(&expression);
     builder.size_limit(MAX_SIZE).nest_limit(MAX_NESTED);
     builder.build().map(Some)
+}
+
+/// The same as it can be written: a repetition that is repeated would be written as if it were reluctant.
+fn written(hir: &Hir) -> Hir {
+    let all = |parts: &[Hir]| parts.iter().map(written).collect();
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let mut sub = written(&repetition.sub);
+            if matches!(sub.kind(), HirKind::Repetition(_)) {
+                sub = Hir::capture(Capture {
+                    index: 1,
+                    name: None,
+                    sub: Box::new(sub),
+                });
+            }
+            Hir::repetition(Repetition {
+                sub: Box::new(sub),
+                ..repetition.clone()
+            })
+        }
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+        _ => hir.clone(),
+    }
 }
 
 /// The same without groups, whose names could not stand twice in one expression.

@@ -21,6 +21,7 @@ pub(crate) struct Tails {
     dialect: Dialect,
     max: usize,
     tracks: HashMap<Track, Reader>,
+    has_edited: bool,
 }
 
 /// What is held back of a stream.
@@ -66,20 +67,38 @@ impl Tails {
             dialect,
             max,
             tracks: HashMap::new(),
+            has_edited: false,
         }
     }
 
-    /// Looks at an event.
+    /// Looks at an event that goes on as it is.
     pub(super) fn look(&mut self, event: &sse::Event) -> Result<(), Stop> {
         let data = event.data().unwrap_or_default();
-        self.read(&data).map(drop)
+        let found = self.read(&data)?;
+        self.forget(&found);
+        Ok(())
+    }
+
+    /// Whether anything has been edited, or would have been.
+    pub(super) fn has_edited(&self) -> bool {
+        self.has_edited
     }
 
     /// Looks once more when no more text can come.
     pub(super) fn end(&mut self) -> Result<(), Stop> {
-        let Self { editor, tracks, .. } = self;
-        let mut readers = tracks.values_mut();
-        readers.try_for_each(|reader| reader.end(&**editor))
+        for reader in self.tracks.values_mut() {
+            reader.end(&*self.editor)?;
+            self.has_edited |= reader.has_edits();
+        }
+        Ok(())
+    }
+
+    /// Forgets edits that are not written.
+    fn forget(&mut self, found: &Found) {
+        self.has_edited |= !found.edited.is_empty();
+        for reader in self.tracks.values_mut() {
+            self.has_edited |= reader.forget();
+        }
     }
 
     /// Looks at the data of an event.
@@ -161,6 +180,7 @@ impl Tails {
             let text = found.into_iter().find(|text| text.place == piece.at);
             let text = text.ok_or(Stop::Untold)?.text;
             edited.push((piece.at, reader.take(&text, &piece.place)));
+            self.has_edited = true;
         }
         if edited.is_empty() {
             return Ok(event);
@@ -187,6 +207,7 @@ impl Hold {
     pub(super) fn push(&mut self, event: sse::Event) -> Result<(), Stop> {
         let data = event.data().unwrap_or_default();
         let found = self.tails.read(&data)?;
+        self.tails.has_edited |= !found.edited.is_empty();
         self.held += event.raw.len();
         self.queue.push_back(Held { event, found });
         Ok(())
@@ -212,6 +233,11 @@ impl Hold {
     /// The stream has ended, and all that is held back may go on.
     pub(super) fn end(&mut self) -> Result<(), Stop> {
         self.tails.end()
+    }
+
+    /// Whether anything has been edited.
+    pub(super) fn has_edited(&self) -> bool {
+        self.tails.has_edited()
     }
 
     /// Nothing that is held back goes on.

@@ -3,13 +3,15 @@
 
 mod arguments;
 pub(crate) mod begun;
+mod body;
 pub(crate) mod hold;
 mod reader;
 pub(crate) mod stream;
 mod tail;
 
-use aisix_core::wire::Span;
+use aisix_core::wire::{ScanError, Span};
 
+pub(crate) use self::body::{answer, edit_answer, request};
 use self::reader::Reader;
 use crate::text::Text;
 
@@ -65,6 +67,19 @@ impl Seen {
     }
 }
 
+/// What is written in the places of these texts of a request or a whole answer.
+fn texts(
+    editor: &dyn Editor,
+    texts: Result<Vec<Text<'_>>, ScanError>,
+) -> Result<Vec<(Span, String)>, Stop> {
+    let mut edited = Vec::new();
+    for found in texts.map_err(|_| Stop::Untold)? {
+        let text = whole(editor, &found)?;
+        edited.extend(text.map(|text| (found.place, text)));
+    }
+    Ok(edited)
+}
+
 /// What becomes of a whole text, if it does not stay as it is.
 fn whole(editor: &dyn Editor, text: &Text<'_>) -> Result<Option<String>, Stop> {
     let edits = match text.is_arguments && editor.reads_arguments() {
@@ -95,3 +110,6 @@ fn written<'e>(piece: &str, start: usize, edits: impl IntoIterator<Item = &'e Ed
     out.push_str(piece.get(at..).unwrap_or_default());
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,18 @@ impl Reader {
         text
     }
 
+    /// Whether there are edits that nobody has taken.
+    pub(super) fn has_edits(&self) -> bool {
+        !self.edits.is_empty()
+    }
+
+    /// Forgets all edits; tells whether there were any.
+    pub(super) fn forget(&mut self) -> bool {
+        let had_edits = self.has_edits();
+        self.edits.clear();
+        had_edits
+    }
+
     pub(super) fn into_edits(self) -> Vec<Edit> {
         self.edits
     }

@@ -1,24 +1,31 @@
 //! An editor on a stream.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aisix_core::{
     Error,
     call::Trail,
+    observe::Phase,
     reply::EventStream,
     wire::{Dialect, ErrorBody, sse, write_error_event},
 };
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Stop,
+    Editor, Stop,
     hold::{Hold, Tails},
 };
+use crate::guard::Identity;
 
 /// How the look at a stream ended.
 pub(crate) struct Looked {
     /// Why the stream must not go on, if it must not.
     pub(crate) seen: Result<(), Stop>,
+    /// Whether anything was edited, or would have been.
+    pub(crate) is_edited: bool,
     /// The time for which it was looked at, without what lies between its events.
     pub(crate) spent: Duration,
 }
@@ -87,6 +94,49 @@ pub(crate) fn guarded(
     }))
 }
 
+/// Edits a stream, or only watches it if the guard does; tells what was found.
+pub(crate) fn told(
+    events: EventStream,
+    editor: Arc<dyn Editor>,
+    max_held: usize,
+    dialect: Dialect,
+    identity: Identity,
+    trail: Trail,
+) -> EventStream {
+    let told = trail.clone();
+    if identity.monitors() {
+        let tails = Tails::new(editor, dialect, max_held);
+        // It is only watched, so that this refuses nothing.
+        return watched(events, tails, move |looked| {
+            drop(looked.tell(&identity, &told));
+        });
+    }
+    let hold = Hold::new(editor, dialect, max_held);
+    guarded(events, hold, dialect, trail, move |looked| {
+        looked.tell(&identity, &told)
+    })
+}
+
+// === impl Looked ===
+
+impl Looked {
+    /// Tells what was found.
+    pub(crate) fn tell(self, identity: &Identity, trail: &Trail) -> Result<(), Error> {
+        let report = identity.look(trail, Phase::Output).took(self.spent);
+        match self.seen {
+            Ok(()) if self.is_edited => drop(report.mask()),
+            Ok(()) => report.allow(),
+            Err(stop) => {
+                if stop == Stop::Untold {
+                    trail.mark("guardrail_untold", identity.name());
+                }
+                return report.block();
+            }
+        }
+        Ok(())
+    }
+}
+
 // === impl Watched ===
 
 impl Watched {
@@ -104,9 +154,12 @@ impl Watched {
         if seen.is_ok() && event.is_some() {
             return;
         }
-        if let Some((_, tell)) = self.watch.take() {
-            let spent = self.spent;
-            tell(Looked { seen, spent });
+        if let Some((tails, tell)) = self.watch.take() {
+            tell(Looked {
+                seen,
+                is_edited: tails.has_edited(),
+                spent: self.spent,
+            });
         }
     }
 }
@@ -152,9 +205,13 @@ impl Guarded {
     }
 
     fn told(&mut self, seen: Result<(), Stop>) -> Result<(), Error> {
-        let spent = self.spent;
+        let looked = Looked {
+            seen,
+            is_edited: self.hold.has_edited(),
+            spent: self.spent,
+        };
         let tell = self.tell.take();
-        tell.map_or(Ok(()), |tell| tell(Looked { seen, spent }))
+        tell.map_or(Ok(()), |tell| tell(looked))
     }
 
     /// Ends the stream with an error event.

@@ -14,7 +14,6 @@ use aisix_core::{
 use super::pattern::Patterns;
 use crate::{
     edit::{
-        Stop,
         hold::{Hold, MAX_HELD, Tails},
         stream,
     },
@@ -94,16 +93,7 @@ impl Guard {
         let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
         let told = trail.clone();
         stream::guarded(events, hold, dialect, trail, move |looked| {
-            let report = self.identity.look(&told, Phase::Output);
-            let report = report.took(looked.spent);
-            let Err(stop) = looked.seen else {
-                report.allow();
-                return Ok(());
-            };
-            if stop == Stop::Untold {
-                told.mark("guardrail_untold", self.identity.name());
-            }
-            report.block()
+            looked.tell(&self.identity, &told)
         })
     }
 

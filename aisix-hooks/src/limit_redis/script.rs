@@ -73,9 +73,10 @@ impl Scripts {
         script
     }
 
-    /// Takes and ends a call under no limit at all: shows that scripts can write.
-    pub(super) fn probe(&self, call: &str) -> [ScriptInvocation<'_>; 2] {
-        let key = format!("probe:{call}");
+    /// Takes and ends a call under no limit at all: shows that scripts can write there. Keys of different places are in
+    /// different slots.
+    pub(super) fn probe(&self, call: &str, place: usize) -> [ScriptInvocation<'_>; 2] {
+        let key = format!("probe:{call}:{place}");
         let mut taken = self.acquire.prepare_invoke();
         self.keys(&mut taken, &key);
         taken.arg(call).arg(1_000).arg(0).arg(5);

@@ -1,8 +1,11 @@
 //! The calls of one subject in a window that slides.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use super::settings::Rate;
+use super::{
+    count::{Count, Left},
+    settings::Rate,
+};
 
 /// Calls by the slot of time that they came in; at most one slot more than a window has.
 #[derive(Debug, Default)]
@@ -17,10 +20,9 @@ const SLOTS: u64 = 60;
 
 // === impl Counter ===
 
-impl Counter {
-    /// How many calls may still come.
-    pub(super) fn left(&mut self, rate: Rate, now: u64) -> u32 {
-        let window = rate.window.seconds();
+impl Count for Counter {
+    fn left(&mut self, rate: Rate, now: Duration) -> Left {
+        let (window, now) = (rate.window.seconds(), now.as_secs());
         while let Some((start, length, _)) = self.slots.front() {
             if start + length + window > now {
                 break;
@@ -29,12 +31,15 @@ impl Counter {
         }
         let taken = self.slots.iter().map(|(_, _, calls)| *calls);
         let taken = taken.fold(0, u32::saturating_add);
-        rate.limit.get().saturating_sub(taken)
+        Left {
+            calls: rate.limit.get().saturating_sub(taken),
+            wait: None,
+            reset: Duration::from_secs(window),
+        }
     }
 
-    /// Counts a call.
-    pub(super) fn take(&mut self, rate: Rate, now: u64) {
-        let window = rate.window.seconds();
+    fn take(&mut self, rate: Rate, now: Duration) {
+        let (window, now) = (rate.window.seconds(), now.as_secs());
         let length = window.div_ceil(SLOTS);
         self.ends = now + length + window;
         match self.slots.back_mut() {
@@ -43,9 +48,8 @@ impl Counter {
         }
     }
 
-    /// When it can be forgotten.
-    pub(super) fn ends(&self) -> u64 {
-        self.ends
+    fn ends(&self) -> Duration {
+        Duration::from_secs(self.ends)
     }
 }
 
@@ -60,13 +64,17 @@ mod tests {
         serde_json::from_value(json!({"limit": limit, "window": window})).unwrap()
     }
 
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     #[test]
     fn a_place_comes_back_when_its_call_has_left_the_window() {
         let (mut counter, rate) = (Counter::default(), rate(2, "10s"));
-        counter.take(rate, 0);
-        counter.take(rate, 5);
+        counter.take(rate, seconds(0));
+        counter.take(rate, seconds(5));
         for (now, left) in [(5, 0), (10, 0), (11, 1), (15, 1), (16, 2)] {
-            assert_eq!(counter.left(rate, now), left, "{now}");
+            assert_eq!(counter.left(rate, seconds(now)).calls, left, "{now}");
         }
     }
 
@@ -74,9 +82,12 @@ mod tests {
     fn a_long_window_has_few_slots() {
         let (mut counter, rate) = (Counter::default(), rate(1_000_000, "1d"));
         for now in 0..86_400 {
-            counter.take(rate, now);
+            counter.take(rate, seconds(now));
         }
-        assert_eq!(counter.left(rate, 86_399), 1_000_000 - 86_400);
+        assert_eq!(
+            counter.left(rate, seconds(86_399)).calls,
+            1_000_000 - 86_400
+        );
         assert_eq!(counter.slots.len(), 60);
     }
 }

@@ -13,9 +13,23 @@ use crate::duration;
 pub struct RateLimiterSettings {
     /// The limits, of which there must be one.
     pub limits: Limits,
+    /// How calls are counted. Default: `sliding_window`.
+    #[serde(default)]
+    pub algorithm: Algorithm,
     /// What becomes of calls over a limit.
     #[serde(default)]
     pub actions: Refusal,
+}
+
+/// How calls are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// In no span as long as the window are more calls let through than the limit.
+    #[default]
+    SlidingWindow,
+    /// Calls come back one by one, evenly over the window; all of them may be made at once.
+    Gcra,
 }
 
 /// Limits by what is counted.
@@ -49,7 +63,7 @@ pub struct Refusal {
     /// Both words mean the same. Default: `reject`.
     #[serde(default, rename = "type")]
     pub kind: Action,
-    /// When the caller may come back, in seconds. Default: 60.
+    /// When the caller may come back, in seconds. Default: 60. With `gcra` that is known, and this does not count.
     #[serde(default)]
     pub retry_after: RetryAfter,
 }

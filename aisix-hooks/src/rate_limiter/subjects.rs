@@ -3,37 +3,41 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hash},
+    time::Duration,
 };
 
 use foldhash::quality::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{counter::Counter, settings::Rate};
+use super::{
+    count::{Count, Left},
+    settings::Rate,
+};
 
 /// Counters by the hash of their subject, in shards, so that workers seldom meet. At most 65536: when a
 /// shard is full, what has run out is forgotten, and if that is not enough, all of the shard.
-pub(super) struct Subjects {
-    shards: Box<[Mutex<Shard>]>,
+pub(super) struct Subjects<C> {
+    shards: Box<[Mutex<Shard<C>>]>,
     hasher: RandomState,
     began: Instant,
 }
 
 /// A counter that is held. No other thread gets at its shard until it is dropped.
-pub(super) struct Place<'a> {
-    shard: MutexGuard<'a, Shard>,
+pub(super) struct Place<'a, C> {
+    shard: MutexGuard<'a, Shard<C>>,
     subject: u64,
-    now: u64,
+    now: Duration,
 }
 
-type Shard = HashMap<u64, Counter, foldhash::fast::FixedState>;
+type Shard<C> = HashMap<u64, C, foldhash::fast::FixedState>;
 
 const SHARDS: usize = 64;
 const SHARD_LENGTH: usize = 1024;
 
 // === impl Subjects ===
 
-impl Default for Subjects {
+impl<C> Default for Subjects<C> {
     fn default() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -43,18 +47,18 @@ impl Default for Subjects {
     }
 }
 
-impl Subjects {
+impl<C: Count> Subjects<C> {
     /// What a subject is known by. A name of any length takes as much memory.
     pub(super) fn hash(&self, subject: impl Hash) -> u64 {
         self.hasher.hash_one(subject)
     }
 
     /// Holds a subject's counter.
-    pub(super) fn lock(&self, subject: u64) -> Place<'_> {
+    pub(super) fn lock(&self, subject: u64) -> Place<'_, C> {
         let shard = usize::try_from(subject % SHARDS as u64).unwrap_or_default();
         let mut shard = self.shards[shard].lock();
         // Read under the lock, so that slots are in the order of time.
-        let now = self.began.elapsed().as_secs();
+        let now = self.began.elapsed();
         if shard.len() >= SHARD_LENGTH && !shard.contains_key(&subject) {
             shard.retain(|_, counter| counter.ends() > now);
             if shard.len() >= SHARD_LENGTH {
@@ -71,11 +75,13 @@ impl Subjects {
 
 // === impl Place ===
 
-impl Place<'_> {
-    /// How many calls may still come.
-    pub(super) fn left(&mut self, rate: Rate) -> u32 {
-        let counter = self.shard.get_mut(&self.subject);
-        counter.map_or(rate.limit.get(), |counter| counter.left(rate, self.now))
+impl<C: Count> Place<'_, C> {
+    /// What is left.
+    pub(super) fn left(&mut self, rate: Rate) -> Left {
+        match self.shard.get_mut(&self.subject) {
+            Some(counter) => counter.left(rate, self.now),
+            None => C::default().left(rate, self.now),
+        }
     }
 
     /// Counts a call.
@@ -90,11 +96,11 @@ impl Place<'_> {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::counter::Counter, *};
 
     #[test]
     fn many_subjects_take_bounded_memory() {
-        let subjects = Subjects::default();
+        let subjects = Subjects::<Counter>::default();
         let rate = serde_json::from_value(json!({"limit": 1, "window": "1d"})).unwrap();
         for subject in 0..100_000_u64 {
             subjects.lock(subjects.hash(subject)).take(rate);

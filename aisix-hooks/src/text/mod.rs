@@ -6,19 +6,25 @@
 
 mod places;
 mod replace;
+mod speaker;
+mod spread;
 mod walk;
 
 use std::borrow::Cow;
 
 use aisix_core::wire::{Dialect, Envelope, ScanError, Span};
 
-pub use self::replace::replace;
-pub use self::walk::Track;
+pub use self::{
+    replace::replace,
+    speaker::{Speaker, speakers},
+    spread::spread,
+    walk::Track,
+};
 
 /// One text of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    /// Where it stands in the document: a JSON string with its quotes.
+    /// Where it stands in the document: a JSON string with its quotes, or a number that a tool is called with.
     pub place: Span,
     /// What it says, escapes decoded.
     pub text: Cow<'a, str>,

@@ -1,7 +1,7 @@
 //! Where texts stand, in each dialect.
 //!
-//! A place is a path of names with dots between them. `*` is any element of an array, `**` every string from
-//! there on, names of members too, and `?name=value` goes on only in an object in which that is so.
+//! A place is a path of names with dots between them. `*` is any element of an array, `**` every string and
+//! number from there on, names of members too, and `?name=value` goes on only in an object in which that is so.
 
 use aisix_core::wire::Dialect;
 

@@ -41,7 +41,7 @@ fn requests_of_every_dialect_are_read() {
     for (dialect, request, expected) in [
         (Dialect::OpenAi, chat, "abc"),
         (Dialect::Responses, responses, "abcde"),
-        (Dialect::Anthropic, messages, "abcdefg"),
+        (Dialect::Anthropic, messages, "abcde1fg"),
         (Dialect::Gemini, gemini, "abcd"),
     ] {
         assert_eq!(said(of_request, dialect, &request).concat(), expected);
@@ -63,12 +63,12 @@ fn answers_of_every_dialect_are_read() {
         ),
         (
             Dialect::Anthropic,
-            json!({"content": [{"type": "text", "text": "a"}, {"type": "tool_use", "name": "no", "input": {"b": 1}}]}),
+            json!({"content": [{"type": "text", "text": "a"}, {"type": "tool_use", "name": "no", "input": {"b": true}}]}),
         ),
         (
             Dialect::Gemini,
             json!({"candidates": [{"content": {"parts": [{"text": "a"},
-                {"functionCall": {"name": "no", "args": {"b": 1}}}]}}]}),
+                {"functionCall": {"name": "no", "args": {"b": true}}}]}}]}),
         ),
     ] {
         assert_eq!(said(of_answer, dialect, &answer), ["a", "b"], "{dialect}");

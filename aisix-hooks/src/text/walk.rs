@@ -1,5 +1,7 @@
 //! Finding the texts of a document.
 
+use std::borrow::Cow;
+
 use aisix_core::wire::{Envelope, Kind, Member, ScanError, Span, elements};
 use smallvec::SmallVec;
 
@@ -62,7 +64,7 @@ impl Track {
 
 // === impl Walk ===
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn value(&mut self, span: Span, kind: Kind, ways: &[Way]) -> Result<(), ScanError> {
         match kind {
             _ if ways.is_empty() => Ok(()),
@@ -80,6 +82,14 @@ impl Walk<'_> {
                     .try_for_each(|(span, kind)| self.value(span, kind, &ways))
             }
             Kind::Object => self.object(span, ways),
+            Kind::Number => {
+                let end = ways.iter().find(|(_, rest)| *rest == "**");
+                let number = self.document.get(span.clone()).map(String::from_utf8_lossy);
+                if let (Some((place, _)), Some(number)) = (end, number) {
+                    self.add(span, number, place);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -142,16 +152,20 @@ impl Walk<'_> {
             len: 0,
         };
         if let Some(text) = string.as_str(self.document) {
-            let name = place.rsplit_once('.').map_or(place, |(_, name)| name);
-            let indexes = self.indexes.clone();
-            self.texts.push(Text {
-                place: span,
-                text,
-                track: Track { name, indexes },
-                is_piece: false,
-                is_arguments: places::is_arguments(name),
-            });
+            self.add(span, text, place);
         }
+    }
+
+    fn add(&mut self, span: Span, text: Cow<'a, str>, place: &'static str) {
+        let name = place.rsplit_once('.').map_or(place, |(_, name)| name);
+        let indexes = self.indexes.clone();
+        self.texts.push(Text {
+            place: span,
+            text,
+            track: Track { name, indexes },
+            is_piece: false,
+            is_arguments: places::is_arguments(name),
+        });
     }
 }
 

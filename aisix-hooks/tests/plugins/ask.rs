@@ -11,9 +11,10 @@ use aisix_core::{
     call::Trail,
     config::{Change, Entry, Kind},
     edge::ClientAddr,
+    hook::Hooks,
     observe::Observer,
     reply::Outcome,
-    testing::{Setup, Upstream},
+    testing::{self, MODEL, Setup, Upstream},
 };
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -42,12 +43,46 @@ pub(crate) fn wrong_of_gateway(plugins: Value) -> String {
 
 /// What is wrong with a chain.
 pub(crate) fn wrong(plugins: Value) -> String {
-    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    wrong_with(aisix_hooks::hooks(), plugins)
+}
+
+/// What is wrong with a chain where there are these hooks.
+pub(crate) fn wrong_with(hooks: Hooks, plugins: Value) -> String {
+    let config = Setup::new().hooks(hooks).config();
     let model = json!({"display_name": "m", "provider": "plain", "model_name": "m",
         "provider_key_id": "key", "plugins": plugins});
     let entry = Entry::new(Kind::Model, "m", model);
     let report = config.apply([Change::Put(entry)]);
     report.to_string()
+}
+
+/// The same request in every dialect.
+pub(crate) fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
+    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
+    let message = json!({"role": "user", "content": text});
+    let verb = if streams {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    [
+        ask(
+            "/v1/chat/completions",
+            json!({"model": MODEL, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/responses",
+            json!({"model": MODEL, "input": [message], "stream": streams}),
+        ),
+        ask(
+            "/v1/messages",
+            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
+        ),
+        ask(
+            &format!("/v1beta/models/{MODEL}:{verb}"),
+            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+        ),
+    ]
 }
 
 /// Sends a request.

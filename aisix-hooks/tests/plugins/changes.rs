@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{ask::*, every::every_hook};
+use crate::{ask::*, every::every_hook, services};
 
 /// A hook that notes which version of a chain it is of, and its place there.
 struct Station;
@@ -190,7 +190,7 @@ async fn changes_of_other_things_reset_no_count() {
         .apply([gateway_document(json!(hooks))])
         .into_result()
         .unwrap();
-    let builder = Gateway::builder(config.clone()).transport(upstream.clone());
+    let builder = Gateway::builder(config.clone()).transport(services::beside(&upstream));
     let gateway = builder.build().unwrap();
     let statuses = under_way(&gateway, &upstream, &config, unrelated(1_000)).await;
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();

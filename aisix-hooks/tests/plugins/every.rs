@@ -10,23 +10,46 @@ use aisix_hooks::observe::{Metrics, MetricsSettings};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::{ask::*, keyword_guard::requests};
+use crate::{ask::*, services};
 
 /// Every hook with settings that make it work, and let an ordinary call pass: a line for each.
 pub(crate) fn every_hook() -> Vec<Value> {
     let schema = json!({"type": "object", "minProperties": 1});
     let rate = json!({"limit": 1_000_000, "window": "1h"});
+    let remote = json!({"api_key": "secret", "endpoint": services::AT, "hook_point": "input"});
+    let presidio = json!({"analyzer_url": services::AT, "anonymizer_url": services::AT,
+        "hook_point": "input"});
+    let bedrock = json!({"guardrail_id": "id", "guardrail_version": "1", "region": "eu-west-1",
+        "latency_mode": {"kind": "serial"}, "aws_credentials": {"kind": "static", "access_key_id": "id", "secret_access_key": "secret"},
+        "hook_point": "input"});
+    let literal = json!([{"kind": "literal", "value": "forbidden"}]);
     [
+        ("azure_content_safety", remote.clone()),
+        ("azure_content_safety_text_moderation", remote.clone()),
+        ("bedrock_guardrail", bedrock),
+        ("cache", json!({})),
         (
             "cors",
-            json!({"allowed_origins": ["https://app.test"], "allowed_methods": ["POST"]}),
+            json!({"allowed_origins": ["https://app.example"], "allowed_methods": ["POST"]}),
         ),
+        (
+            "data_masking",
+            json!({"apply_all": true, "reversible_hashing": {"enabled": true, "secret": "secret"}}),
+        ),
+        ("injection_protection", json!({"content_to_check": ["all"]})),
         ("ip_allowlist", json!({"cidrs": ["0.0.0.0/0"]})),
         ("ip_whitelist", json!({"cidrs": ["0.0.0.0/0"]})),
+        ("keyword_guard", json!({"patterns": literal})),
+        ("lakera", remote.clone()),
+        ("openai_moderation", remote),
+        ("pii_guard", json!({"detectors": [{"type": "us_ssn"}]})),
+        ("presidio", presidio),
+        ("prompt_caching", json!({})),
         (
-            "keyword_guard",
-            json!({"patterns": [{"kind": "literal", "value": "forbidden"}]}),
+            "prompt_moderation",
+            json!({"keywords": ["forbidden"], "similarity_threshold": 0.9}),
         ),
+        ("prompt_template", json!({"system": {"before": "Be kind."}})),
         (
             "rate_limiter",
             json!({"limits": {"per_ip": rate, "per_key": rate, "global": rate}}),
@@ -36,8 +59,15 @@ pub(crate) fn every_hook() -> Vec<Value> {
             json!({"max_chars_per_request": 100_000}),
         ),
         ("request_validation", json!({"schema": schema})),
+        (
+            "transform",
+            json!({"request": {"headers": {"set": {"x-tag": "one"}}}}),
+        ),
     ]
-    .map(|(name, settings)| json!({"name": name, "settings": settings}))
+    .map(|(name, settings)| match name {
+        "data_masking" => json!({"name": name, "stage": "pre_request", "settings": settings}),
+        _ => json!({"name": name, "settings": settings}),
+    })
     .into()
 }
 
@@ -59,7 +89,8 @@ fn watched(upstream: &Upstream, chain: &Value) -> (Gateway, Metrics) {
             json!({"name": "default", "plugins": chain}),
         )
         .api_key(json!({"rate_limit": {"concurrency": 1}}));
-    let gateway = setup.builder(upstream).observe(metrics.clone()).build();
+    let builder = Gateway::builder(setup.config()).transport(services::beside(upstream));
+    let gateway = builder.observe(metrics.clone()).build();
     (gateway.unwrap(), metrics)
 }
 

@@ -3,7 +3,7 @@
 use aisix_core::testing::{self, Answer, Upstream};
 use serde_json::{Value, json};
 
-use crate::{ask::*, keyword_guard::requests};
+use crate::ask::*;
 
 /// A setting that takes expressions: the hook, and how it is set so that each of them refuses a request.
 type Taker = (&'static str, fn(&[String]) -> Value);

@@ -1,10 +1,6 @@
 //! Words that must not occur.
 
-use aisix_core::{
-    body::Body,
-    testing::{self, Answer, Gate, MODEL, Setup, Upstream},
-};
-use http::Request;
+use aisix_core::testing::{self, Answer, Gate, Setup, Upstream};
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -17,35 +13,6 @@ fn guard(members: Value) -> Value {
         settings[name] = value.clone();
     }
     json!([{"name": "keyword_guard", "settings": settings}])
-}
-
-/// The same request in every dialect.
-pub(crate) fn requests(text: &str, streams: bool) -> [Request<Body>; 4] {
-    let ask = |path: &str, body: Value| testing::request(path, body.to_string());
-    let message = json!({"role": "user", "content": text});
-    let verb = if streams {
-        "streamGenerateContent?alt=sse"
-    } else {
-        "generateContent"
-    };
-    [
-        ask(
-            "/v1/chat/completions",
-            json!({"model": MODEL, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/responses",
-            json!({"model": MODEL, "input": [message], "stream": streams}),
-        ),
-        ask(
-            "/v1/messages",
-            json!({"model": MODEL, "max_tokens": 9, "messages": [message], "stream": streams}),
-        ),
-        ask(
-            &format!("/v1beta/models/{MODEL}:{verb}"),
-            json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
-        ),
-    ]
 }
 
 fn message(what: &str) -> String {

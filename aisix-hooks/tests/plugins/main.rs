@@ -2,12 +2,24 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod ask;
+mod cache;
 mod changes;
 mod cors;
+mod data_masking;
 mod every;
 mod expressions;
+mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+mod pii_guard;
+mod prompt_caching;
+mod prompt_moderation;
+mod prompt_template;
 mod rate_limiter;
+mod remote;
 mod request_size_limiter;
 mod request_validation;
+mod services;
+mod speech;
+mod transform;
+mod unsupported;

@@ -54,6 +54,41 @@ async fn the_call_over_the_limit_is_refused_until_the_window_has_passed() {
     assert_eq!(response.status(), 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_spread_evenly_come_back_one_by_one() {
+    let upstream = Upstream::new();
+    let limits =
+        json!({"global": {"limit": 3, "window": "1m"}, "per_ip": {"limit": 2, "window": "10s"}});
+    let mut chain = limiter(&limits);
+    chain[0]["settings"]["algorithm"] = json!("gcra");
+    let gateway = gateway(&upstream, chain);
+    let second = std::time::Duration::from_secs(1);
+    for (after, status, [global, per_ip], wait) in [
+        (0, 200, [2, 1], None),
+        (0, 200, [1, 0], None),
+        // Refused by one, counted by none.
+        (0, 429, [1, 0], Some("5")),
+        (4, 429, [1, 0], Some("1")),
+        (1, 200, [0, 0], None),
+        (5, 429, [0, 1], Some("10")),
+        (9, 429, [0, 2], Some("1")),
+        (1, 200, [0, 1], None),
+    ] {
+        tokio::time::advance(after * second).await;
+        if status == 200 {
+            upstream.answer(Answer::chat("hello"));
+        }
+        let response = send(&gateway, testing::chat_request("hi")).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(number(&response, "x-ratelimit-global-limit"), 3);
+        assert_eq!(number(&response, "x-ratelimit-global-remaining"), global);
+        assert_eq!(number(&response, "x-ratelimit-per_ip-remaining"), per_ip);
+        assert!(number(&response, "x-ratelimit-global-reset") > 1_700_000_000);
+        let told = response.headers().get("retry-after");
+        assert_eq!(told.map(|wait| wait.to_str().unwrap()), wait);
+    }
+}
+
 #[tokio::test]
 async fn addresses_are_counted_apart_and_a_refusal_takes_no_place_of_another_kind() {
     let upstream = Upstream::new();
@@ -144,11 +179,19 @@ async fn a_key_over_its_limit_is_refused_in_the_dialect_of_its_caller() {
 
 #[tokio::test]
 async fn counts_outlive_a_change_of_the_limit() {
+    for algorithm in ["sliding_window", "gcra"] {
+        outlives(algorithm).await;
+    }
+}
+
+async fn outlives(algorithm: &str) {
     let upstream = Upstream::new();
     let setup = |limit: u32| {
         let limits = json!({"global": {"limit": limit, "window": "1h"}});
+        let mut chain = limiter(&limits);
+        chain[0]["settings"]["algorithm"] = json!(algorithm);
         json!({"display_name": testing::MODEL, "provider": "plain", "model_name": "m",
-            "provider_key_id": "key", "plugins": limiter(&limits)})
+            "provider_key_id": "key", "plugins": chain})
     };
     let config = Setup::new()
         .hooks(aisix_hooks::hooks())

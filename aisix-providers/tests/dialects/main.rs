@@ -1,6 +1,7 @@
 //! Callers of one dialect, providers of another, through the gateway.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod caching;
 mod counting;
 mod embeddings;
 mod gemini_callers;

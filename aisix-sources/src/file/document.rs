@@ -11,13 +11,12 @@ const FORMAT_VERSION: &str = "1";
 const VERSION_KEY: &str = "_format_version";
 
 /// Kinds that such a file may hold, but which are not served yet.
-const LATER_KINDS: [&str; 10] = [
+const LATER_KINDS: [&str; 9] = [
     "guardrails",
     "mcp_servers",
     "a2a_agents",
     "cache_policies",
     "observability_exporters",
-    "rate_limit_policies",
     "oidc_providers",
     "claim_mappings",
     "passthrough_routes",

@@ -1,6 +1,6 @@
 //! From the file to entries.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 use aisix_core::config::{
     Entry,
@@ -17,7 +17,8 @@ use super::{
     names,
     references::{self, Keys},
     report::{Problems, Report},
-    sugar, yaml,
+    sugar::{self, Known},
+    yaml,
 };
 
 /// The largest file that is read, in bytes: 64 MiB.
@@ -158,18 +159,23 @@ fn entries(
     references::duplicate_names(&drafts, problems);
     let held = into.unwrap_or(Held::NOTHING);
     let mut ids = Ids::new(held, &drafts);
-    let provider_keys = provider_keys(&drafts, held, &mut ids);
+    let mut known: Known = Kind::ALL.map(|kind| (kind, held.staying(kind))).into();
     let mut models: Vec<String> = held.staying(Kind::Model).into_keys().collect();
     models.extend(named(&drafts, Kind::Model).map(str::to_owned));
     let mut keys = Keys::new(models.iter().map(String::as_str));
 
+    // What is referred to comes before what refers to it.
     let mut entries = Vec::with_capacity(drafts.len());
     for mut draft in drafts {
-        sugar::desugar(&mut draft, &provider_keys, env, problems);
+        sugar::desugar(&mut draft, &known, env, problems);
         if draft.kind == Kind::ApiKey {
             keys.allowed(&draft, problems);
         }
         let id = ids.of(&draft, problems);
+        if let (Some(name), Some(id)) = (&draft.name, &id) {
+            let of_kind = known.entry(draft.kind).or_default();
+            of_kind.insert(name.clone(), id.clone());
+        }
         let value = document_of(&mut draft, into.is_some());
         check(&draft, &value, &mut keys, problems);
         entries.extend(id.map(|id| {
@@ -186,19 +192,6 @@ fn entries(
 fn named(drafts: &[Draft], kind: Kind) -> impl Iterator<Item = &str> {
     let of_kind = drafts.iter().filter(move |draft| draft.kind == kind);
     of_kind.filter_map(|draft| draft.name.as_deref())
-}
-
-/// The ids of provider keys that models may name.
-fn provider_keys(drafts: &[Draft], held: Held<'_>, ids: &mut Ids) -> BTreeMap<String, String> {
-    let mut found = held.staying(Kind::ProviderKey);
-    // What is wrong with their ids is noted when they are read.
-    let mut unheard = Problems::default();
-    for draft in drafts.iter().filter(|it| it.kind == Kind::ProviderKey) {
-        if let (Some(name), Some(id)) = (&draft.name, ids.of(draft, &mut unheard)) {
-            found.insert(name.clone(), id);
-        }
-    }
-    found
 }
 
 /// The document of a draft. Only a store keeps the names of API keys.

@@ -36,6 +36,7 @@ mod draft;
 mod held;
 mod interpolate;
 mod load;
+mod mentions;
 mod names;
 mod references;
 mod report;

@@ -8,22 +8,26 @@ use serde_json::Value;
 use super::{
     draft::{self, Draft},
     interpolate::Env,
+    mentions,
     report::Problems,
 };
 
+/// The ids of what entries may name: of each kind, by name.
+pub(super) type Known = BTreeMap<Kind, BTreeMap<String, String>>;
+
 /// Replaces names and variables by what they stand for.
-pub(super) fn desugar(
-    draft: &mut Draft,
-    provider_keys: &BTreeMap<String, String>,
-    env: Env<'_>,
-    problems: &mut Problems,
-) {
+pub(super) fn desugar(draft: &mut Draft, known: &Known, env: Env<'_>, problems: &mut Problems) {
     match draft.kind {
-        Kind::Model => provider_key(draft, provider_keys, problems),
+        Kind::Model => provider_key(draft, &known[&Kind::ProviderKey], problems),
         Kind::ApiKey => {
             display_name(draft, problems);
             key_env(draft, env, problems);
         }
+        Kind::RateLimitPolicy => mentions::of_policy(&mut draft.members, |kind, text| {
+            if let Some(id) = known[&kind].get(text) {
+                text.clone_from(id);
+            }
+        }),
         _ => {}
     }
 }

@@ -73,6 +73,64 @@ fn a_good_file_becomes_entries_with_sugar_replaced() {
 }
 
 #[test]
+fn policies_name_keys_and_models_and_what_is_no_name_stays() {
+    // Policies may stand first.
+    let text = file(
+        r#"
+rate_limit_policies:
+  - {name: a, scope: api_key, scope_ref: me, window: day, max_requests: 1}
+  - {name: b, scope: team, scope_ref: me, window: day, max_requests: 1}
+  - name: c
+    limits: {rpm: 1}
+    conditions:
+      - {dimension: team, operator: in, value: [me, gpt-4o]}
+      - {dimension: model_name, operator: ==, value: gpt-4o}
+      - {logic: or, children: [
+          {dimension: model, operator: ==, value: gpt-4o},
+          {dimension: api_key, operator: in, value: [me, nobody, gpt-4o]}]}
+api_keys:
+  - {display_name: me, key_env: CALLER, allowed_models: ["*"]}"#,
+    );
+    let entries = entries(&text);
+    let id = |kind: Kind| {
+        let found = entries.iter().find(|entry| entry.key.kind == kind);
+        found.expect("there is one").key.id.as_ref()
+    };
+    let (model, key) = (id(Kind::Model), id(Kind::ApiKey));
+    let policies = entries
+        .iter()
+        .filter(|it| it.key.kind == Kind::RateLimitPolicy);
+    let [a, b, c] = &policies.map(|entry| &entry.value).collect::<Vec<_>>()[..] else {
+        panic!("there are three")
+    };
+    assert_eq!(
+        (&a["scope_ref"], &b["scope_ref"]),
+        (&key.into(), &"me".into())
+    );
+    let conditions = &c["conditions"];
+    assert_eq!(conditions[0]["value"], serde_json::json!(["me", "gpt-4o"]));
+    assert_eq!(conditions[1]["value"], "gpt-4o");
+    let children = &conditions[2]["children"];
+    assert_eq!(children[0]["value"], model);
+    assert_eq!(
+        children[1]["value"],
+        serde_json::json!([key, "nobody", "gpt-4o"])
+    );
+}
+
+#[test]
+fn a_mistake_in_a_policy_has_its_place() {
+    let text =
+        file("rate_limit_policies: [{name: a, scope: api_key, scope_ref: me, limits: {rpm: 1}}]");
+    assert_eq!(
+        problems(&text),
+        [
+            r#"rate_limit_policies[0] ("a"): `limits` is given besides `scope`: a policy has `limits`, or a `scope` and a `window`"#
+        ]
+    );
+}
+
+#[test]
 fn ids_are_those_that_other_readers_of_the_file_derive() {
     assert_eq!(
         &*entries(&file(""))[1].key.id,
@@ -194,7 +252,6 @@ fn every_kind_that_comes_later_is_refused_by_name() {
         "a2a_agents",
         "cache_policies",
         "observability_exporters",
-        "rate_limit_policies",
         "oidc_providers",
         "claim_mappings",
         "passthrough_routes",

@@ -12,7 +12,7 @@ use aisix_core::config::{
 };
 use serde_json::{Map, Value};
 
-use super::{document::empty, names::names, report::Problem, variables::Variables, yaml};
+use super::{document::empty, mentions, names::names, report::Problem, variables::Variables, yaml};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,7 @@ impl<'e> Writer<'e> {
         }
         self.check_references(&all);
         self.check_allowed(&all);
+        self.check_mentions(&all);
     }
 
     fn check_document(&mut self, entry: &'e Entry) {
@@ -184,6 +185,33 @@ impl<'e> Writer<'e> {
         }
     }
 
+    /// An id that is nobody's may be the name of somebody: then a file would mean them.
+    fn check_mentions(&mut self, all: &[&'e Entry]) {
+        for entry in all {
+            let mut members = entry.value.as_object().cloned().unwrap_or_default();
+            let mut taken = None;
+            mentioned(entry.key.kind, &mut members, |kind, id| {
+                let is_name = |(key, name): (&Key, &String)| key.kind == kind && name == id;
+                if self.name_of(kind, id).is_none() && self.names.iter().any(is_name) {
+                    taken = Some(format!(
+                        "refers to {kind}/{id}, which is only the name of another"
+                    ));
+                }
+            });
+            if let Some(message) = taken {
+                self.refuse(entry, message);
+            }
+        }
+    }
+
+    /// The name in the file of what has this id.
+    fn name_of(&self, kind: Kind, id: &str) -> Option<&'e String> {
+        let id = id.into();
+        let key = Key { kind, id };
+        let is_written = !self.left_out.contains(&key);
+        self.names.get(&key).filter(|_| is_written)
+    }
+
     fn refuse(&mut self, entry: &'e Entry, message: impl Into<String>) {
         self.left_out.insert(&entry.key);
         self.problems.push(Problem {
@@ -214,6 +242,13 @@ impl<'e> Writer<'e> {
                 continue;
             };
             let mut document = entry.value.clone();
+            if let Value::Object(members) = &mut document {
+                mentioned(entry.key.kind, members, |kind, id| {
+                    if let Some(name) = self.name_of(kind, id) {
+                        id.clone_from(name);
+                    }
+                });
+            }
             let filled = variables.put(entry.key.kind, name, &mut document, form.secrets);
             if let Err(message) = filled {
                 self.refuse(entry, message);
@@ -263,6 +298,13 @@ impl<'e> Writer<'e> {
         }
         members.extend(in_order(document, json_schema(kind), kind));
         (kind, Value::Object(members))
+    }
+}
+
+/// Calls `see` with every id of a key or a model that a document may name without referring to it.
+fn mentioned(kind: Kind, members: &mut Map<String, Value>, see: impl FnMut(Kind, &mut String)) {
+    if kind == Kind::RateLimitPolicy {
+        mentions::of_policy(members, see);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Messages dialect: its codec, and what is to know of answers that are passed on as they came.
 
+mod caching;
 mod codec;
 mod errors;
 mod facts;
@@ -15,6 +16,7 @@ mod usage;
 mod write;
 mod writer;
 
+pub use self::caching::{CacheTtl, PromptCaching};
 pub use self::codec::Messages;
 pub use self::errors::{derived_code, read_error, status_of};
 pub use self::facts::read_response;

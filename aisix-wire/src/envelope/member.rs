@@ -44,11 +44,17 @@ impl Member {
         if !self.escaped_name {
             return bytes.get(self.name.clone()) == Some(name.as_bytes());
         }
-        decode(
-            bytes,
-            &(self.name.start.saturating_sub(1)..self.name.end.saturating_add(1)),
-        )
-        .is_some_and(|decoded| decoded == name)
+        decode(bytes, &self.quoted_name()).is_some_and(|decoded| decoded == name)
+    }
+
+    /// The member's name, escapes decoded; borrowed when there are none. `None` when `bytes` are not those that
+    /// were scanned.
+    pub fn decoded_name<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        if !self.escaped_name {
+            let name = bytes.get(self.name.clone())?;
+            return std::str::from_utf8(name).ok().map(Cow::Borrowed);
+        }
+        decode(bytes, &self.quoted_name())
     }
 
     /// The text of a string, escapes decoded; borrowed when there are none.
@@ -88,6 +94,10 @@ impl Member {
     /// The value as it stands in the document; empty when `bytes` are not those that were scanned.
     pub fn raw<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         bytes.get(self.value.clone()).unwrap_or_default()
+    }
+
+    fn quoted_name(&self) -> Span {
+        self.name.start.saturating_sub(1)..self.name.end.saturating_add(1)
     }
 
     fn number<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {

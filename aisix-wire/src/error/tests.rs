@@ -44,6 +44,24 @@ fn openai_errors_leave_out_what_is_absent() {
 }
 
 #[test]
+fn openai_errors_name_the_policy_and_others_do_not_know_of_such_a_thing() {
+    let policy = ErrorPolicy {
+        id: "1",
+        name: "one \"a\"",
+    };
+    for dialect in [Dialect::OpenAi, Dialect::Responses] {
+        assert_eq!(
+            write_policy_error(dialect, &BODY, policy),
+            r#"{"error":{"message":"model \"x\" not found","type":"model_not_found","policy":{"id":"1","name":"one \"a\""}}}"#,
+        );
+    }
+    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
+        let plain = write_error(dialect, &BODY);
+        assert_eq!(write_policy_error(dialect, &BODY, policy), plain);
+    }
+}
+
+#[test]
 fn words_by_which_sdks_go_on_travel_both_ways() {
     let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"m","details":{"error_code":"thread_not_found"}}}"#;
     let read = read_error(body.as_bytes());

@@ -22,8 +22,30 @@ pub struct ErrorBody<'a> {
     pub param: Option<&'a str>,
 }
 
+/// The policy for which a call is refused, as a caller is told it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ErrorPolicy<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
 /// Writes an error body; what is absent is left out.
 pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
+    written(dialect, body, None)
+}
+
+/// Writes an error body that names a policy, where callers know of such a thing: OpenAI's.
+pub fn write_policy_error(
+    dialect: Dialect,
+    body: &ErrorBody<'_>,
+    policy: ErrorPolicy<'_>,
+) -> Bytes {
+    written(dialect, body, Some(policy))
+}
+
+fn written(dialect: Dialect, body: &ErrorBody<'_>, policy: Option<ErrorPolicy<'_>>) -> Bytes {
     match dialect {
         Dialect::OpenAi | Dialect::Responses => json(&OpenAi {
             error: OpenAiError {
@@ -31,6 +53,7 @@ pub fn write_error(dialect: Dialect, body: &ErrorBody<'_>) -> Bytes {
                 kind: body.kind,
                 param: body.param,
                 code: body.code,
+                policy,
             },
         }),
         Dialect::Anthropic => {
@@ -83,6 +106,8 @@ struct OpenAiError<'a> {
     param: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<ErrorPolicy<'a>>,
 }
 
 #[derive(Serialize)]

@@ -35,6 +35,22 @@ fn told(question: Question) -> Told {
                 "rate_limit": {"rpm": 60, "tpm": 100_000},
             }),
         ),
+        (
+            Kind::RateLimitPolicy,
+            "each-team",
+            json!({"name": "day of a team", "limits": {"rpd": 5_000}, "group_by": ["team"]}),
+        ),
+        (
+            Kind::RateLimitPolicy,
+            "none-at-times",
+            json!({
+                "name": "no rush", "scope": "team", "scope_ref": "growth", "window": "second",
+                "max_requests": 1, "schedules": [{
+                    "timezone": "UTC", "start_time": "00:00", "end_time": "24:00",
+                    "days_of_week": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+                }],
+            }),
+        ),
     ];
     let entries = resources.map(|(kind, id, document)| Entry::new(kind, id, document));
     let config = Config::builder().providers(aisix_providers::registry());

@@ -168,20 +168,29 @@ fn limits(page: &mut Page, limits: &Value) {
     }
     if list(&limits["list"]).next().is_none() {
         page.line("limits", "none");
-        return;
+    } else {
+        let tokens = show(&limits["estimated_tokens"]);
+        page.line("limits", &format!("for about {tokens} tokens"));
     }
-    let tokens = show(&limits["estimated_tokens"]);
-    page.line("limits", &format!("for about {tokens} tokens"));
     for limit in list(&limits["list"]) {
         let of = match limit["of"].as_str() {
-            Some("api_key") => "key",
-            other => other.unwrap_or_default(),
+            Some("api_key") => "the key".to_owned(),
+            Some("policy") => policy(&limit["policy"]),
+            other => format!("the {}", other.unwrap_or_default()),
         };
         for rate in list(&limit["rates"]) {
             let name = show(&rate["rate"]);
-            page.line("", &format!("{name} of the {of}: {}", level(rate)));
+            page.line("", &format!("{name} of {of}: {}", level(rate)));
         }
     }
+    for suspended in list(&limits["suspended"]) {
+        page.line("", &format!("{}: suspended now", policy(suspended)));
+    }
+}
+
+fn policy(policy: &Value) -> String {
+    let [name, id] = ["name", "id"].map(|member| show(&policy[member]));
+    format!("policy {name}, id {id}")
 }
 
 fn level(rate: &Value) -> String {

@@ -21,6 +21,15 @@ pub(super) trait Document: DeserializeOwned + JsonSchema {
     /// Fields that hold the id of another resource.
     const REFERENCES: &'static [(&'static str, Kind)] = &[];
 
+    /// Fields in which nothing may be left out, whoever delivers them: without a part, they would say
+    /// something else.
+    const EXACT: &'static [&'static str] = &[];
+
     /// Reports what a schema cannot say. The document need not fit its schema.
     fn rules(_document: &Map<String, Value>, _errors: &mut Vec<Invalid>) {}
+
+    /// Fields that are well-formed and of no effect. The document need not fit its schema.
+    fn inapplicable(_document: &Map<String, Value>) -> Vec<&'static str> {
+        Vec::new()
+    }
 }

@@ -12,6 +12,7 @@ use super::{
     cidrs::{self, Cidrs},
     headers::{self, Headers},
     key_hash::KeyHash,
+    policy,
     provider_key::FieldPath,
     template::Template,
 };
@@ -28,7 +29,7 @@ pub(super) struct Format {
 }
 
 /// All formats.
-pub(super) const FORMATS: [Format; 9] = [
+pub(super) const FORMATS: [Format; 13] = [
     Format {
         name: "cidr",
         check: |text| {
@@ -96,6 +97,38 @@ pub(super) const FORMATS: [Format; 9] = [
         check: |text| match text.is_empty() || FieldPath::parse(text).is_some() {
             true => Ok(()),
             false => Err("must be names with dots between them".to_owned()),
+        },
+        is_soft: true,
+    },
+    Format {
+        name: "start-of-window",
+        check: |text| match policy::minute(text).is_some() && text != "24:00" {
+            true => Ok(()),
+            false => Err("must be a time such as 09:30".to_owned()),
+        },
+        is_soft: false,
+    },
+    Format {
+        name: "end-of-window",
+        check: |text| match policy::minute(text).is_some() {
+            true => Ok(()),
+            false => Err("must be a time such as 17:30, or 24:00".to_owned()),
+        },
+        is_soft: false,
+    },
+    Format {
+        name: "time-zone",
+        check: |text| match policy::zone(text).is_some() {
+            true => Ok(()),
+            false => Err("must be the name of a time zone, such as Europe/Berlin".to_owned()),
+        },
+        is_soft: true,
+    },
+    Format {
+        name: "calendar-date",
+        check: |text| match policy::date(text).is_some() {
+            true => Ok(()),
+            false => Err("must be a date such as 2030-01-31".to_owned()),
         },
         is_soft: true,
     },

@@ -29,6 +29,34 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     RESERVED.contains(&name.as_str())
 }
 
+/// Whether this header is a credential, or belongs to a connection, to the framing of a message, or to the gateway:
+/// it never crosses the gateway, and no hook may change it.
+pub fn is_private(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    is_reserved(name)
+        || matches!(
+            text,
+            "accept"
+                | "accept-encoding"
+                | "connection"
+                | "expect"
+                | "keep-alive"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "set-cookie"
+                | "proxy-authenticate"
+                | "traceparent"
+                | "tracestate"
+                | "openai-organization"
+                | "openai-project"
+        )
+        || text.starts_with("content-")
+        || text.starts_with("x-aisix-")
+        || text.starts_with("x-stainless-")
+}
+
 /// Reads the name of a header that configuration may set.
 pub(super) fn settable(name: &str) -> Result<HeaderName, &'static str> {
     let name = HeaderName::try_from(name).map_err(|_| "is not the name of a header")?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ApiKey, Gateway, Model, ProviderKey, document::Document};
+use super::{ApiKey, Gateway, Model, ProviderKey, RateLimitPolicy, document::Document};
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub enum Kind {
     ApiKey,
     /// What holds for everything that comes in at one address.
     Gateway,
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy,
 }
 
 /// The name of a kind is not known.
@@ -26,22 +28,30 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 4] = [Self::ProviderKey, Self::Model, Self::ApiKey, Self::Gateway];
+    pub const ALL: [Self; 5] = [
+        Self::ProviderKey,
+        Self::Model,
+        Self::ApiKey,
+        Self::Gateway,
+        Self::RateLimitPolicy,
+    ];
 
-    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`.
+    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
+    /// `rate_limit_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
             Self::Gateway => "gateways",
+            Self::RateLimitPolicy => "rate_limit_policies",
         }
     }
 
     /// The field that names a resource of the kind for people.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway => "name",
+            Self::Gateway | Self::RateLimitPolicy => "name",
             _ => "display_name",
         }
     }
@@ -53,6 +63,7 @@ impl Kind {
             Self::Model => Model::IDENTITIES,
             Self::ApiKey => ApiKey::IDENTITIES,
             Self::Gateway => Gateway::IDENTITIES,
+            Self::RateLimitPolicy => RateLimitPolicy::IDENTITIES,
         }
     }
 
@@ -63,6 +74,7 @@ impl Kind {
             Self::Model => Model::REFERENCES,
             Self::ApiKey => ApiKey::REFERENCES,
             Self::Gateway => Gateway::REFERENCES,
+            Self::RateLimitPolicy => RateLimitPolicy::REFERENCES,
         }
     }
 }

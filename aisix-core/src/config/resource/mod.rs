@@ -16,6 +16,7 @@ mod mask;
 mod model;
 mod normal;
 mod plugin;
+mod policy;
 mod provider_key;
 mod rate_limit;
 mod schema;
@@ -38,13 +39,17 @@ pub use self::{
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
-    headers::{Headers, is_reserved},
+    headers::{Headers, is_private, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},
-    model::{Cost, Embedding, Model, OnUnsupported},
+    model::{AutoPromptCaching, CacheTtl, Cost, Embedding, Model, OnUnsupported},
     normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
+    policy::{
+        Comparison, Condition, Conditions, Days, Dimension, Group, Logic, PolicyForm, PolicyScope,
+        RateLimitPolicy, Schedule, Test, Weekday, Window,
+    },
     provider_key::{
         Adapter, BodyFields, FieldPath, ParamConstraints, ProviderKey, Request, Response,
         StreamDoneMarker, TelemetryKind, TelemetryTags, Tls,
@@ -67,6 +72,8 @@ pub enum Resource {
     ApiKey(ApiKey),
     /// A gateway.
     Gateway(Gateway),
+    /// A rate limit that belongs to no single key or model.
+    RateLimitPolicy(RateLimitPolicy),
 }
 
 /// What happens to fields that are not known.
@@ -124,6 +131,10 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (gateway, unknown) = validated(kind, value, strictness)?;
             (Resource::Gateway(gateway), unknown)
         }
+        Kind::RateLimitPolicy => {
+            let (policy, unknown) = validated(kind, value, strictness)?;
+            (Resource::RateLimitPolicy(policy), unknown)
+        }
     };
     Ok(Decoded { resource, unknown })
 }
@@ -138,13 +149,14 @@ impl Resource {
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
             Self::Gateway(_) => Kind::Gateway,
+            Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
         }
     }
 
     /// The chain of hooks that hangs on it.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_) => &[],
+            Self::ProviderKey(_) | Self::RateLimitPolicy(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use aisix_wire::anthropic::{self, PromptCaching};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -44,6 +45,9 @@ pub struct Model {
     /// hints are left out.
     #[serde(default)]
     pub on_unsupported: Option<OnUnsupported>,
+    /// Has prompts cached, by providers of Anthropic's dialect; nothing elsewhere.
+    #[serde(default)]
+    pub auto_prompt_caching: Option<AutoPromptCaching>,
     /// Limits of everything that uses this model.
     #[serde(default)]
     pub rate_limit: RateLimit,
@@ -69,6 +73,29 @@ pub enum OnUnsupported {
     Drop,
     /// The request is refused, naming the first of them.
     Refuse,
+}
+
+/// Whether prompts are cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AutoPromptCaching {
+    /// Whether they are: breakpoints are set after the tools, the instructions, and the user's last two turns.
+    pub enabled: bool,
+    /// How long a prompt is kept after it was last used. Default: `5m`.
+    #[serde(default)]
+    pub ttl: CacheTtl,
+}
+
+/// How long a cached prompt is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum CacheTtl {
+    /// Five minutes.
+    #[default]
+    #[serde(rename = "5m")]
+    FiveMinutes,
+    /// One hour, which costs more to write.
+    #[serde(rename = "1h")]
+    OneHour,
 }
 
 /// What tokens cost.
@@ -98,15 +125,35 @@ fn yes() -> bool {
     true
 }
 
+// === impl AutoPromptCaching ===
+
+impl AutoPromptCaching {
+    /// Where breakpoints are set; `None` for nowhere.
+    pub(crate) fn breakpoints(self) -> Option<PromptCaching> {
+        self.enabled.then(|| PromptCaching {
+            ttl: self.ttl.into(),
+            tools: true,
+            system: true,
+            user_turns: 2,
+        })
+    }
+}
+
+// === impl CacheTtl ===
+
+impl From<CacheTtl> for anthropic::CacheTtl {
+    fn from(ttl: CacheTtl) -> Self {
+        match ttl {
+            CacheTtl::FiveMinutes => Self::FiveMinutes,
+            CacheTtl::OneHour => Self::OneHour,
+        }
+    }
+}
+
 // === impl Model ===
 
 impl Document for Model {
-    const LATER: &'static [&'static str] = &[
-        "cooldown",
-        "background_model_check",
-        "auto_prompt_caching",
-        "retries",
-    ];
+    const LATER: &'static [&'static str] = &["cooldown", "background_model_check", "retries"];
     const SHAPES: &'static [&'static str] = &["routing", "ensemble", "semantic"];
     const IDENTITIES: &'static [&'static [&'static str]] = &[&["display_name"]];
     const REFERENCES: &'static [(&'static str, Kind)] = &[("provider_key_id", Kind::ProviderKey)];

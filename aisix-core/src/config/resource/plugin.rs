@@ -21,7 +21,7 @@ pub struct Plugin {
     /// When it runs, for hooks that leave the choice.
     #[serde(default)]
     pub stage: Option<Stage>,
-    /// Lower numbers run first; of equal ones the more general, then the one that is declared first.
+    /// Lower numbers run first within a stage; of equal ones the more general, then the one that is declared first.
     /// Default: 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 999))]
@@ -107,5 +107,10 @@ impl Stage {
     /// Whether it is a matter of the answer alone.
     pub const fn is_response(self) -> bool {
         matches!(self, Self::PreResponse | Self::PostResponse)
+    }
+
+    /// Whether it comes after another stage of the same direction, whatever the priorities.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::PostRequest | Self::PostResponse)
     }
 }

@@ -6,7 +6,7 @@ use jsonschema::{Draft, Validator};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
-use super::{ApiKey, Gateway, Kind, Model, ProviderKey, format::FORMATS};
+use super::{ApiKey, Gateway, Kind, Model, ProviderKey, RateLimitPolicy, format::FORMATS};
 
 /// The schema of a kind, and what validates it.
 pub(crate) struct Checker {
@@ -27,11 +27,13 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static MODEL: LazyLock<Checker> = LazyLock::new(Checker::of::<Model>);
     static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
     static GATEWAY: LazyLock<Checker> = LazyLock::new(Checker::of::<Gateway>);
+    static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
     match kind {
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
         Kind::ApiKey => &API_KEY,
         Kind::Gateway => &GATEWAY,
+        Kind::RateLimitPolicy => &RATE_LIMIT_POLICY,
     }
 }
 
@@ -100,7 +102,7 @@ fn simplify(schema: &mut Schema) {
         Some("uint64") => json!(u64::MAX),
         _ => return,
     };
-    object.insert("maximum".to_owned(), max);
+    object.entry("maximum").or_insert(max);
 }
 
 /// Adds what is said further in, where nothing is said further out.
@@ -146,6 +148,19 @@ mod tests {
                 assert!(!schema["type"].is_array(), "{kind}: {schema}");
             });
         }
+    }
+
+    #[test]
+    fn integers_keep_bounds_of_their_own() {
+        #[derive(JsonSchema)]
+        struct Bounded {
+            #[schemars(range(max = 7))]
+            _own: u64,
+            _any: u64,
+        }
+        let schema = Checker::of::<Bounded>().schema;
+        assert_eq!(schema["properties"]["_own"]["maximum"], 7);
+        assert_eq!(schema["properties"]["_any"]["maximum"], u64::MAX);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 use serde::{Deserialize, Deserializer, de};
 
-/// A header value in which `${…}` stands for a fact of the request.
+/// A text, such as the value of a header, in which `${…}` stands for a fact of the request.
 ///
 /// Its literal text may be confidential, so it is not printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,13 +84,33 @@ impl Variable {
 // === impl Template ===
 
 impl Template {
-    /// Reads a template. Variables outside the closed set and text that no header may hold are
-    /// errors; a `$` without a brace is text.
+    /// Reads the template of a header's value. Variables outside the closed set and text that no header may
+    /// hold are errors; a `$` without a brace is text.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let template = Self::of_text(text)?;
+        let literals = template.0.iter().filter_map(|part| match part {
+            Part::Literal(text) => Some(text),
+            Part::Variable(_) => None,
+        });
+        let mut wrong = literals.filter(|text| HeaderValue::from_str(text).is_err());
+        match wrong.next() {
+            None => Ok(template),
+            Some(_) => Err(TemplateError(
+                "holds a character that no header may hold".to_owned(),
+            )),
+        }
+    }
+
+    /// Reads the template of any text.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`parse`](Self::parse), but any character may stand in it.
+    pub fn of_text(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
-            parts.extend(literal(&rest[..start])?);
+            parts.extend(literal(&rest[..start]));
             let after = &rest[start + 2..];
             let end = after
                 .find('}')
@@ -100,7 +120,7 @@ impl Template {
             parts.push(Part::Variable(variable));
             rest = &after[end + 1..];
         }
-        parts.extend(literal(rest)?);
+        parts.extend(literal(rest));
         Ok(Self(parts))
     }
 
@@ -134,12 +154,8 @@ impl Template {
     }
 }
 
-fn literal(text: &str) -> Result<Option<Part>, TemplateError> {
-    if HeaderValue::from_str(text).is_err() {
-        let message = "holds a character that no header may hold";
-        return Err(TemplateError(message.to_owned()));
-    }
-    Ok((!text.is_empty()).then(|| Part::Literal(text.to_owned())))
+fn literal(text: &str) -> Option<Part> {
+    (!text.is_empty()).then(|| Part::Literal(text.to_owned()))
 }
 
 /// Names the variable only if it looks like one: a secret may have strayed here.
@@ -222,6 +238,14 @@ mod tests {
         assert_eq!(message("${SK-12345}"), "has an unknown variable");
         assert_eq!(message("x ${request.id"), "has `${` without `}`");
         assert_eq!(message("a\nb"), "holds a character that no header may hold");
+    }
+
+    #[test]
+    fn any_text_may_hold_variables_where_it_is_no_header() {
+        let template = Template::of_text("é\n${model.id}").unwrap();
+        let shown = template.render(&|_| Some("m"));
+        assert_eq!(shown.as_deref(), Some("é\nm"));
+        assert!(Template::of_text("${SK-12345}").is_err());
     }
 
     #[test]

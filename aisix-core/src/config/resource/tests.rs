@@ -176,12 +176,7 @@ fn all_mistakes_are_reported_at_once() {
 
 #[test]
 fn later_fields_are_refused_by_name_when_people_write() {
-    for field in [
-        "cooldown",
-        "background_model_check",
-        "auto_prompt_caching",
-        "retries",
-    ] {
+    for field in ["cooldown", "background_model_check", "retries"] {
         let document = with(model(), json!({field: 1}));
         assert_eq!(
             errors(Kind::Model, document),

@@ -43,6 +43,10 @@ pub(super) fn validated<T: Document>(
     } = check(schema::checker(kind), value, strictness)?;
     if let Value::Object(members) = &value {
         T::rules(members, &mut errors);
+        if strictness == Strictness::Lenient {
+            let inapplicable = T::inapplicable(members).into_iter();
+            left_out.extend(inapplicable.map(|name| format!("inapplicable:{name}")));
+        }
     }
     let is_shape = |field: &Unknown| T::SHAPES.contains(&field.path.as_str());
     let (shapes, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_shape);
@@ -57,11 +61,17 @@ pub(super) fn validated<T: Document>(
             Strictness::Strict if later(&field.path) => {
                 errors.push(Invalid::new(field.path, NOT_YET));
             }
-            Strictness::Strict => errors.push(stranger(field, &[T::LATER, T::SHAPES].concat())),
-            Strictness::Lenient => left_out.push(field.path),
+            Strictness::Lenient if !is_within(&field.path, T::EXACT) => left_out.push(field.path),
+            _ => errors.push(stranger(field, &[T::LATER, T::SHAPES].concat())),
         }
     }
     decoded(value, errors, left_out)
+}
+
+/// Whether a path leads into one of these lists.
+fn is_within(path: &str, lists: &[&str]) -> bool {
+    let mut rests = lists.iter().filter_map(|list| path.strip_prefix(list));
+    rests.any(|rest| rest.starts_with('['))
 }
 
 /// Validates and decodes the settings of a plugin.
@@ -172,10 +182,13 @@ fn invalid(error: &ValidationError<'_>) -> (Invalid, bool) {
             format!("must be {}, not {actual}", expected(kind))
         }
         K::Enum { options } => format!("must be {}", one_of(options)),
-        K::Constant { expected_value } => format!("must be `{expected_value}`"),
+        K::Constant { expected_value } => match expected_value.as_str() {
+            Some(text) => format!("must be `{text}`"),
+            None => format!("must be `{expected_value}`"),
+        },
         K::Minimum { limit } => format!("must be at least {limit}"),
         K::Maximum { limit } => format!("must be at most {limit}"),
-        K::MinLength { limit: 1 } => "must not be empty".to_owned(),
+        K::MinLength { limit: 1 } | K::MinItems { limit: 1 } => "must not be empty".to_owned(),
         K::MinLength { limit } => format!("must have at least {limit} characters"),
         K::MaxLength { limit } => format!("must have at most {limit} characters"),
         K::Pattern { pattern } => format!("must match {pattern}"),

@@ -51,6 +51,7 @@ fn a_match_is_found_wherever_it_is_cut() {
         (r"\d{3}-\d{2}-\d{4}", false, "it is 123-45-6789."),
         ("foo.*bar", false, "foo and then some bar"),
         ("(?P<n>x+)y|(?:ab){2,}c", false, "ababababc"),
+        ("a(?:b{2})?c|(?:x+)?y{2}", false, "abb abbb yy"),
         ("end$", false, "not the end, the end"),
         ("^begin", false, "begin"),
         (

@@ -113,6 +113,8 @@ families! {
         "Tokens that the key had left in its minute when its last call was admitted.";
     redis_failures: Counter = "aisix_redis_failures_total", &["operation"],
         "What Redis was asked for in vain.";
+    cache: Counter = "aisix_cache_requests_total", &["policy", "outcome"],
+        "Calls at a cache.";
     deployment: Counter = "aisix_deployment_requests_total", DEPLOYMENT,
         "Attempts at an upstream.";
     deployment_success: Counter = "aisix_deployment_success_responses_total", DEPLOYMENT,

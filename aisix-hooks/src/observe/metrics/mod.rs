@@ -16,6 +16,7 @@
 //! until somebody asks).
 
 mod bundle;
+mod cache;
 mod cell;
 mod client;
 mod config;
@@ -35,7 +36,7 @@ use aisix_core::{
     Error, ErrorKind,
     auth::NoCredential,
     call::{AttemptRecord, Trail},
-    limit,
+    limit::{PolicyName, Rate},
     observe::{GuardVerdict, Observer, Ruling},
     reply::{End, Outcome},
 };
@@ -115,9 +116,10 @@ impl Metrics {
                 families.auth.get(&[method, "denied", reason]).add(1);
             }
             ErrorKind::RateLimited => {
-                if let Some(limit) = error.limit() {
-                    let scope = scope_name(limit.scope());
-                    families.ratelimit.get(&[scope, scope, ""]).add(1);
+                if let (Some(limit), Some(rate)) = (error.limit(), error.rate()) {
+                    let policy = limit.policy().map_or("", PolicyName::id);
+                    let labels = [counted(rate), limit.scope().name(), policy];
+                    families.ratelimit.get(&labels).add(1);
                 }
             }
             ErrorKind::TooLarge => {
@@ -168,6 +170,7 @@ impl Observer for Metrics {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
+        trail.with_marks(|marks| cache::count(&self.0.families, marks));
         let attempted = trail.with_attempts(|attempts| {
             let (first, last) = (attempts.first()?, attempts.last()?);
             let (first, target) = (address(&first.target), address(&last.target));
@@ -210,10 +213,11 @@ fn denial(error: &Error) -> (&'static str, &str) {
     }
 }
 
-fn scope_name(scope: limit::Scope) -> &'static str {
-    match scope {
-        limit::Scope::ApiKey => "api_key",
-        limit::Scope::Model => "model",
-        _ => "policy",
+/// What a rate counts.
+fn counted(rate: Rate) -> &'static str {
+    match rate {
+        Rate::Rps | Rate::Rpm | Rate::Rph | Rate::Rpd => "requests",
+        Rate::Tpm | Rate::Tpd => "tokens",
+        Rate::Concurrency => "concurrency",
     }
 }

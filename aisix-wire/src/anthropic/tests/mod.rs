@@ -1,3 +1,4 @@
+mod caching;
 mod errors;
 mod meter;
 mod request;

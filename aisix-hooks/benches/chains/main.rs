@@ -2,6 +2,7 @@
 //!
 //! Compare with `none` of the same kind. `keyword_guard` has floors of its own: finding the texts in a request, and scanning
 //! what they say for the same patterns. Before the benches, how much of a stream it holds back is told in characters.
+#![allow(clippy::print_stdout, reason = "a bench tells figures")]
 
 use std::sync::{
     Arc,

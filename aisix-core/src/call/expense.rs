@@ -1,0 +1,40 @@
+//! What a call has cost so far.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use crate::limit::Settlement;
+
+/// What a call has cost so far, shared by its clones. It only grows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expense(Arc<AtomicU8>);
+
+/// It was answered without an upstream: a request, and no tokens.
+const REQUEST: u8 = 1;
+/// Something was sent to an upstream: a request, and the tokens that it used.
+const TOKENS: u8 = 2;
+
+// === impl Expense ===
+
+impl Expense {
+    /// The call is answered without an upstream.
+    pub(crate) fn answered(&self) {
+        self.0.fetch_max(REQUEST, Ordering::Relaxed);
+    }
+
+    /// Something is sent to an upstream.
+    pub(crate) fn attempted(&self) {
+        self.0.fetch_max(TOKENS, Ordering::Relaxed);
+    }
+
+    /// How the call is counted, if its attempts used `tokens`.
+    pub(crate) fn settlement(&self, tokens: u64) -> Settlement {
+        match self.0.load(Ordering::Relaxed) {
+            TOKENS => Settlement::Used(tokens),
+            REQUEST => Settlement::Used(0),
+            _ => Settlement::Unused,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! An answer that is kept.
+
+use std::time::Duration;
+
+use aisix_core::{reply::Reply, wire::Usage};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response,
+    header::{AGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE},
+};
+use tokio::time::Instant;
+
+/// An answer that is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// The headers that tell about the body.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// The tokens that the upstream told.
+    pub(super) usage: Option<Usage>,
+    /// Since when it is kept.
+    pub(super) since: Instant,
+}
+
+/// What an entry takes beside its body, in bytes, about.
+const OVERHEAD: usize = 1_024;
+
+// === impl Entry ===
+
+impl Entry {
+    pub(super) fn new(headers: HeaderMap, body: Bytes, usage: Option<Usage>) -> Self {
+        Self {
+            headers,
+            body,
+            usage,
+            since: Instant::now(),
+        }
+    }
+
+    /// The headers of a reply that are kept. Those that tell of the upstream's limits are old news later.
+    pub(super) fn headers_of(reply: &Reply) -> HeaderMap {
+        let fidelity = HeaderName::from_static("x-aisix-fidelity");
+        let dropped = HeaderName::from_static("x-aisix-dropped-params");
+        let mut kept = HeaderMap::new();
+        for name in [CONTENT_TYPE, CONTENT_LANGUAGE, fidelity, dropped] {
+            if let Some(value) = reply.headers().get(&name) {
+                kept.insert(name, value.clone());
+            }
+        }
+        kept
+    }
+
+    /// How much memory it takes, in bytes, about.
+    pub(super) fn weight(&self) -> u32 {
+        u32::try_from(self.body.len() + OVERHEAD).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// The answer, once more.
+    pub(super) fn reply(&self) -> Reply {
+        let mut response = Response::new(self.body.clone().into());
+        *response.headers_mut() = self.headers.clone();
+        let mut reply = Reply::from_response(response);
+        if reply.is_event_stream() {
+            let value = HeaderValue::from_static("no-cache");
+            reply.headers_mut().insert(CACHE_CONTROL, value);
+        }
+        let age = HeaderValue::from(self.age().as_secs());
+        reply.headers_mut().insert(AGE, age);
+        reply
+    }
+}

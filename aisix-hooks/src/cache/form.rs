@@ -1,0 +1,48 @@
+//! The forms in which an answer is kept.
+
+use aisix_core::{call::Call, reply::Reply, wire::Dialect};
+
+/// How an answer is written. Answers to one request in several forms are kept beside one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// As one document.
+    Whole,
+    /// As a stream of events.
+    Stream {
+        /// Whether it has the usage, where the dialect leaves the choice.
+        with_usage: bool,
+    },
+}
+
+// === impl Form ===
+
+impl Form {
+    /// What the caller asks for.
+    pub(super) fn wanted(call: &Call) -> Self {
+        match call.streams() {
+            false => Self::Whole,
+            true => Self::Stream {
+                with_usage: wants_usage(call),
+            },
+        }
+    }
+
+    /// What was answered: an upstream may leave the wish for a stream unheard.
+    pub(super) fn given(self, reply: &Reply) -> Self {
+        match (reply.is_event_stream(), self) {
+            (false, _) => Self::Whole,
+            (true, Self::Stream { with_usage }) => Self::Stream { with_usage },
+            (true, Self::Whole) => Self::Stream { with_usage: false },
+        }
+    }
+
+    pub(super) fn is_stream(self) -> bool {
+        matches!(self, Self::Stream { .. })
+    }
+}
+
+/// Whether the caller asked for usage at the end of the stream. Only OpenAI's chats leave the choice.
+fn wants_usage(call: &Call) -> bool {
+    call.inbound.operation.dialect == Dialect::OpenAi
+        && call.inbound.payload.flag_at("stream_options.include_usage")
+}

@@ -1,0 +1,79 @@
+//! `cache`: answers the same request with what was answered before.
+
+mod canonical;
+mod directives;
+mod entry;
+mod form;
+mod key;
+mod memory;
+mod policy;
+mod report;
+mod settings;
+mod tape;
+
+use std::{sync::Arc, time::Duration};
+
+use aisix_core::{
+    call::Call,
+    config::resource::{Invalid, Stage},
+    hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
+};
+
+pub use self::settings::{CacheBackend, CacheScope, CacheSettings};
+use self::{key::Prints, memory::Shelf, policy::Policy};
+
+/// Answers chats, completions and embeddings with what was answered to the same request before.
+///
+/// It runs in `post_request`, after every hook of `pre_request`: guards before it have seen the request, and see
+/// the answer on its way back, whether it is kept or new. Only answers with status 200 that have reached
+/// their caller to the end are kept. A hit costs its caller a request and no tokens.
+///
+/// Two requests are the same when they come from the same API key (with `scope: env`, from anybody), are in the
+/// same dialect, name the same model, go to the same upstream model by the same provider key with the
+/// same headers that the upstream gets to see, and have the same members. The order of members, white space, and how strings
+/// and numbers are written do not count, nor do `stream`, `stream_options` and what only says who asks. It
+/// cannot fail: what goes wrong is a miss.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache;
+
+// === impl Cache ===
+
+impl PluginFactory for Cache {
+    type Settings = CacheSettings;
+
+    fn name(&self) -> &'static str {
+        "cache"
+    }
+
+    fn stages(&self) -> Stages {
+        Stages::Fixed(&[Stage::PostRequest])
+    }
+
+    fn build(&self, settings: CacheSettings, context: &Context<'_>) -> Result<Built, Vec<Invalid>> {
+        if settings.max_entry_bytes > settings.max_bytes {
+            let message = "must not be more than `max_bytes`";
+            return Err(vec![Invalid::new("max_entry_bytes", message)]);
+        }
+        let shelf = context.state(Shelf::default);
+        let memory = match settings.backend {
+            CacheBackend::Memory => Some(shelf.sized(settings.max_bytes)),
+            CacheBackend::Redis => None,
+        };
+        let policy = Arc::new(Policy {
+            name: settings.name.unwrap_or_else(|| context.id().to_owned()),
+            prints: Prints {
+                identity: format!("{} {}", context.owner(), context.id()),
+                scope: settings.scope,
+                purge_generation: settings.purge_generation,
+            },
+            memory,
+            _shelf: shelf,
+            ttl: Duration::from_secs(settings.ttl_seconds),
+            streaming: settings.streaming,
+            max_length: usize::try_from(settings.max_entry_bytes).unwrap_or(usize::MAX),
+        });
+        Ok(Built::hook(from_fn(move |call: Call, next: Next| {
+            policy.clone().run(call, next)
+        })))
+    }
+}
