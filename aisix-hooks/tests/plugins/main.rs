@@ -5,12 +5,15 @@ mod ask;
 mod cache;
 mod changes;
 mod cors;
+mod cuts;
 mod data_masking;
 mod every;
 mod expressions;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+#[path = "../../benches/chains/table.rs"]
+mod measured;
 mod pii_guard;
 mod prompt_caching;
 mod prompt_moderation;
