@@ -45,6 +45,8 @@ enum Place {
     OnReply,
     OnRequest,
     OnResponse,
+    OnArrival,
+    OnArrived,
     OnEvents,
 }
 
@@ -56,7 +58,18 @@ enum How {
     Passes,
 }
 
-const PLACES: [&str; 5] = ["Check", "OnCall", "OnReply", "OnRequest", "OnResponse"];
+const PLACES: [&str; 7] = [
+    "Check",
+    "OnCall",
+    "OnReply",
+    "OnRequest",
+    "OnResponse",
+    "OnArrival",
+    "OnArrived",
+];
+
+/// Those of [`PLACES`] where the upstream has answered.
+const ON_ANSWER: [&str; 3] = ["OnReply", "OnResponse", "OnArrived"];
 
 // === impl Fault ===
 
@@ -90,14 +103,17 @@ impl Fault {
         }))
     }
 
+    /// Over HTTP, before authentication or behind it.
     async fn on_request(
         self,
         inner: HttpService,
         request: Request<Body>,
     ) -> Result<Response<Body>, Error> {
         self.at(Place::OnRequest).await?;
+        self.at(Place::OnArrival).await?;
         let response = inner.oneshot(request).await?;
         self.at(Place::OnResponse).await?;
+        self.at(Place::OnArrived).await?;
         Ok(response)
     }
 }
@@ -121,13 +137,13 @@ impl PluginFactory for Faulty {
     }
 
     fn build(&self, fault: Fault, _: &Context<'_>) -> Result<Built, Vec<Invalid>> {
+        let over_http = layer_fn(move |inner: HttpService| {
+            service_fn(move |request| fault.on_request(inner.clone(), request))
+        });
         Ok(match fault.place {
             Place::Check => Built::check(fault),
-            Place::OnRequest | Place::OnResponse => {
-                Built::http(layer_fn(move |inner: HttpService| {
-                    service_fn(move |request| fault.on_request(inner.clone(), request))
-                }))
-            }
+            Place::OnRequest | Place::OnResponse => Built::http(over_http),
+            Place::OnArrival | Place::OnArrived => Built::arrival(over_http),
             _ => Built::hook(from_fn(move |call, next| fault.on_call(call, next))),
         })
     }
@@ -180,7 +196,7 @@ async fn every_fault_is_told_in_the_callers_dialect_and_holds_nothing() {
                 }
             }
             assert_eq!(endings.all().len(), count, "{place} {how}");
-            let is_on_answer = matches!(place, "OnReply" | "OnResponse");
+            let is_on_answer = ON_ANSWER.contains(&place);
             assert_eq!(!upstream.requests().is_empty(), is_on_answer, "{place}");
         }
     }
@@ -188,7 +204,7 @@ async fn every_fault_is_told_in_the_callers_dialect_and_holds_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_on_the_answer_hangs_up_on_the_upstream() {
-    for place in ["OnReply", "OnResponse"] {
+    for place in ON_ANSWER {
         for how in ["Panics", "Fails", "Hangs"] {
             let upstream = Upstream::new();
             let gateway = setup(place, how).gateway(&upstream);
@@ -267,7 +283,12 @@ async fn patience_is_with_hooks_and_not_with_what_they_wait_for() {
         reply
     });
     let passes = |place: &str| json!({"name": "faulty", "id": place, "settings": {"place": place, "how": "Passes"}});
-    let plugins = json!([passes("OnRequest"), passes("OnCall"), passes("Check")]);
+    let plugins = json!([
+        passes("OnArrival"),
+        passes("OnRequest"),
+        passes("OnCall"),
+        passes("Check")
+    ]);
     let upstream = Upstream::new();
     let gateway = Setup::new()
         .hooks(Hooks::new().plugin(Faulty))

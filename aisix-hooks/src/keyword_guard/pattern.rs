@@ -1,7 +1,7 @@
 //! Patterns, compiled together.
 
 use regex::Regex;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Dot, Hir};
 
 use crate::edit::{
     Editor, Seen, Stop,
@@ -15,6 +15,8 @@ pub(crate) struct Patterns {
     plain: Option<Regex>,
     /// Those that do, such as `\bword\b`.
     looking: Option<Regex>,
+    /// The same with something behind the match, which it may have looked at.
+    followed: Option<Regex>,
     /// What could become a match of any when more text comes, at the end of a text.
     begun: Begun,
 }
@@ -37,7 +39,12 @@ impl Patterns {
             .iter()
             .cloned()
             .partition(|hir| hir.properties().look_set().is_empty());
+        let followed = looking.iter().map(|hir| {
+            let next = Hir::dot(Dot::AnyChar);
+            Hir::concat(vec![hir.clone(), next])
+        });
         Ok(Self {
+            followed: any(followed.collect())?,
             plain: any(plain)?,
             looking: any(looking)?,
             begun: Begun::compile(patterns)?,
@@ -51,23 +58,16 @@ impl Patterns {
 
     /// Whether there is a match from `from` on. While more text may come, only those count that it cannot undo.
     pub(crate) fn is_match_at(&self, text: &str, from: usize, is_whole: bool) -> bool {
-        let plain = self.plain.as_ref();
-        if plain.is_some_and(|plain| plain.is_match_at(text, from)) {
-            return true;
-        }
-        let Some(looking) = &self.looking else {
-            return false;
+        let looking = match is_whole {
+            true => &self.looking,
+            // One search, since any text may have as many matches that end with it as it has characters.
+            false => &self.followed,
         };
-        let mut at = from;
-        while let Some(found) = looking.find_at(text, at) {
-            // What a match looks at stands beside it.
-            if is_whole || found.end() < text.len() {
-                return true;
-            }
-            let first = found.as_str().chars().next();
-            at = found.start() + first.map_or(1, char::len_utf8);
-        }
-        false
+        let is_match = |regex: &Option<Regex>| {
+            let regex = regex.as_ref();
+            regex.is_some_and(|regex| regex.is_match_at(text, from))
+        };
+        is_match(&self.plain) || is_match(looking)
     }
 }
 

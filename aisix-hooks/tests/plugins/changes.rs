@@ -65,7 +65,8 @@ struct Passed(Arc<Mutex<Vec<Vec<String>>>>);
 
 impl Observer for Passed {
     fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
-        let marks = trail.marks().into_iter().map(|(_, mark)| mark);
+        let marks = trail.marks().into_iter();
+        let marks = marks.filter_map(|(name, mark)| (name == "station").then_some(mark));
         self.0.lock().unwrap().push(marks.collect());
     }
 }
@@ -196,4 +197,60 @@ async fn changes_of_other_things_reset_no_count() {
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert!(statuses.len() >= 200);
     assert_eq!((count(200), count(429)), (70, statuses.len() - 70));
+}
+
+/// Every hook between stations, in an order of their own for each version.
+fn mixed(version: u32) -> Value {
+    let hooks = every_hook();
+    let count = hooks.len();
+    let hooks = hooks.into_iter().enumerate().map(|(place, mut hook)| {
+        hook["priority"] = match hook["name"] == "cache" {
+            // Where it finds the answer, no hook behind it sees the call.
+            true => json!(count),
+            false => json!((place * 5 + version as usize * 3) % count),
+        };
+        hook
+    });
+    let mut plugins = stations(version).as_array().unwrap().clone();
+    plugins.extend(hooks);
+    json!(plugins)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_hook_changes_places_and_no_call_fails() {
+    let (upstream, passed) = (Upstream::new(), Passed::default());
+    let hooks = aisix_hooks::hooks().plugin(Station);
+    let config = Setup::new().hooks(hooks).config();
+    let first = config.apply([gateway_document(mixed(0))]);
+    first.into_result().unwrap();
+    let builder = Gateway::builder(config.clone()).transport(services::beside(&upstream));
+    let gateway = builder.observe(passed.clone()).build().unwrap();
+    let changes = (1..=6).map(|version| gateway_document(mixed(version)));
+    let statuses = under_way(&gateway, &upstream, &config, changes).await;
+    assert!(statuses.iter().all(|status| *status == 200));
+    let passed = passed.0.lock().unwrap();
+    let mut versions = BTreeSet::new();
+    for stops in &*passed {
+        let version = stops[0].split(' ').next().unwrap();
+        let whole: Vec<_> = (0..10).map(|place| format!("{version} {place}")).collect();
+        assert_eq!(*stops, whole);
+        versions.insert(version);
+    }
+    assert!(versions.len() > 2, "they changed meanwhile: {versions:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_of_other_things_forget_no_answer() {
+    let upstream = Upstream::new();
+    let config = Setup::new().hooks(aisix_hooks::hooks()).config();
+    let cache = json!([{"name": "cache"}]);
+    let first = config.apply([gateway_document(cache)]);
+    first.into_result().unwrap();
+    let gateway = Gateway::builder(config.clone()).transport(upstream.clone());
+    let gateway = gateway.build().unwrap();
+    upstream.answer(Answer::chat("hello"));
+    testing::text(send(&gateway, testing::chat_request("hi")).await).await;
+    let statuses = under_way(&gateway, &upstream, &config, unrelated(1_000)).await;
+    assert!(statuses.len() >= 200 && statuses.iter().all(|status| *status == 200));
+    assert_eq!(upstream.requests().len(), 1, "all others were hits");
 }

@@ -1,5 +1,7 @@
 //! What must hold for every hook, whatever it does.
 
+use std::collections::BTreeSet;
+
 use aisix_core::{
     Gateway,
     body::Body,
@@ -10,7 +12,7 @@ use aisix_hooks::observe::{Metrics, MetricsSettings};
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::{ask::*, services};
+use crate::{ask::*, measured, services};
 
 /// Every hook with settings that make it work, and let an ordinary call pass: a line for each.
 pub(crate) fn every_hook() -> Vec<Value> {
@@ -122,6 +124,25 @@ fn every_hook_has_its_line() {
     let hooks = aisix_hooks::hooks();
     let registered = hooks.describe().map(|hook| json!(hook.name).to_string());
     assert_eq!(names, registered.collect::<Vec<_>>(), "see `every_hook`");
+}
+
+/// The bench `chains` measures them, but those that are another by another name.
+#[tokio::test]
+async fn every_hook_is_measured_with_settings_that_work() {
+    let mut measured = BTreeSet::from(["ip_whitelist".to_owned()]);
+    for chain in measured::CHAINS.iter().map(|name| measured::chain(name)) {
+        let names = chain.iter().map(|hook| hook["name"].as_str().unwrap());
+        measured.extend(names.map(str::to_owned));
+        let upstream = Upstream::new();
+        let (gateway, _) = watched(&upstream, &json!(chain));
+        upstream.answer(Answer::chat("Hello"));
+        let request = from("192.0.2.1:1", testing::chat_request("hi"));
+        let response = send(&gateway, request).await;
+        assert_eq!(response.status(), 200, "{chain:?}");
+    }
+    let hooks = aisix_hooks::hooks();
+    let registered = hooks.describe().map(|hook| hook.name.to_owned());
+    assert_eq!(measured, registered.collect());
 }
 
 #[tokio::test]

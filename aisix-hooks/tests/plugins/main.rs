@@ -7,6 +7,7 @@ mod cache_policies;
 mod changes;
 mod coalesce;
 mod cors;
+mod cuts;
 mod data_masking;
 mod every;
 mod expressions;
@@ -16,6 +17,8 @@ mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
 mod native;
+#[path = "../../benches/chains/table.rs"]
+mod measured;
 mod pii_guard;
 mod prompt_caching;
 mod prompt_moderation;

@@ -1,6 +1,6 @@
 //! `hooks`: what chains of hooks cost, in CPU time of the gateway per call.
 //!
-//! One gateway runs for each row of [`CHAINS`], all on the subject's core; each round keeps every one of them busy in turn. *more*
+//! One gateway runs for each row of [`chains`], all on the subject's core; each round keeps every one of them busy in turn. *more*
 //! is the median of the differences from `none` in the same round. Streams have 200 chunks, so that what a hook does for each
 //! event counts 200 times.
 
@@ -30,42 +30,38 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// A chain: what it is called, and its elements.
-type Chain = (&'static str, fn() -> Vec<Value>);
-
-/// The chains: a hook that is added is a line more.
-const CHAINS: &[Chain] = &[
-    ("none", Vec::new),
-    ("one that is off", || {
-        vec![json!({"name": "rate_limiter", "enabled": false, "settings": limits()})]
-    }),
-    ("ip_allowlist", || {
-        vec![hook(
+/// The chains, by what they are called: a hook that is added is a line more.
+fn chains() -> Vec<(&'static str, Vec<Value>)> {
+    let one = |name, settings| (name, vec![hook(name, settings)]);
+    let guard = |name, settings| (name, vec![hook("keyword_guard", settings)]);
+    let mut off = hook("rate_limiter", limits());
+    off["enabled"] = json!(false);
+    vec![
+        ("none", Vec::new()),
+        ("one that is off", vec![off]),
+        one(
+            "cors",
+            json!({"allowed_origins": ["https://app.test"], "allowed_methods": ["POST"]}),
+        ),
+        one(
             "ip_allowlist",
             json!({"cidrs": ["127.0.0.0/8", "10.0.0.0/8"]}),
-        )]
-    }),
-    ("keyword_guard, 1 pattern", || {
-        vec![hook("keyword_guard", patterns(1))]
-    }),
-    ("keyword_guard, 100 patterns", || {
-        vec![hook("keyword_guard", patterns(100))]
-    }),
-    ("keyword_guard, 100 patterns, input only", || {
-        vec![hook("keyword_guard", on_input(patterns(100)))]
-    }),
-    ("rate_limiter", || vec![hook("rate_limiter", limits())]),
-    ("request_size_limiter", || {
-        vec![hook(
+        ),
+        guard("keyword_guard, 1 pattern", patterns(1)),
+        guard("keyword_guard, 100 patterns", patterns(100)),
+        guard(
+            "keyword_guard, 100 patterns, input only",
+            on_input(patterns(100)),
+        ),
+        one("rate_limiter", limits()),
+        one(
             "request_size_limiter",
             json!({"max_chars_per_request": 1_000_000}),
-        )]
-    }),
-    ("request_validation", || {
-        vec![hook("request_validation", json!({"schema": schema()}))]
-    }),
-    ("ten hooks", ten),
-];
+        ),
+        one("request_validation", json!({"schema": schema()})),
+        ("ten hooks", ten()),
+    ]
+}
 
 fn hook(name: &str, settings: Value) -> Value {
     json!({"name": name, "settings": settings})
@@ -96,7 +92,7 @@ fn schema() -> Value {
         "messages": {"type": "array", "items": message, "maxItems": 1_000}, "temperature": {"type": "number", "maximum": 2}}})
 }
 
-/// Each hook twice.
+/// Each of five hooks twice.
 fn ten() -> Vec<Value> {
     let once = |id: usize| {
         let hooks = [
@@ -131,10 +127,13 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         let only = options.only.as_ref();
         name == "none" || only.is_none_or(|part| name.contains(part.as_str()))
     };
-    let chains: Vec<_> = CHAINS.iter().filter(|(name, _)| is_wanted(name)).collect();
+    let chains: Vec<_> = chains()
+        .into_iter()
+        .filter(|(name, _)| is_wanted(name))
+        .collect();
     let mut subjects = Vec::new();
     for (number, (name, chain)) in chains.iter().enumerate() {
-        let subject = start(&rig, number, &chain()).await;
+        let subject = start(&rig, number, chain).await;
         subjects.push(subject.with_context(|| format!("{name} cannot be measured"))?);
     }
     let mut found = vec![[const { Vec::new() }; SCENARIOS.len()]; chains.len()];
@@ -149,8 +148,19 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
             }
         }
     }
-    let title = format!("{} rounds, scale {}", options.rounds, options.scale);
-    let mut table = Table::new(&title);
+    let mut table = Table::new(&format!(
+        "{} rounds, scale {}",
+        options.rounds, options.scale
+    ));
+    tell(&mut table, &chains, &found);
+    table.print()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was found, by chain and kind of call.
+type Found = [Vec<f64>; SCENARIOS.len()];
+
+fn tell(table: &mut Table, chains: &[(&str, Vec<Value>)], found: &[Found]) {
     for (of_scenario, scenario) in SCENARIOS.into_iter().enumerate() {
         for (of_chain, (name, _)) in chains.iter().enumerate() {
             let figure = |what: &str| format!("{}: {name}{what}", scenario.title());
@@ -163,8 +173,6 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
             }
         }
     }
-    table.print()?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A gateway with this chain for every call.

@@ -31,7 +31,7 @@ impl Table {
             return;
         };
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = values.iter().copied().fold(0.0, f64::max);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.text += &format!("| {what} | {middle:.1} {unit} | {least:.1}–{most:.1} |\n");
     }
 

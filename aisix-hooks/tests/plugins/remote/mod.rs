@@ -4,6 +4,7 @@ mod azure_prompt_shield;
 mod azure_text_moderation;
 mod bedrock;
 mod driver;
+mod every;
 mod lakera;
 mod openai_moderation;
 mod presidio;

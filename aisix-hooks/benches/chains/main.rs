@@ -2,7 +2,12 @@
 //!
 //! Compare with `none` of the same kind. `keyword_guard` has floors of its own: finding the texts in a request, and scanning
 //! what they say for the same patterns. Before the benches, how much of a stream it holds back is told in characters.
+//! Guards that ask a service ask a scripted one, which answers at once: what they take has a round trip in it, without a network.
 #![allow(clippy::print_stdout, reason = "a bench tells figures")]
+
+#[path = "../../tests/plugins/services.rs"]
+mod services;
+mod table;
 
 use std::sync::{
     Arc,
@@ -29,17 +34,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::{ServiceExt, service_fn};
 
-/// The chains: a hook that is added is a line more.
-const CHAINS: &[&str] = &[
-    "none",
-    "no registry",
-    "ip_allowlist",
-    "keyword_guard",
-    "rate_limiter",
-    "request_size_limiter",
-    "request_validation",
-    "ten",
-];
+use table::{CHAINS, chain, patterns};
 
 /// How many tokens a stream has.
 const TOKENS: usize = 1_000;
@@ -54,69 +49,6 @@ const PROSE: &str = "The committee met on a grey morning and went through the pl
 fn main() {
     tell_hold_back();
     divan::main();
-}
-
-/// The elements of a chain.
-fn chain(name: &str) -> Vec<Value> {
-    let rate = json!({"limit": 1_000_000_000, "window": "1h"});
-    let schema = json!({"type": "object", "required": ["model", "messages"],
-        "properties": {"messages": {"type": "array", "items": {"required": ["role"]}}}});
-    let settings = |name: &str| match name {
-        "ip_allowlist" => json!({"cidrs": ["0.0.0.0/0"]}),
-        "keyword_guard" => json!({"patterns": patterns()}),
-        "rate_limiter" => json!({"limits": {"per_key": rate, "global": rate}}),
-        "request_size_limiter" => json!({"max_chars_per_request": 1_000_000}),
-        "request_validation" => json!({"schema": schema}),
-        _ => json!({}),
-    };
-    let hook = |name: &str, id: usize| {
-        let id = format!("{name} {id}");
-        json!({"name": name, "id": id, "settings": settings(name)})
-    };
-    let all = || CHAINS.iter().filter(|name| name.contains('_'));
-    match name {
-        "none" | "no registry" => Vec::new(),
-        "ten" => (0..2)
-            .flat_map(|id| all().map(move |name| (id, name)))
-            .map(|(id, name)| hook(name, id))
-            .collect(),
-        name => vec![hook(name, 0)],
-    }
-}
-
-/// A hundred words and expressions, most of which begin as ordinary text does.
-fn patterns() -> Vec<Value> {
-    let first = [
-        "project",
-        "internal",
-        "confidential",
-        "operation",
-        "the secret",
-        "codename",
-        "account",
-        "patient",
-        "merger",
-    ];
-    let then = [
-        "falcon",
-        "ledger",
-        "only",
-        "number",
-        "sunrise",
-        "draft",
-        "record",
-        "of record",
-        "memo",
-        "watch",
-    ];
-    let literals = first
-        .iter()
-        .flat_map(|first| then.map(|then| format!("{first} {then}")));
-    let literals = literals.map(|value| json!({"kind": "literal", "value": value}));
-    let expressions = (0..10).map(|number| {
-        json!({"kind": "regex", "value": format!(r"\b(?:ticket|case)-{number}\d{{3,6}}\b")})
-    });
-    literals.chain(expressions).collect()
 }
 
 fn runtime() -> Runtime {
@@ -142,8 +74,15 @@ fn setup(name: &str) -> Setup {
     }
 }
 
-fn request(size: usize, streams: bool) -> Request<Body> {
+fn gateway(name: &str, upstream: &Upstream) -> Gateway {
+    let builder = Gateway::builder(setup(name).config());
+    let gateway = builder.transport(services::beside(upstream)).build();
+    gateway.expect("there is a transport")
+}
+
+fn request(number: usize, size: usize, streams: bool) -> Request<Body> {
     let content: String = PROSE.chars().cycle().take(size).collect();
+    let content = format!("{number} {content}");
     let message = json!({"role": "user", "content": content});
     let body = json!({"model": MODEL, "messages": [message], "stream": streams});
     let mut request = testing::request("/v1/chat/completions", body.to_string());
@@ -166,11 +105,18 @@ async fn ask(gateway: Gateway, request: Request<Body>) -> usize {
 
 fn bench(bencher: Bencher<'_, '_>, name: &str, size: usize, answer: fn() -> Answer, streams: bool) {
     let (runtime, upstream) = (runtime(), Upstream::new());
-    let gateway = setup(name).gateway(&upstream);
+    let gateway = gateway(name, &upstream);
+    // Every call is another one for a cache, unless it is to be found there.
+    let asked = AtomicUsize::new(0);
+    let is_found = name == "cache, hit";
     bencher
         .with_inputs(|| {
-            upstream.answer(answer());
-            (gateway.clone(), request(size, streams))
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            if !is_found || number == 0 {
+                upstream.answer(answer());
+            }
+            let number = if is_found { 0 } else { number };
+            (gateway.clone(), request(number, size, streams))
         })
         .bench_local_values(|(gateway, request)| runtime.block_on(ask(gateway, request)));
 }
@@ -231,7 +177,7 @@ fn expression() -> Regex {
 }
 
 fn body(size: usize) -> Bytes {
-    let body = runtime().block_on(request(size, false).into_body().collect());
+    let body = runtime().block_on(request(0, size, false).into_body().collect());
     body.expect("it is in memory").to_bytes()
 }
 
@@ -281,7 +227,7 @@ fn tell_hold_back() {
     let gateway = Gateway::builder(setup("keyword_guard").config()).transport(transport);
     let gateway = gateway.build().expect("there is a transport");
     runtime().block_on(async {
-        let response = gateway.oneshot(request(1 << 10, true)).await;
+        let response = gateway.oneshot(request(0, 1 << 10, true)).await;
         let mut body = response.expect("a gateway never fails").into_body();
         while let Some(Ok(frame)) = body.frame().await {
             got.fetch_add(

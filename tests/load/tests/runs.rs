@@ -1,11 +1,14 @@
-//! A small run of each part of `control`, with the gateway of this build.
+//! A small run of each measurement that has a table of its own, with the gateway of this build.
 
 use std::process::Command;
 
-/// Runs it with everything on one core, which any machine has; gives the table.
 fn control(arguments: &[&str]) -> String {
+    measured(&[&["control"], arguments].concat())
+}
+
+/// Runs it with everything on one core, which any machine has; gives the table.
+fn measured(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_aisix-load"))
-        .arg("control")
         .args(arguments)
         .args(["--load-core", "0"])
         .output()
@@ -87,4 +90,40 @@ fn the_embedded_store_is_measured() {
         "CPU per such",
     ];
     tells(&table, &figures);
+}
+
+#[test]
+fn chains_are_measured_beside_none() {
+    let table = measured(&[
+        "hooks",
+        "--rounds",
+        "1",
+        "--scale",
+        "0.01",
+        "--only",
+        "100 patterns",
+    ]);
+    let figures = [
+        "1 KB chat: none",
+        "1 KB chat: keyword_guard, 100 patterns |",
+        "100 KB chat: keyword_guard, 100 patterns, more",
+        "200-chunk stream, burst: keyword_guard, 100 patterns, input only |",
+    ];
+    tells(&table, &figures);
+}
+
+#[test]
+fn limits_are_measured_in_redis_and_in_memory() {
+    let table = measured(&["limits", "--windows", "2", "--rounds", "1", "--calls", "50"]);
+    let figures = [
+        "rpm of 60, admitted in a window",
+        "tpm of 6900, admitted in a window",
+        "latency p99, limits in memory",
+        "CPU per call, limits in Redis",
+    ];
+    tells(&table, &figures);
+    assert!(
+        table.contains("rpm of 60, worst overshoot | 0 |"),
+        "{table}"
+    );
 }
