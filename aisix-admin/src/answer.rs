@@ -115,7 +115,10 @@ pub(crate) fn title(kind: Kind) -> &'static str {
         Kind::Model => "Model",
         Kind::ApiKey => "API key",
         Kind::Gateway => "Gateway",
+        Kind::Guardrail => "Guardrail",
+        Kind::GuardrailAttachment => "Guardrail attachment",
         Kind::RateLimitPolicy => "Rate limit policy",
+        Kind::CachePolicy => "Cache policy",
         _ => "Resource",
     }
 }

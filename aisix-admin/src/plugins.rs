@@ -26,6 +26,7 @@ fn describe(plugin: Description<'_>) -> Value {
     let stages: Vec<_> = plugin.stages.all().iter().map(|it| it.as_str()).collect();
     json!({
         "name": plugin.name,
+        "guardrail": plugin.guardrail,
         "stages": stages,
         // Otherwise the chain chooses one of them.
         "fixed": matches!(plugin.stages, Stages::Fixed(_)),

@@ -33,11 +33,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod ask;
 mod cache;
 mod cors;
 mod data_masking;
 mod duration;
 mod edit;
+pub mod external_api;
 mod filling;
 pub mod guard;
 mod injection_protection;
@@ -52,6 +54,7 @@ mod prompt_caching;
 mod prompt_moderation;
 pub mod prompt_template;
 pub mod rate_limiter;
+mod request_body;
 mod request_size_limiter;
 mod request_validation;
 pub mod text;
@@ -72,13 +75,14 @@ pub use self::{
         ReversibleHashing,
     },
     duration::Span,
+    external_api::ExternalApi,
     guard::{Enforcement, HookPoint, OnStream},
     injection_protection::{
         CustomInjection, InjectionAction, InjectionContent, InjectionKind, InjectionProtection,
         InjectionProtectionSettings, PredefinedInjection,
     },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, KeywordOnStream, Pattern, PatternKind},
     pii_guard::{
         CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
         PiiGuardSettings,
@@ -103,15 +107,16 @@ pub fn hooks() -> Hooks {
         .plugin(Cache)
         .plugin(Cors)
         .plugin(DataMasking)
+        .plugin(ExternalApi)
         .plugin(InjectionProtection)
         .plugin(IpAllowlist::new())
         .plugin(IpAllowlist::by_older_name())
         .plugin(KeywordGuard)
-        .plugin(PromptCaching)
         .plugin(Lakera)
         .plugin(OpenaiModeration)
         .plugin(PiiGuard)
         .plugin(Presidio)
+        .plugin(PromptCaching)
         .plugin(PromptModeration)
         .plugin(PromptTemplate)
         .plugin(RateLimiter)

@@ -1,10 +1,10 @@
 //! Redis and memory decide alike: a model test against a real Redis.
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use aisix_core::{
     config::resource::RateLimit,
-    limit::{Claim, Limit, LimitStore, Memory, Permit, Scope, Settlement},
+    limit::{Claim, Level, Limit, LimitStore, Look, Memory, Permit, Rate, Scope, Settlement},
 };
 use aisix_hooks::limit_redis::{self, Server, Settings};
 use aisix_tests::{redis::Redis, room_in_minute, within};
@@ -75,6 +75,33 @@ fn verdict(result: Result<Permit, aisix_core::limit::Exceeded>) -> (String, Opti
     }
 }
 
+/// What a look says, to be compared: how each rate stands, and the verdict of a call.
+fn looked(look: &Look) -> (String, String) {
+    let levels = look.limits.iter().flat_map(|reading| {
+        let level = reading.levels.iter();
+        // Again not the seconds that are left.
+        level.map(|it| {
+            let key = reading.limit.key();
+            (key, it.rate, it.limit, it.used, it.reserved, it.has_room)
+        })
+    });
+    let outcome = match &look.outcome {
+        Ok(()) => String::new(),
+        Err(exceeded) => format!("{} {:?}", exceeded.limit.key(), exceeded.rate),
+    };
+    (format!("{:?}", levels.collect::<Vec<_>>()), outcome)
+}
+
+/// What is used of each rate of the first limit.
+fn used(look: Option<&Look>) -> Vec<u64> {
+    levels(look).map(|level| level.used).collect()
+}
+
+fn levels(look: Option<&Look>) -> impl Iterator<Item = &Level> {
+    let first = look.and_then(|look| look.limits.first());
+    first.into_iter().flat_map(|reading| &reading.levels)
+}
+
 /// A claim on one slot, the only one.
 fn one_slot() -> Claim {
     let rates = RateLimit {
@@ -89,10 +116,13 @@ fn one_slot() -> Claim {
     }
 }
 
-fn store(server: &Redis) -> (limit_redis::Redis, limit_redis::Driver) {
+fn settings(server: &Redis) -> Settings {
     let url = format!("redis://{}", server.address()).as_str().into();
-    let settings = Settings::new(Server::Single { url });
-    limit_redis::Redis::new(settings, |_| {}).expect("it can be used")
+    Settings::new(Server::Single { url })
+}
+
+fn store(server: &Redis) -> (limit_redis::Redis, limit_redis::Driver) {
+    limit_redis::Redis::new(settings(server), |_| {}).expect("it can be used")
 }
 
 #[tokio::test]
@@ -142,12 +172,74 @@ async fn what_a_paused_redis_was_asked_is_given_back_when_it_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_call_that_has_aged_out_is_not_seen_and_a_look_leaves_it_where_it_is() {
+    let server = Redis::start().await;
+    let mut settings = settings(&server);
+    settings.slot_ttl = Duration::from_millis(1);
+    let (redis, mut driver) = limit_redis::Redis::new(settings, |_| {}).expect("it can be used");
+    assert!(driver.connect().await);
+    let rates = RateLimit {
+        tpd: Some(100),
+        concurrency: Some(1),
+        ..RateLimit::default()
+    };
+    let limit = Limit::new(Scope::Model, "slot", &rates).map(Arc::new);
+    let claim = Claim {
+        limits: limit.into_iter().collect(),
+        tokens: 30,
+    };
+    let permit = redis.acquire(&claim).await.expect("there is a slot");
+    let aged = async {
+        while used(redis.look(&claim).await.as_ref()) != [0, 0] {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the end of a millisecond", aged).await;
+    let kept = server.ask("ZCARD aisix:limit:{slot}:open").await;
+    assert_eq!(kept.trim_end(), ":1", "nothing was changed");
+    let look = redis.look(&claim).await.expect("it is known");
+    assert!(look.outcome.is_ok());
+    assert!(levels(Some(&look)).all(|level| level.reserved == 0));
+    let other = redis.acquire(&claim).await.expect("it has aged out");
+    let kept = server.ask("ZCARD aisix:limit:{slot}:open").await;
+    assert_eq!(kept.trim_end(), ":1", "the first is gone");
+    drop((permit, other));
+}
+
+#[tokio::test]
+async fn who_looks_while_redis_is_silent_sees_what_is_counted_here_and_keeps_the_connection() {
+    let mut server = Redis::start().await;
+    let (redis, mut driver) = store(&server);
+    let claim = one_slot();
+    let alone = redis.acquire(&claim).await.expect("nobody else is here");
+    let look = redis.look(&claim).await;
+    assert_eq!(used(look.as_ref()), [1, 1], "counted alone");
+    drop(alone);
+    assert!(driver.connect().await);
+    // The driver does not run, so that it asks for no sign of life.
+    let permit = redis.acquire(&claim).await.expect("there is a slot");
+    assert_eq!(used(redis.look(&claim).await.as_ref()), [1, 1]);
+    server.pause();
+    let look = redis.look(&claim).await;
+    assert_eq!(used(look.as_ref()), [0, 0], "nothing is counted here");
+    server.resume();
+    assert!(redis.standing().connected);
+    let look = redis.look(&claim).await.expect("it is known");
+    let exceeded = look.outcome.expect_err("the slot is taken");
+    assert_eq!(
+        (exceeded.rate, exceeded.retry_after),
+        (Rate::Concurrency, None)
+    );
+    server.kill();
+    assert_eq!(used(redis.look(&claim).await.as_ref()), [0, 0]);
+    drop(permit);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_redis_give_the_same_verdicts() {
     let server = Redis::start().await;
-    let url = format!("redis://{}", server.address()).as_str().into();
-    let settings = Settings::new(Server::Single { url });
-    let (redis, mut driver) = limit_redis::Redis::new(settings, |operation| {
+    let (redis, mut driver) = limit_redis::Redis::new(settings(&server), |operation| {
         panic!("{operation:?} failed");
     })
     .expect("it can be used");
@@ -175,9 +267,14 @@ async fn memory_and_redis_give_the_same_verdicts() {
                         limits: which.iter().filter_map(|at| limits[*at].clone()).collect(),
                         tokens: *tokens,
                     };
+                    let foretold = looked(&memory.peek(&claim));
+                    let look = runtime.block_on(redis.look(&claim)).map(|it| looked(&it));
+                    prop_assert_eq!(Some(&foretold), look.as_ref(), "{:?} of {:?}", step, steps);
                     let (here, one) = verdict(memory.try_acquire(&claim));
                     let (there, other) = verdict(runtime.block_on(redis.acquire(&claim)));
-                    prop_assert_eq!(here, there, "{:?} of {:?}", step, steps);
+                    prop_assert_eq!(&here, &there, "{:?} of {:?}", step, steps);
+                    let refused = if one.is_some() { "" } else { &here };
+                    prop_assert_eq!(foretold.1, refused, "{:?} of {:?}", step, steps);
                     under_way.extend(one.zip(other));
                 }
                 Step::End(which, used) if !under_way.is_empty() => {

@@ -124,10 +124,8 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
         "jwt_provider: a, jwt_subject: b",
     ];
     let kinds = [
-        "guardrails",
         "mcp_servers",
         "a2a_agents",
-        "cache_policies",
         "observability_exporters",
         "oidc_providers",
         "claim_mappings",

@@ -5,6 +5,7 @@ mod ask;
 mod concurrency;
 mod doors;
 mod explain;
+mod guardrails;
 mod history;
 mod import;
 mod keys;

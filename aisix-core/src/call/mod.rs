@@ -8,7 +8,7 @@ mod expense;
 mod payload;
 mod trail;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use aisix_wire::{Operation, anthropic::PromptCaching};
 use bytes::Bytes;
@@ -167,6 +167,13 @@ impl Call {
     /// cache. Otherwise a call of which nothing was sent to an upstream costs its caller nothing.
     pub fn charge_request(&self) {
         self.expense.answered();
+    }
+
+    /// Waits for another call, which ends by itself: see [`Next::run_for_others`](crate::hook::Next::run_for_others).
+    /// A hook that waits for anything else for longer than a minute has failed.
+    pub async fn wait_for_another<T>(&self, other: impl Future<Output = T>) -> T {
+        let _gone = self.beyond.clone().map(Beyond::enter);
+        other.await
     }
 
     /// The gateway's own way out, for hooks that ask a service. It sets no deadline for the answer.

@@ -8,10 +8,12 @@
 //! A [`ConfigStore`] is where configuration can be written. What was served last can be kept
 //! ([`LastKnown`]) and served again when the source is away at the start.
 
+mod caches;
 mod change;
 mod claims;
 mod compile;
 pub mod glob;
+mod guardrails;
 mod last_known;
 mod process;
 mod reconcile;

@@ -17,7 +17,7 @@ use super::{
     summary::Latest,
 };
 use crate::{
-    hook::{self, Chains, Hooks},
+    hook::{Chains, Hooks},
     upstream::{Registry, Settings},
 };
 
@@ -79,10 +79,7 @@ impl ConfigBuilder {
             providers: self.providers,
             settings: self.upstream,
             states: States::default(),
-            chains: Chains {
-                hooks: self.hooks,
-                innermost: hook::innermost(self.upstream),
-            },
+            chains: Chains::new(self.hooks, self.upstream),
         };
         Config(Arc::new(Shared {
             current: ArcSwap::default(),
@@ -128,7 +125,7 @@ impl Config {
         self.0.writer.lock().compiler.chains.hooks.clone()
     }
 
-    /// Checks what a document says about hooks, as strictly as people want it. Whether the document is
+    /// Checks what a document says about hooks, and about guardrails, as strictly as people want it. Whether the document is
     /// one of its kind, [`decode`](super::resource::decode) has to say.
     ///
     /// # Errors
@@ -138,9 +135,15 @@ impl Config {
         let chains = self.0.writer.lock().compiler.chains.clone();
         // With states of its own: what is only tried leaves nothing behind.
         let states = States::default();
-        chains
-            .compile(key, resource.plugins(), Strictness::Strict, &states)
-            .map(drop)
+        let strictness = Strictness::Strict;
+        match resource {
+            Resource::Guardrail(guardrail) => {
+                chains.guard(key, guardrail, strictness, &states).map(drop)
+            }
+            _ => chains
+                .compile(key, resource.plugins(), strictness, &states)
+                .map(drop),
+        }
     }
 
     /// Applies changes that came together, in one swap.
@@ -203,6 +206,7 @@ impl Config {
 
     /// Serves what the writer has made.
     fn swap(&self, mut writer: MutexGuard<'_, Writer>, now: Timestamp) {
+        writer.finish();
         writer.next.loaded = true;
         writer.next.sequence += 1;
         writer.next.revision = writer.revision;

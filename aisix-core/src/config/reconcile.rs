@@ -9,13 +9,18 @@ use jiff::Timestamp;
 
 use super::{
     Change, Entry, Key, Known, Reason, Rejection, Report, RowName, Snapshot, Status,
+    caches::CachePolicies,
     claims::{Claim, Claims},
     compile::Compiler,
+    guardrails::Guardrails,
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
     retired::Retired,
     status::{self, Applied, Failure, Rejected, Source, Troubles},
 };
-use crate::{call::Caller, hook::Chain};
+use crate::{
+    call::Caller,
+    hook::{Chain, Guard},
+};
 
 /// Tells where the configuration comes from.
 type Describe = Arc<dyn Fn() -> Source + Send + Sync>;
@@ -35,6 +40,8 @@ pub(super) struct Writer {
     hashes: Claims<KeyHash>,
     /// The chains of gateways by their ids.
     gateways: BTreeMap<Arc<str>, Option<Arc<Chain>>>,
+    guardrails: Guardrails,
+    caches: CachePolicies,
     troubles: Troubles,
     pub(super) source: Describe,
     pub(super) revision: Option<u64>,
@@ -55,6 +62,8 @@ pub(super) struct Row {
     unknown: Vec<String>,
     /// The hooks that hang on it.
     chain: Option<Arc<Chain>>,
+    /// Of a guardrail, the guard.
+    guard: Option<Arc<Guard>>,
     /// The revision of the source that has brought it.
     pub(super) revision: u64,
     /// Since when the source has another version, which is not good.
@@ -74,6 +83,8 @@ impl Writer {
             names: Claims::default(),
             hashes: Claims::default(),
             gateways: BTreeMap::new(),
+            guardrails: Guardrails::default(),
+            caches: CachePolicies::default(),
             troubles: Troubles::default(),
             source: Arc::new(Source::default),
             revision: None,
@@ -139,10 +150,11 @@ impl Writer {
             return;
         }
         let compiled = decode(key.kind, value, Strictness::Lenient)
-            .and_then(|decoded| self.chain(&key, decoded));
+            .and_then(|decoded| self.chain(&key, decoded))
+            .and_then(|(decoded, chain)| Ok((self.guard(&key, decoded)?, chain)));
         match compiled {
             Err(errors) => self.reject(Rejection::undecoded(&key, errors), report),
-            Ok((decoded, chain)) => {
+            Ok(((decoded, guard), chain)) => {
                 self.troubles.applied(&key, &decoded.unknown);
                 let unknown = decoded.unknown.clone();
                 if !decoded.unknown.is_empty() {
@@ -155,6 +167,7 @@ impl Writer {
                     resource,
                     unknown,
                     chain,
+                    guard,
                     revision,
                     stale_since: None,
                 };
@@ -186,6 +199,40 @@ impl Writer {
         let (chain, unknown) = chains.compile(key, plugins, Strictness::Lenient, states)?;
         decoded.unknown.extend(unknown);
         Ok((decoded, chain))
+    }
+
+    /// The guard of a guardrail: the one it has, if nothing was changed about it.
+    fn guard(
+        &self,
+        key: &Key,
+        mut decoded: Decoded,
+    ) -> Result<(Decoded, Option<Arc<Guard>>), Vec<Invalid>> {
+        let Resource::Guardrail(guardrail) = &decoded.resource else {
+            return Ok((decoded, None));
+        };
+        let old = self.rows.get(key).filter(|old| match &old.resource {
+            Resource::Guardrail(old) => old.is_same_guard(guardrail),
+            _ => false,
+        });
+        if let Some(old) = old {
+            decoded.unknown.clone_from(&old.unknown);
+            return Ok((decoded, old.guard.clone()));
+        }
+        let (chains, states) = (&self.compiler.chains, &self.compiler.states);
+        let (guard, unknown) = chains.guard(key, guardrail, Strictness::Lenient, states)?;
+        decoded.unknown = unknown;
+        Ok((decoded, Some(guard)))
+    }
+
+    /// Brings what depends on several resources into the next snapshot.
+    pub(super) fn finish(&mut self) {
+        let innermost = &self.compiler.chains.innermost;
+        if let Some(guards) = self.guardrails.changed(innermost) {
+            self.next.guards = guards;
+        }
+        if let Some(caches) = self.caches.changed() {
+            self.next.caches = caches;
+        }
     }
 
     /// Whether just this document is served. If so, nothing is wrong with it any more.
@@ -268,7 +315,10 @@ impl Writer {
                 self.gateways.remove(&key.id);
                 self.next.chain = self.first_gateway();
             }
+            Some(Resource::Guardrail(_)) => self.guardrails.remove(&key.id),
+            Some(Resource::GuardrailAttachment(_)) => self.guardrails.detach(&key.id),
             Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
+            Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
             Some(Resource::ProviderKey(_)) | None => {}
         }
     }
@@ -334,7 +384,20 @@ impl Writer {
                 self.gateways.insert(key.id.clone(), chain);
                 self.next.chain = self.first_gateway();
             }
+            Some(Resource::Guardrail(guardrail)) => {
+                let guard = self.rows.get(key).and_then(|row| row.guard.clone());
+                if let Some(guard) = guard {
+                    self.guardrails.put(&key.id, guardrail, guard);
+                }
+            }
+            Some(Resource::GuardrailAttachment(attachment)) => {
+                self.guardrails.attach(&key.id, attachment);
+            }
             Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
+            Some(Resource::CachePolicy(policy)) => {
+                let chain = self.chain_of(key).filter(|_| policy.enabled);
+                self.caches.put(&key.id, policy.applies_to.clone(), chain);
+            }
             None => {}
         }
     }

@@ -5,8 +5,13 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 use imbl::{HashMap, OrdMap};
 use jiff::Timestamp;
 
-use super::{KeyHash, glob::Glob, resource::RateLimitPolicy};
-use crate::{call::Caller, hook::Chain, limit::Policies, models::Model};
+use super::{KeyHash, caches::Caches, glob::Glob, resource::RateLimitPolicy};
+use crate::{
+    call::Caller,
+    hook::{Chain, Guards},
+    limit::Policies,
+    models::Model,
+};
 
 /// Where a pattern stands among all.
 type Place = (Reverse<usize>, Arc<str>);
@@ -25,8 +30,12 @@ pub struct Snapshot {
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
+    /// The guardrails.
+    pub(super) guards: Option<Arc<Guards>>,
     /// `None` when there are none.
     policies: Option<Arc<Policies>>,
+    /// The cache policies.
+    pub(super) caches: Option<Arc<Caches>>,
 }
 
 // === impl Snapshot ===
@@ -121,6 +130,16 @@ impl Snapshot {
     /// The hooks of every call.
     pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
         self.chain.as_ref()
+    }
+
+    /// The guardrails, if there are any.
+    pub(crate) fn guards(&self) -> Option<&Guards> {
+        self.guards.as_deref()
+    }
+
+    /// The cache policies, if there are any.
+    pub(crate) fn caches(&self) -> Option<&Caches> {
+        self.caches.as_deref()
     }
 }
 

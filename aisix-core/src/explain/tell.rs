@@ -38,7 +38,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         request: request(trail, notes),
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict, caller.as_deref(), model),
-        hooks: hooks(notes, builder, caller.as_deref(), model),
+        hooks: hooks(notes, builder, caller.as_deref(), trail),
         targets: model
             .map(|model| target(model, trail, notes))
             .into_iter()
@@ -52,15 +52,24 @@ fn hooks(
     notes: &Notes,
     builder: &GatewayBuilder,
     caller: Option<&Caller>,
-    model: Option<&Arc<Model>>,
+    trail: Option<&Trail>,
 ) -> Vec<String> {
     let config = notes.config();
+    let model = trail.and_then(Trail::model);
     let (mut names, on_calls) = Chain::names([
         config.as_ref().and_then(|config| config.chain()),
         model.and_then(|model| model.chain.as_ref()),
         caller.and_then(Caller::chain),
     ]);
     names.extend(builder.hook_names().map(str::to_owned));
+    let guards = config.as_ref().and_then(|config| config.guards());
+    let operation = trail.and_then(Trail::operation);
+    let of_call = guards.zip(operation).zip(model.zip(caller));
+    let guards = of_call
+        .and_then(|((guards, operation), (model, caller))| guards.of(operation, model, caller));
+    if let Some(guards) = guards {
+        names.extend(guards.names().map(|name| format!("guardrail:{name}")));
+    }
     names.extend(on_calls);
     names
 }

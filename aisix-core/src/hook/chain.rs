@@ -1,22 +1,16 @@
 //! Chains of the configuration, compiled.
 
-use std::{
-    cmp::Reverse,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{cmp::Reverse, fmt, sync::Arc};
 
-use arc_swap::ArcSwap;
-use imbl::HashMap;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
 use super::{
     CallService, HttpHook, HttpService,
+    cached::Cached,
+    guards::GuardSet,
     hooks::Hooks,
+    memory::{Memory, serial},
     onward::Innermost,
     parallel::{Beside, Parallel},
     plugin::{Built, Context, OnCall, Stages},
@@ -24,16 +18,13 @@ use super::{
 use crate::{
     call::{Authenticated, Call},
     config::{
-        Key, States,
+        Key, Kind, States,
         resource::{Invalid, Merge, Mode, Plugin, Stage, Strictness},
     },
     edge::Landed,
     route::RouteLayer,
     upstream::{Settings, Upstream},
 };
-
-/// How many combinations with other chains one chain remembers.
-const COMBINATIONS: usize = 1_024;
 
 /// The chain of a gateway, a model or an API key, compiled.
 ///
@@ -49,34 +40,31 @@ pub(crate) struct Chain {
     over_http: Combined<HttpService>,
 }
 
-/// Chains combined with this one, by the serials of those that are more general; `None` where nothing
-/// in them runs.
-type Combined<S> = ArcSwap<HashMap<[u64; 2], Option<S>>>;
+/// Chains combined with this one, by the serials of the guards and of those that are more general; `None`
+/// where nothing in them runs.
+type Combined<S> = Memory<3, Option<S>>;
 
 /// An element of a chain, compiled.
-struct Element {
-    name: Arc<str>,
-    priority: u16,
-    parallel: bool,
-    mode: Mode,
-    merge: Merge,
-    is_response: bool,
+pub(super) struct Element {
+    pub(super) name: Arc<str>,
+    pub(super) priority: u16,
+    pub(super) parallel: bool,
+    pub(super) mode: Mode,
+    pub(super) merge: Merge,
+    pub(super) is_response: bool,
     /// Runs after those that are not, whatever the priorities.
-    is_late: bool,
-    built: Built,
+    pub(super) is_late: bool,
+    pub(super) built: Built,
 }
 
 /// What chains are made from.
 #[derive(Clone)]
 pub(crate) struct Chains {
     pub(crate) hooks: Hooks,
-    /// What the last hook of a chain calls.
+    /// What the last hook of a chain, or the last guard, calls.
     pub(crate) innermost: CallService,
-}
-
-/// What the last hook of every chain calls. Whoever takes a call says by which way it goes upstream.
-pub(crate) fn innermost(settings: Settings) -> CallService {
-    BoxCloneSyncService::new(RouteLayer.layer(Upstream::new(settings)))
+    /// The way to the upstream. Whoever takes a call says by which transport.
+    route: CallService,
 }
 
 /// A chain, and the paths of fields that are unknown in it.
@@ -85,6 +73,24 @@ type Compiled = (Option<Arc<Chain>>, Vec<String>);
 // === impl Chains ===
 
 impl Chains {
+    pub(crate) fn new(hooks: Hooks, settings: Settings) -> Self {
+        let route = RouteLayer.layer(Upstream::new(settings));
+        let route = BoxCloneSyncService::new(route);
+        Self {
+            hooks,
+            innermost: BoxCloneSyncService::new(Cached::new(route.clone())),
+            route,
+        }
+    }
+
+    /// What the last hook of a chain calls that hangs on a resource of this kind.
+    fn behind(&self, owner: Kind) -> &CallService {
+        match owner {
+            Kind::CachePolicy => &self.route,
+            _ => &self.innermost,
+        }
+    }
+
     /// Compiles a chain; `None` when nothing in it runs.
     ///
     /// # Errors
@@ -119,7 +125,7 @@ impl Chains {
                     elements.extend(plugin.enabled.then(|| Arc::new(element)));
                 }
                 Err(wrong) => errors.extend(wrong.into_iter().map(|wrong| Invalid {
-                    path: format!("plugins[{index}].{}", wrong.path),
+                    path: path(owner.kind, index, &wrong.path),
                     message: wrong.message,
                 })),
             }
@@ -128,7 +134,8 @@ impl Chains {
             return Err(errors);
         }
         let is_empty = elements.is_empty();
-        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, self.innermost.clone())));
+        let innermost = self.behind(owner.kind).clone();
+        let chain = (!is_empty).then(|| Arc::new(Chain::new(elements, innermost)));
         Ok((chain, unknown))
     }
 
@@ -140,7 +147,13 @@ impl Chains {
     ) -> Result<(Element, Vec<String>), Vec<Invalid>> {
         let wrong = |path: &str, message: String| vec![Invalid::new(path, message)];
         let Some(factory) = self.hooks.find(&plugin.name) else {
-            return Err(wrong("name", self.hooks.missing(&plugin.name)));
+            let message = match context.owner.kind {
+                Kind::CachePolicy => {
+                    format!("cannot be served: there is no hook `{}`", plugin.name)
+                }
+                _ => self.hooks.missing(&plugin.name),
+            };
+            return Err(wrong("name", message));
         };
         let stage = stage(factory.stages(), plugin.stage).map_err(|said| wrong("stage", said))?;
         let context = Context {
@@ -192,8 +205,16 @@ impl Chains {
     }
 }
 
+/// The way to a field of an element. A policy is the settings of its only one.
+fn path(owner: Kind, index: usize, field: &str) -> String {
+    match owner {
+        Kind::CachePolicy => field.strip_prefix("settings.").unwrap_or("").to_owned(),
+        _ => format!("plugins[{index}].{field}"),
+    }
+}
+
 /// Which stage a hook runs in; `None` for one whose stages are fixed.
-fn stage(stages: Stages, asked: Option<Stage>) -> Result<Option<Stage>, String> {
+pub(super) fn stage(stages: Stages, asked: Option<Stage>) -> Result<Option<Stage>, String> {
     let names = || {
         let names: Vec<_> = stages.all().iter().map(|stage| stage.as_str()).collect();
         names.join(", ")
@@ -216,16 +237,15 @@ impl Chain {
     pub(crate) const SETTINGS: &str = "plugins[].settings.";
 
     fn new(elements: Vec<Arc<Element>>, innermost: CallService) -> Self {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
         let mut in_order: Vec<_> = elements.iter().collect();
         by_priority(&mut in_order);
         Self {
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            serial: serial(),
             on_arrival: over_http(in_order, |built| built.arrival.as_ref()),
             elements,
             innermost,
-            on_calls: ArcSwap::default(),
-            over_http: ArcSwap::default(),
+            on_calls: Combined::default(),
+            over_http: Combined::default(),
         }
     }
 
@@ -255,11 +275,31 @@ impl Chain {
             call.model.chain.as_ref(),
             call.caller().chain(),
         ];
+        let guards = call.inbound.config.guards();
+        let guards =
+            guards.and_then(|guards| guards.of(call.inbound.operation, &call.model, call.caller()));
+        if chains.iter().all(Option::is_none) {
+            return guards.map(|guards| guards.alone.clone());
+        }
         combined(
             chains,
+            guards.as_deref(),
             |chain| &chain.on_calls,
-            |chain, elements| on_calls(elements, chain.innermost.clone()),
+            |chain, elements| {
+                let hooked = on_calls(elements, chain.innermost.clone());
+                match guards.as_ref() {
+                    Some(guards) => {
+                        Some(guards.wrap(hooked.unwrap_or_else(|| chain.innermost.clone())))
+                    }
+                    None => hooked,
+                }
+            },
         )
+    }
+
+    /// What a call goes through by this chain alone.
+    pub(crate) fn service(&self) -> Option<CallService> {
+        on_calls(self.elements.iter().collect(), self.innermost.clone())
     }
 
     /// What a request goes through before its caller is known; `None` when nothing is configured for it.
@@ -272,15 +312,17 @@ impl Chain {
         let chains = [request.arrival.config.chain(), None, request.caller.chain()];
         combined(
             chains,
+            None,
             |chain| &chain.over_http,
             |_, elements| over_http(elements, |built| built.http.as_ref()),
         )
     }
 }
 
-/// What a request goes through by these chains, the most general first.
+/// What a request goes through by these chains, the most general first, and by these guards.
 fn combined<S: Clone>(
     chains: [Option<&Arc<Chain>>; 3],
+    guards: Option<&GuardSet>,
     known: impl Fn(&Chain) -> &Combined<S>,
     combine: impl Fn(&Chain, Vec<&Arc<Element>>) -> Option<S>,
 ) -> Option<S> {
@@ -290,22 +332,14 @@ fn combined<S: Clone>(
         Some(chain) if level < last => chain.serial,
         _ => 0,
     };
-    let key = [serial(0), serial(1)];
-    let known = known(most_specific);
-    if let Some(combined) = known.load().get(&key) {
-        return combined.clone();
-    }
-    let elements = ordered(chains.into_iter().flatten());
-    let combined = combine(most_specific, elements);
-    known.rcu(|known| {
-        let mut known = match known.len() {
-            COMBINATIONS.. => HashMap::new(),
-            _ => HashMap::clone(known),
-        };
-        known.insert(key, combined.clone());
-        known
-    });
-    combined
+    let key = [
+        guards.map_or(0, |guards| guards.serial),
+        serial(0),
+        serial(1),
+    ];
+    known(most_specific).get_or_make(key, || {
+        combine(most_specific, ordered(chains.into_iter().flatten()))
+    })
 }
 
 impl fmt::Debug for Chain {
@@ -384,7 +418,7 @@ fn over_http(
 }
 
 /// Puts elements that run beside one another, or a single one, around a service.
-fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
+pub(super) fn wrap(group: &[&Arc<Element>], inner: CallService) -> CallService {
     if let [element] = group
         && let Some(OnCall::Hook(hook)) = &element.built.call
     {

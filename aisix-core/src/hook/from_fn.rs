@@ -11,7 +11,7 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::CallService;
+use super::{CallService, layer::run_call};
 use crate::{
     call::Call,
     error::Error,
@@ -57,6 +57,17 @@ impl Next {
     /// Whatever the rest of the pipeline refuses with.
     pub async fn run(mut self, call: Call) -> Result<Reply, Error> {
         self.0.call(call).await
+    }
+
+    /// Goes on with `call` for whoever waits: as a call of its own, which may outlive the hook that made it. A hook
+    /// behind that panics or never answers fails this call alone. Whoever waits says so with
+    /// [`Call::wait_for_another`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever the rest of the pipeline refuses with.
+    pub async fn run_for_others(self, call: Call) -> Result<Reply, Error> {
+        run_call(self.0, call).await
     }
 }
 

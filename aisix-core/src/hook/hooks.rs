@@ -27,6 +27,10 @@ pub(super) trait Factory: Send + Sync {
 
     fn observes(&self) -> bool;
 
+    fn guardrail(&self) -> Option<&'static str>;
+
+    fn masks(&self) -> bool;
+
     fn schema(&self) -> &Value;
 
     /// Also gives the fields of the settings that are unknown.
@@ -48,6 +52,8 @@ struct Typed<F: PluginFactory> {
 pub struct Description<'a> {
     /// The name in chains.
     pub name: &'static str,
+    /// The kind of guardrails that it serves.
+    pub guardrail: Option<&'static str>,
     /// When its hooks can run.
     pub stages: Stages,
     /// The JSON Schema (draft 7) of its settings.
@@ -85,6 +91,7 @@ impl Hooks {
     pub fn describe(&self) -> impl Iterator<Item = Description<'_>> {
         self.factories.iter().map(|(name, factory)| Description {
             name,
+            guardrail: factory.guardrail(),
             stages: factory.stages(),
             schema: factory.schema(),
         })
@@ -108,6 +115,24 @@ impl Hooks {
         }
     }
 
+    /// What serves a kind of guardrails; of several, the one whose name sorts first.
+    pub(super) fn serving(&self, kind: &str) -> Option<&Arc<dyn Factory>> {
+        let mut factories = self.factories.values();
+        factories.find(|factory| factory.guardrail() == Some(kind))
+    }
+
+    /// The kinds of guardrails that are served.
+    pub(super) fn kinds(&self) -> Vec<&'static str> {
+        let kinds = self
+            .factories
+            .values()
+            .filter_map(|factory| factory.guardrail());
+        let mut kinds: Vec<_> = kinds.collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.factories.keys().copied()
     }
@@ -128,6 +153,14 @@ impl<F: PluginFactory> Factory for Typed<F> {
 
     fn observes(&self) -> bool {
         self.factory.observes()
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        self.factory.guardrail()
+    }
+
+    fn masks(&self) -> bool {
+        self.factory.masks()
     }
 
     fn schema(&self) -> &Value {

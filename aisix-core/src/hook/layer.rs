@@ -11,7 +11,7 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CallService, Hook, chain::Chain, patience::Beyond};
+use super::{CallService, Hook, cached, chain::Chain, patience::Beyond};
 use crate::{
     call::Call,
     error::{Error, ErrorKind},
@@ -112,7 +112,11 @@ where
     }
 
     fn call(&mut self, mut call: Call) -> Self::Future {
-        match Chain::of(&call).filter(|_| call.exit.sends()) {
+        if !call.exit.sends() {
+            return self.0.call(call);
+        }
+        // The end of a chain asks for the policy itself.
+        match Chain::of(&call).or_else(|| cached::policy(&call)) {
             None => self.0.call(call),
             Some(chain) => {
                 // The builder's hooks are behind, those of the configuration ahead.
@@ -126,7 +130,8 @@ where
     }
 }
 
-async fn run_call(chain: CallService, mut call: Call) -> Result<Reply, Error> {
+/// Runs a chain for a call.
+pub(super) async fn run_call(chain: CallService, mut call: Call) -> Result<Reply, Error> {
     let beyond = Beyond::default();
     call.beyond = Some(beyond.clone());
     run(chain, call, beyond).await

@@ -21,11 +21,15 @@
 //! Tower's own layers are hooks as they are, such as `tower::timeout::TimeoutLayer`.
 
 mod arrival;
+mod cached;
 mod chain;
 mod from_fn;
+mod guard;
+mod guards;
 mod hooks;
 mod http;
 mod layer;
+mod memory;
 mod onward;
 mod parallel;
 mod patience;
@@ -37,7 +41,8 @@ use tower_service::Service;
 
 pub(crate) use self::{
     arrival::{ArrivalHookLayer, ArrivalHooked},
-    chain::{Chain, Chains, innermost},
+    chain::{Chain, Chains},
+    guards::{Active, Guard, Guards},
     http::{HttpHookLayer, HttpHooked},
     layer::{HookLayer, Hooked},
     patience::Beyond,

@@ -73,6 +73,20 @@ pub trait PluginFactory: Send + Sync + 'static {
     /// When its hooks can run.
     fn stages(&self) -> Stages;
 
+    /// The kind of guardrails that it serves, such as `keyword`: then
+    /// [`Guardrail`](crate::config::resource::Guardrail)s of that kind are built by it, too. Their fields are its
+    /// settings. Settings that have a `hook_point` are told where to look: a guard that looks at both is built twice, once for
+    /// requests and once for answers. Default: none.
+    fn guardrail(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether, as a guardrail, it may replace parts of what it looks at. Then it looks after all guards that only
+    /// refuse. Default: no.
+    fn masks(&self) -> bool {
+        false
+    }
+
     /// Whether hooks other than those that it builds by [`Built::check`] obey [`Mode::Observe`]. Checks need not know. Default: no, and a chain that asks for it is refused.
     fn observes(&self) -> bool {
         false
@@ -239,6 +253,11 @@ impl Built {
         }
         (self.http.is_some() && owner == Kind::Model)
             .then_some("runs before the model is known: it can hang on a gateway or an API key")
+    }
+
+    /// Whether it is a hook on calls, and nothing else.
+    pub(super) fn is_on_calls(&self) -> bool {
+        self.arrival.is_none() && self.http.is_none() && self.call.is_some()
     }
 
     /// Whether it does nothing but look at calls.

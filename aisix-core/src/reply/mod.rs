@@ -1,5 +1,6 @@
 //! The answer to a call. It owns its end.
 
+mod ending;
 mod events;
 mod meter;
 mod outcome;
@@ -8,11 +9,13 @@ mod tail;
 
 use std::{fmt, sync::Arc, time::Instant};
 
+use aisix_wire::Dialect;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
 use parking_lot::Mutex;
 
 pub use self::{
+    ending::Ending,
     events::EventStream,
     meter::Meter,
     outcome::{End, Outcome},
@@ -137,6 +140,11 @@ impl Reply {
     /// What tells the tokens that the reply uses.
     pub fn meter(&self) -> Meter {
         self.tail.meter()
+    }
+
+    /// What ends its stream early with an error, for those who look at its events; `dialect` is the caller's.
+    pub fn ending(&self, dialect: Dialect) -> Ending {
+        self.tail.ending(dialect)
     }
 
     /// Replaces the body of a complete reply, or wraps a streamed one.

@@ -6,11 +6,12 @@ use std::{
     time::Instant,
 };
 
+use aisix_wire::Dialect;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::{End, Meter, Outcome, SharedProgress};
+use super::{End, Ending, Meter, Outcome, SharedProgress};
 use crate::{
     BoxError,
     body::Body,
@@ -56,6 +57,10 @@ impl Tail {
 
     pub(super) fn meter(&self) -> Meter {
         Meter::new(self.progress.clone())
+    }
+
+    pub(super) fn ending(&self, dialect: Dialect) -> Ending {
+        Ending::new(dialect, self.progress.clone())
     }
 
     pub(crate) fn push(&mut self, callback: OnEnd) {

@@ -9,6 +9,7 @@ mod deadlines;
 mod endings;
 mod explain;
 mod faulty_hooks;
+mod guardrails;
 mod headers;
 mod hooks;
 mod http_hooks;

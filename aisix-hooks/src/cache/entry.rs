@@ -1,14 +1,23 @@
 //! An answer that is kept.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use aisix_core::{reply::Reply, wire::Usage};
+use aisix_core::{
+    call::Call,
+    reply::Reply,
+    wire::{
+        Usage,
+        chat::{WriteContext, reform},
+    },
+};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
     header::{AGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE},
 };
 use tokio::time::Instant;
+
+use super::form::Form;
 
 /// An answer that is kept.
 #[derive(Clone, Debug)]
@@ -48,6 +57,30 @@ impl Entry {
             }
         }
         kept
+    }
+
+    /// The same answer in another form, as `call` wants it; `None` when something would be lost.
+    pub(super) fn reformed(&self, from: Form, to: Form, call: &Call) -> Option<Self> {
+        let context = WriteContext {
+            model: call.requested_model(),
+            created: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
+            request_id: call.trail().request_id().to_str().unwrap_or_default(),
+            include_usage: to.has_usage(),
+            request: call.bytes(),
+        };
+        let answer = (from.of_answer(), &self.body);
+        let dialect = call.inbound.operation.dialect;
+        let body = reform(dialect, answer, to.of_answer(), self.usage, &context)?;
+        let mut entry = Self {
+            body,
+            ..self.clone()
+        };
+        let kind = HeaderValue::from_static(match to.is_stream() {
+            true => "text/event-stream",
+            false => "application/json",
+        });
+        entry.headers.insert(CONTENT_TYPE, kind);
+        Some(entry)
     }
 
     /// How much memory it takes, in bytes, about.

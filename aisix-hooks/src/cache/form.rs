@@ -1,6 +1,10 @@
 //! The forms in which an answer is kept.
 
-use aisix_core::{call::Call, reply::Reply, wire::Dialect};
+use aisix_core::{
+    call::Call,
+    reply::Reply,
+    wire::{Dialect, chat::AnswerForm},
+};
 
 /// How an answer is written. Answers to one request in several forms are kept beside one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +42,27 @@ impl Form {
 
     pub(super) fn is_stream(self) -> bool {
         matches!(self, Self::Stream { .. })
+    }
+
+    pub(super) fn has_usage(self) -> bool {
+        self == Self::Stream { with_usage: true }
+    }
+
+    /// The same in the words of the formats.
+    pub(super) fn of_answer(self) -> AnswerForm {
+        match self {
+            Self::Whole => AnswerForm::Whole,
+            Self::Stream { .. } => AnswerForm::Stream,
+        }
+    }
+
+    /// The other forms, those first that are closer.
+    pub(super) fn others(self) -> [Self; 2] {
+        let stream = |with_usage| Self::Stream { with_usage };
+        match self {
+            Self::Whole => [stream(true), stream(false)],
+            Self::Stream { with_usage } => [stream(!with_usage), Self::Whole],
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 mod canonical;
 mod directives;
 mod entry;
+mod flight;
 mod form;
+mod keep;
 mod key;
 mod memory;
 mod policy;
@@ -20,7 +22,7 @@ use aisix_core::{
 };
 
 pub use self::settings::{CacheBackend, CacheScope, CacheSettings};
-use self::{key::Prints, memory::Shelf, policy::Policy};
+use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy};
 
 /// Answers chats, completions and embeddings with what was answered to the same request before.
 ///
@@ -33,6 +35,9 @@ use self::{key::Prints, memory::Shelf, policy::Policy};
 /// same headers that the upstream gets to see, and have the same members. The order of members, white space, and how strings
 /// and numbers are written do not count, nor do `stream`, `stream_options` and what only says who asks. It
 /// cannot fail: what goes wrong is a miss.
+///
+/// With `coalesce`, calls for the same at the same time share one, which goes on as long as one of its callers waits.
+/// Each is held to its own limits; the tokens are paid by the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache;
 
@@ -68,6 +73,7 @@ impl PluginFactory for Cache {
             },
             memory,
             _shelf: shelf,
+            flights: settings.coalesce.then(|| context.state(Flights::default)),
             ttl: Duration::from_secs(settings.ttl_seconds),
             streaming: settings.streaming,
             max_length: usize::try_from(settings.max_entry_bytes).unwrap_or(usize::MAX),

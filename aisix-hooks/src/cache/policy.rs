@@ -6,19 +6,20 @@ use aisix_core::{
     Error,
     call::Call,
     hook::Next,
-    reply::{End, Reply},
-    wire::{Dialect, Envelope, Form as Work, Member},
+    reply::Reply,
+    wire::{Dialect, Form as Work},
 };
 use http::StatusCode;
 
 use super::{
     directives::Directives,
     entry::Entry,
+    flight::Flights,
     form::Form,
+    keep::Keeper,
     key::{Fingerprint, Key, Prints},
     memory::{Memory, Shelf},
     report::{self, Status},
-    tape::{self, Tape},
 };
 
 /// The cache, compiled.
@@ -29,18 +30,22 @@ pub(super) struct Policy {
     pub(super) memory: Option<Memory>,
     /// Keeps what is in `memory` for the policy that comes after this one.
     pub(super) _shelf: Arc<Shelf>,
+    /// Calls under way that others may share, if they may.
+    pub(super) flights: Option<Arc<Flights>>,
     pub(super) ttl: Duration,
     pub(super) streaming: bool,
     /// How long an answer may be that is kept, in bytes.
     pub(super) max_length: usize,
 }
 
-/// A call whose answer may be kept.
+/// A call whose answer may be known, or become known.
 #[derive(Clone, Copy)]
 struct Wanted {
     fingerprint: Fingerprint,
     form: Form,
     dialect: Dialect,
+    /// Whether the answer may be kept.
+    is_kept: bool,
 }
 
 // === impl Policy ===
@@ -49,8 +54,9 @@ impl Policy {
     pub(super) async fn run(self: Arc<Self>, call: Call, next: Next) -> Result<Reply, Error> {
         let operation = call.inbound.operation;
         let form = Form::wanted(&call);
-        let is_kept = matches!(operation.form, Work::Chat | Work::Complete | Work::Embed);
-        if !is_kept || form.is_stream() && !self.streaming {
+        let is_kept = self.streaming || !form.is_stream();
+        let is_ours = matches!(operation.form, Work::Chat | Work::Complete | Work::Embed);
+        if !is_ours || !is_kept && self.flights.is_none() {
             return next.run(call).await;
         }
         let Some(memory) = &self.memory else {
@@ -59,24 +65,37 @@ impl Policy {
         let Some(fingerprint) = self.prints.of(&call) else {
             return self.pass(call, next, Status::Bypass).await;
         };
+        let directives = Directives::of(&call.inbound.head.headers);
         let wanted = Wanted {
             fingerprint,
             form,
             dialect: operation.dialect,
+            is_kept: is_kept && !directives.no_store,
         };
-        let directives = Directives::of(&call.inbound.head.headers);
-        let status = match directives.no_cache {
-            true => Status::Bypass,
-            false => match self.find(memory, wanted, directives.max_age) {
-                Some(entry) => return Ok(self.hit(&call, &entry)),
-                None => Status::Miss,
-            },
+        if is_kept
+            && !directives.no_cache
+            && let Some(entry) = self.find(memory, wanted, &call, directives.max_age)
+        {
+            return Ok(self.hit(&call, &entry));
+        }
+        let status = match (is_kept, directives.no_cache) {
+            (false, _) => Status::Unkept,
+            (true, false) => Status::Miss,
+            (true, true) => Status::Bypass,
         };
-        let reply = self.pass(call, next, status).await?;
-        Ok(match directives.no_store {
-            true => reply,
-            false => self.keep(reply, wanted, memory.clone()),
-        })
+        match &self.flights {
+            // Who wants no cache wants no answer that began before it was asked for, either.
+            Some(flights) if !directives.no_cache && !directives.no_store => {
+                self.share(flights, call, next, wanted, status).await
+            }
+            _ => {
+                let reply = self.pass(call, next, status).await?;
+                Ok(match self.keeper(&reply, wanted) {
+                    Some(keeper) => keeper.watch(reply),
+                    None => reply,
+                })
+            }
+        }
     }
 
     /// Goes on as if there were no cache, but for what is told.
@@ -87,17 +106,76 @@ impl Policy {
         Ok(reply)
     }
 
-    /// An answer that is young enough.
+    /// Goes on together with those who ask for the same at the same time.
+    async fn share(
+        &self,
+        flights: &Arc<Flights>,
+        call: Call,
+        next: Next,
+        wanted: Wanted,
+        status: Status,
+    ) -> Result<Reply, Error> {
+        let own = call.clone();
+        let passenger = flights.board(wanted.key(wanted.form), self.max_length, || {
+            Box::pin(next.run_for_others(call))
+        });
+        let status = match passenger.is_first() {
+            true => status,
+            false => Status::Coalesced,
+        };
+        status.note(own.trail(), &self.name);
+        let flight = passenger.flight().clone();
+        let reply = passenger.reply(wanted.dialect);
+        let mut reply = own.wait_for_another(reply).await?;
+        if status == Status::Coalesced {
+            own.charge_request();
+        }
+        status.tell(&mut reply);
+        if let Some(keeper) = self.keeper(&reply, wanted) {
+            keeper.watch_shared(&mut reply, flight);
+        }
+        Ok(reply)
+    }
+
+    /// What keeps the answer, if it may be kept.
+    fn keeper(&self, reply: &Reply, wanted: Wanted) -> Option<Keeper> {
+        let form = wanted.form.given(reply);
+        let is_kept = wanted.is_kept && (self.streaming || !form.is_stream());
+        let memory = self.memory.as_ref()?;
+        (is_kept && reply.status() == StatusCode::OK).then(|| Keeper {
+            key: wanted.key(form),
+            dialect: wanted.dialect,
+            headers: Entry::headers_of(reply),
+            memory: memory.clone(),
+            ttl: self.ttl,
+            max_length: self.max_length,
+        })
+    }
+
+    /// An answer that is young enough, in the form that is wanted, or made from another.
     fn find(
         &self,
         memory: &Memory,
         wanted: Wanted,
+        call: &Call,
         max_age: Option<Duration>,
     ) -> Option<Arc<Entry>> {
-        let entry = memory.get(&wanted.key(wanted.form))?;
-        let age = entry.age();
-        let is_young = age < self.ttl && max_age.is_none_or(|most| age < most);
-        is_young.then_some(entry)
+        let get = |form| {
+            let entry = memory.get(&wanted.key(form))?;
+            let age = entry.age();
+            let is_young = age < self.ttl && max_age.is_none_or(|most| age < most);
+            is_young.then_some(entry)
+        };
+        let known = get(wanted.form);
+        if known.is_some() || call.inbound.operation.form != Work::Chat {
+            return known;
+        }
+        let mut others = wanted.form.others().into_iter();
+        let (form, other) = others.find_map(|form| Some((form, get(form)?)))?;
+        let entry = Arc::new(other.reformed(form, wanted.form, call)?);
+        let rest = self.ttl.saturating_sub(entry.age());
+        memory.put(wanted.key(wanted.form), entry.clone(), rest);
+        Some(entry)
     }
 
     fn hit(&self, call: &Call, entry: &Entry) -> Reply {
@@ -105,45 +183,6 @@ impl Policy {
         report::note_hit(call.trail(), &self.name, entry);
         let mut reply = entry.reply();
         report::tell_hit(&mut reply);
-        reply
-    }
-
-    /// Keeps an answer when all of it has reached its caller.
-    fn keep(&self, mut reply: Reply, wanted: Wanted, memory: Memory) -> Reply {
-        if reply.status() != StatusCode::OK {
-            return reply;
-        }
-        let (key, ttl) = (wanted.key(wanted.form.given(&reply)), self.ttl);
-        let (headers, meter) = (Entry::headers_of(&reply), reply.meter());
-        if key.form.is_stream() {
-            let (mut tape, max_length) = (None, self.max_length);
-            reply = reply.map_body(|body| {
-                let (recorded, body) = Tape::record(body, max_length);
-                tape = Some(recorded);
-                body
-            });
-            reply.on_end(move |outcome| {
-                let whole = matches!(outcome.end, End::Complete).then_some(tape);
-                let pieces = whole.flatten().and_then(|tape| tape.take());
-                let stream = pieces.and_then(|pieces| tape::complete(wanted.dialect, pieces));
-                if let Some((body, told)) = stream {
-                    let usage = meter.usage().or(told);
-                    memory.put(key, Arc::new(Entry::new(headers, body, usage)), ttl);
-                }
-            });
-            return reply;
-        }
-        let body = reply.shared_bytes().filter(|body| {
-            body.len() <= self.max_length && wanted.form == Form::Whole && wanted.is_complete(body)
-        });
-        if let Some(body) = body {
-            reply.on_end(move |outcome| {
-                if matches!(outcome.end, End::Complete) {
-                    let entry = Entry::new(headers, body, meter.usage());
-                    memory.put(key, Arc::new(entry), ttl);
-                }
-            });
-        }
         reply
     }
 }
@@ -156,17 +195,5 @@ impl Wanted {
             fingerprint: self.fingerprint,
             form,
         }
-    }
-
-    /// Whether a whole answer is one that does not become another later. Only Responses can.
-    fn is_complete(self, body: &[u8]) -> bool {
-        if self.dialect != Dialect::Responses {
-            return true;
-        }
-        let status = Envelope::scan(body, &[]).ok().and_then(|answer| {
-            let status: &Member = answer.member(body, "status")?;
-            Some(status.as_str(body)?.into_owned())
-        });
-        matches!(status.as_deref(), Some("completed" | "incomplete"))
     }
 }

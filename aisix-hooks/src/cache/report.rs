@@ -16,6 +16,10 @@ pub(super) enum Status {
     Bypass,
     /// There is nowhere to keep answers.
     Disabled,
+    /// The answer is not one that is kept.
+    Unkept,
+    /// Another call for the same was under way, and its answer is shared.
+    Coalesced,
 }
 
 // === impl Status ===
@@ -23,9 +27,9 @@ pub(super) enum Status {
 impl Status {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Miss => "miss",
+            Self::Miss | Self::Coalesced => "miss",
             Self::Bypass => "bypass",
-            Self::Disabled => "disabled",
+            Self::Disabled | Self::Unkept => "disabled",
         }
     }
 
@@ -33,11 +37,14 @@ impl Status {
     pub(super) fn note(self, trail: &Trail, policy: &str) {
         trail.mark("cache_policy", policy);
         trail.mark("cache_status", self.as_str());
+        if self == Self::Coalesced {
+            trail.mark("cache_coalesced", "true");
+        }
     }
 
     /// Tells the caller.
     pub(super) fn tell(self, reply: &mut Reply) {
-        if self != Self::Disabled {
+        if self.as_str() != "disabled" {
             let status = HeaderValue::from_static(self.as_str());
             reply.headers_mut().insert(CACHE, status);
         }

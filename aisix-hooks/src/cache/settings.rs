@@ -27,6 +27,9 @@ pub struct CacheSettings {
     /// Whether answers that stream are kept, too. Default: false.
     #[serde(default)]
     pub streaming: bool,
+    /// Whether calls for the same at the same time share one. Default: false.
+    #[serde(default)]
+    pub coalesce: bool,
     /// How much memory all answers take at most, in bytes. Default: 67108864, which is 64 MiB.
     #[serde(default = "bytes")]
     #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]

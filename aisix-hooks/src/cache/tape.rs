@@ -181,3 +181,35 @@ impl Witness {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    const DONE: &str = "data: [DONE]\n\n";
+
+    fn completed(pieces: &[&str]) -> Option<String> {
+        let pieces = pieces.iter().map(|piece| Bytes::from((*piece).to_owned()));
+        let (whole, _) = complete(Dialect::OpenAi, pieces.collect())?;
+        Some(String::from_utf8(whole.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn only_streams_that_end_well_are_complete() {
+        let whole = format!("{CHUNK}{DONE}");
+        assert_eq!(completed(&[CHUNK, ":\n\n", DONE]), Some(whole.clone()));
+        assert_eq!(completed(&[&CHUNK[..9], &CHUNK[9..], DONE]), Some(whole));
+        let error = "data: {\"error\":{\"message\":\"oh\"}}\n\n";
+        for pieces in [
+            [CHUNK, ""],
+            [CHUNK, "data: [DONE]"],
+            [error, DONE],
+            ["data: nonsense\n\n", DONE],
+            [CHUNK, error],
+        ] {
+            assert_eq!(completed(&pieces), None, "{pieces:?}");
+        }
+    }
+}

@@ -129,8 +129,9 @@ impl Masking {
             return edit::answer(&*self.masks, report, reply, dialect);
         }
         let (editor, identity) = (self.masks.clone(), self.identity.clone());
+        let ending = reply.ending(dialect);
         Ok(reply
-            .map_events(|events| stream::told(events, editor, MAX_HELD, dialect, identity, trail)))
+            .map_events(|events| stream::told(events, editor, MAX_HELD, ending, identity, trail)))
     }
 
     fn restore(&self, reply: Reply, restoring: Restoring, dialect: Dialect, trail: Trail) -> Reply {
@@ -138,11 +139,12 @@ impl Masking {
             return edit::edit_answer(&restoring, reply, dialect);
         }
         let identity = self.identity.clone();
+        let ending = reply.ending(dialect);
         reply.map_events(|events| {
             let hold = Hold::new(Arc::new(restoring), dialect, MAX_HELD);
             let told = trail.clone();
             // That values come back is nothing to tell.
-            stream::guarded(events, hold, dialect, trail, move |looked| {
+            stream::guarded(events, hold, ending, trail, move |looked| {
                 match looked.seen {
                     Ok(()) => Ok(()),
                     Err(_) => looked.tell(&identity, &told),

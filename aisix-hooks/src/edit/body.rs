@@ -80,6 +80,6 @@ fn edited(editor: &dyn Editor, body: &[u8], dialect: Dialect) -> Result<Option<B
     if edited.is_empty() {
         return Ok(None);
     }
-    let body = text::replace(&Bytes::copy_from_slice(body), edited);
+    let body = text::replace_said(dialect, &Bytes::copy_from_slice(body), edited);
     body.map(Some).map_err(|_| Stop::Untold)
 }

@@ -185,7 +185,7 @@ impl Tails {
         if edited.is_empty() {
             return Ok(event);
         }
-        let data = text::replace(&data, edited).map_err(|_| Stop::Untold)?;
+        let data = text::replace_said(self.dialect, &data, edited).map_err(|_| Stop::Untold)?;
         Ok(event.with_data(&data))
     }
 }

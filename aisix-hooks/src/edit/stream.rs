@@ -9,8 +9,8 @@ use aisix_core::{
     Error,
     call::Trail,
     observe::Phase,
-    reply::EventStream,
-    wire::{Dialect, ErrorBody, sse, write_error_event},
+    reply::{Ending, EventStream},
+    wire::sse,
 };
 use futures_util::{StreamExt, stream};
 
@@ -47,7 +47,7 @@ struct Guarded {
     events: Option<EventStream>,
     hold: Hold,
     tell: Option<Tell<Result<(), Error>>>,
-    dialect: Dialect,
+    ending: Ending,
     trail: Trail,
     spent: Duration,
 }
@@ -76,7 +76,7 @@ pub(crate) fn watched(
 pub(crate) fn guarded(
     events: EventStream,
     hold: Hold,
-    dialect: Dialect,
+    ending: Ending,
     trail: Trail,
     tell: impl FnOnce(Looked) -> Result<(), Error> + Send + 'static,
 ) -> EventStream {
@@ -84,7 +84,7 @@ pub(crate) fn guarded(
         events: Some(events),
         hold,
         tell: Some(Box::new(tell)),
-        dialect,
+        ending,
         trail,
         spent: Duration::ZERO,
     };
@@ -99,20 +99,20 @@ pub(crate) fn told(
     events: EventStream,
     editor: Arc<dyn Editor>,
     max_held: usize,
-    dialect: Dialect,
+    ending: Ending,
     identity: Identity,
     trail: Trail,
 ) -> EventStream {
     let told = trail.clone();
     if identity.monitors() {
-        let tails = Tails::new(editor, dialect, max_held);
+        let tails = Tails::new(editor, ending.dialect(), max_held);
         // It is only watched, so that this refuses nothing.
         return watched(events, tails, move |looked| {
             drop(looked.tell(&identity, &told));
         });
     }
-    let hold = Hold::new(editor, dialect, max_held);
-    guarded(events, hold, dialect, trail, move |looked| {
+    let hold = Hold::new(editor, ending.dialect(), max_held);
+    guarded(events, hold, ending, trail, move |looked| {
         looked.tell(&identity, &told)
     })
 }
@@ -170,7 +170,10 @@ impl Guarded {
     async fn next(&mut self) -> Option<Result<sse::Event, Error>> {
         loop {
             match self.hold.pop() {
-                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(Some(event)) => {
+                    self.ending.pass(&event);
+                    return Some(Ok(event));
+                }
                 Ok(None) => {}
                 Err(stop) => return self.stop(stop),
             }
@@ -219,15 +222,6 @@ impl Guarded {
         self.events = None;
         self.hold.clear();
         let error = self.told(Err(stop)).err()?;
-        let said = ErrorBody {
-            status: 422,
-            message: error.message(),
-            kind: "content_filter",
-            code: None,
-            param: None,
-        };
-        let mut decoder = sse::Decoder::new(usize::MAX);
-        decoder.push(write_error_event(self.dialect, &said));
-        decoder.next().ok().flatten().map(Ok)
+        self.ending.fail(error).map(Ok)
     }
 }

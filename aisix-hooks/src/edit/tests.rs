@@ -35,6 +35,7 @@ fn editor() -> Arc<Numbered> {
     entities.push(entity(r"key=(\w+);?"));
     entities.push(entity(r"^first|\blast$|é+"));
     entities.extend(near("project falcon", 1, 0.8).unwrap());
+    entities.extend(near("éclair", 1, 0.8).unwrap());
     Arc::new(Numbered(Finder::compile(entities).unwrap()))
 }
 
@@ -107,6 +108,7 @@ fn an_entity_is_found_wherever_it_is_cut() {
         "mail a.b@example.com, or 4111 1111 1111 1111 (DE89 3704 0044 0532 0130 00).",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIabc+/=\n-----END RSA PRIVATE KEY----- and é",
         "a key=secret; of projekt\nfalcon at 2001:db8::1, 10.0.0.1",
+        "4111 1111 1111 1111",
     ] {
         let expected = whole(&*editor, Place::Content, text);
         assert_ne!(expected, text);
@@ -115,6 +117,9 @@ fn an_entity_is_found_wherever_it_is_cut() {
             let (said, _) = streamed(editor.clone(), Place::Content, &[one, two]);
             assert_eq!(said, expected, "cut at {at}");
         }
+        let each = cut(text, &[true]);
+        let (said, _) = streamed(editor.clone(), Place::Content, &each);
+        assert_eq!(said, expected, "cut everywhere");
     }
 }
 
@@ -200,6 +205,8 @@ fn texts_with_entities() -> impl Strategy<Value = String> {
         "project",
         "falcon",
         "falkon ",
+        "eclair",
+        "éclar",
         "2024-02-29",
         "+1 555 123 4567",
         "Bearer ",

@@ -4,7 +4,9 @@ pub mod remote;
 mod report;
 mod settings;
 
+pub use aisix_core::config::resource::HookPoint;
+
 pub use self::{
     report::{Identity, Report},
-    settings::{Enforcement, HookPoint, OnStream},
+    settings::{Enforcement, OnStream},
 };

@@ -18,6 +18,9 @@
 //! pauses of 0.1 s to 1 s. No call fails for it. A window in which Redis was away admits at most its maximum
 //! from Redis and once more from each node. That holds for the start too.
 //!
+//! [`look`](aisix_core::limit::LimitStore::look) asks Redis likewise, and tells what this process counts when it gets no
+//! answer. Looking changes nothing, this state included.
+//!
 //! What ends a call goes through a bounded queue. When it is full, or Redis is lost just then, a call is not
 //! settled: its slot and its reservation age out after [`Settings::slot_ttl`], as those of a
 //! node that was killed do. A call that takes longer than that loses its slot while it goes on.

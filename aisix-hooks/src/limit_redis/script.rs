@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aisix_core::limit::{Limit, Rate, Settlement, Standing};
+use aisix_core::limit::{Level, Limit, Rate, Settlement, Standing};
 use redis::{Script, ScriptInvocation};
 
 /// Lua counts whole numbers up to here. Nobody reaches it.
@@ -11,6 +11,7 @@ const MOST: u64 = 1 << 52;
 /// The scripts, with what they are the same for all calls.
 pub(super) struct Scripts {
     acquire: Script,
+    look: Script,
     settle: Script,
     prefix: String,
     slot_ttl: Duration,
@@ -32,7 +33,11 @@ pub(super) enum Answer {
 impl Scripts {
     pub(super) fn new(prefix: &str, slot_ttl: Duration) -> Self {
         Self {
-            acquire: Script::new(include_str!("acquire.lua")),
+            acquire: Script::new(concat!(
+                include_str!("state.lua"),
+                include_str!("acquire.lua")
+            )),
+            look: Script::new(concat!(include_str!("state.lua"), include_str!("look.lua"))),
             settle: Script::new(include_str!("settle.lua")),
             prefix: escape(prefix),
             slot_ttl,
@@ -41,7 +46,22 @@ impl Scripts {
 
     /// Takes a call under one limit. The answer is read by [`Answer::read`].
     pub(super) fn acquire(&self, limit: &Limit, call: &str, tokens: u64) -> ScriptInvocation<'_> {
-        let mut script = self.acquire.prepare_invoke();
+        self.about(&self.acquire, limit, call, tokens)
+    }
+
+    /// Looks at one limit. The answer is read by [`levels`].
+    pub(super) fn look(&self, limit: &Limit, tokens: u64) -> ScriptInvocation<'_> {
+        self.about(&self.look, limit, "", tokens)
+    }
+
+    fn about<'s>(
+        &self,
+        script: &'s Script,
+        limit: &Limit,
+        call: &str,
+        tokens: u64,
+    ) -> ScriptInvocation<'s> {
+        let mut script = script.prepare_invoke();
         self.keys(&mut script, limit.key());
         let ttl = u64::try_from(self.slot_ttl.as_millis()).unwrap_or(MOST);
         script.arg(call).arg(ttl.min(MOST)).arg(tokens.min(MOST));
@@ -126,6 +146,25 @@ impl Answer {
             _ => Self::Odd,
         }
     }
+}
+
+/// Reads what [`Scripts::look`] says about this limit; `None` when it makes no sense.
+pub(super) fn levels(limit: &Limit, numbers: &[u64]) -> Option<Vec<Level>> {
+    let (told, rest) = numbers.as_chunks::<4>();
+    let rates = limit.rates();
+    let level = |(told, &(rate, limit)): (&[u64; 4], &(Rate, u64))| {
+        let &[used, reserved, reset, room] = told;
+        Level {
+            rate,
+            limit,
+            used,
+            reserved,
+            reset,
+            has_room: room == 1,
+        }
+    };
+    let is_whole = told.len() == rates.len() && rest.is_empty();
+    is_whole.then(|| told.iter().zip(rates).map(level).collect())
 }
 
 fn width(rate: Rate) -> u64 {

@@ -1,6 +1,6 @@
 -- Ends a call under one limit. One that is not known (any more) has nothing to give back.
 --
--- KEYS  as in acquire.lua
+-- KEYS  as in state.lua
 -- ARGV  1 the call  2 the tokens that it used, or '' when nothing reached an upstream
 --       3 how long the keys are kept, s  then for each rate: name, width (s; 0 for slots)
 local counts, open = KEYS[1], KEYS[2]

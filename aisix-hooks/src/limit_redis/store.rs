@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use aisix_core::limit::{Claim, Exceeded, Limit, LimitStore, Memory, Permit};
-use futures_util::future::try_join_all;
+use aisix_core::limit::{Claim, Exceeded, Limit, LimitStore, Look, Memory, Permit, Reading};
+use futures_util::future::{join_all, try_join_all};
 use redis::RedisResult;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,7 +22,7 @@ use super::{
     driver::Driver,
     hold::{Holding, Job},
     link::{Link, Operation, Standing},
-    script::{Answer, Scripts},
+    script::{Answer, Scripts, levels},
     settings::{Invalid, Settings},
 };
 
@@ -121,6 +121,21 @@ impl LimitStore for Redis {
             shared.alone.try_acquire(claim)
         })
     }
+
+    fn look<'a>(
+        &'a self,
+        claim: &'a Claim,
+    ) -> Pin<Box<dyn Future<Output = Option<Look>> + Send + 'a>> {
+        let shared = &self.0;
+        Box::pin(async move {
+            if let Some(connection) = shared.link.live()
+                && let Some(look) = shared.look(&connection, claim).await
+            {
+                return Some(look);
+            }
+            Some(shared.alone.peek(claim))
+        })
+    }
 }
 
 // === impl Shared ===
@@ -170,14 +185,23 @@ impl Shared {
         })
     }
 
+    /// How limits stand in Redis; `None` when it says nothing. Only a call that fails makes this process count
+    /// alone: whoever looks changes nothing.
+    async fn look(&self, connection: &Connection, claim: &Claim) -> Option<Look> {
+        let asked = distinct(claim).into_iter().map(|limit| async {
+            let script = self.scripts.look(&limit, claim.tokens);
+            let numbers: Vec<u64> = connection.clone().run(script).await.ok()?;
+            let levels = levels(&limit, &numbers)?;
+            Some(Reading { limit, levels })
+        });
+        let told = tokio::time::timeout(self.answer_timeout, join_all(asked)).await;
+        let limits: Vec<Reading> = told.ok()?.into_iter().collect::<Option<_>>()?;
+        let outcome = limits.iter().try_for_each(passes);
+        Some(Look { limits, outcome })
+    }
+
     fn holding(&self, claim: &Claim) -> Holding {
-        let mut limits: Vec<Arc<Limit>> = Vec::with_capacity(claim.limits.len());
-        for limit in &claim.limits {
-            // One that is named twice is taken once.
-            if limits.iter().all(|taken| taken.key() != limit.key()) {
-                limits.push(limit.clone());
-            }
-        }
+        let limits = distinct(claim);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let call = format!("{:x}-{number:x}", self.node);
         Holding::new(limits, call, self.queue.clone(), self.link.clone())
@@ -201,5 +225,28 @@ impl Shared {
             }
         });
         try_join_all(asked).await
+    }
+}
+
+/// The limits of a claim. One that is named twice is there once.
+fn distinct(claim: &Claim) -> Vec<Arc<Limit>> {
+    let mut limits: Vec<Arc<Limit>> = Vec::with_capacity(claim.limits.len());
+    for limit in &claim.limits {
+        if limits.iter().all(|seen| seen.key() != limit.key()) {
+            limits.push(limit.clone());
+        }
+    }
+    limits
+}
+
+/// Whether a claim would pass this limit, or the first rate that it would not pass.
+fn passes(reading: &Reading) -> Result<(), Exceeded> {
+    match reading.levels.iter().find(|level| !level.has_room) {
+        Some(level) => Err(Exceeded {
+            limit: reading.limit.clone(),
+            rate: level.rate,
+            retry_after: level.rate.window().map(|_| level.reset),
+        }),
+        None => Ok(()),
     }
 }

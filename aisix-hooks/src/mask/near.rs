@@ -1,5 +1,7 @@
 //! Words that are almost the same.
 
+use rapidfuzz::distance::levenshtein::{Args, distance_with_args};
+
 use super::{Check, Entity};
 
 /// How many characters may stand between two words of one keyword.
@@ -8,6 +10,9 @@ const MAX_SPACE: usize = 4;
 const WORD: &str = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]";
 /// The edge of an ASCII word, so that letters of other scripts may stand beside a keyword.
 const EDGE: &str = r"(?-u:\b)";
+/// The same where a word may begin or end with a letter of another script, by mistake or not.
+const BEFORE: &str = r"(?-u:\b{start-half})";
+const AFTER: &str = r"(?-u:\b{end-half})";
 
 /// A keyword with few typing mistakes.
 #[derive(Clone, Debug)]
@@ -52,7 +57,7 @@ pub(crate) fn near(
     if let Some(distance) = (1..=max_distance).take_while(is_similar).last() {
         let word = |word: &String| format!("{WORD}{{1,{}}}", word.chars().count() + distance);
         let words: Vec<String> = words.iter().map(word).collect();
-        let words = format!("{EDGE}{}{EDGE}", words.join(&space));
+        let words = format!("{BEFORE}{}{AFTER}", words.join(&space));
         let check = Check::Near(Near { keyword, distance });
         entities.push(Entity::read(words, check)?);
     }
@@ -66,6 +71,9 @@ impl Near {
         let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
         let words = words.join(" ");
         let differ = words.chars().count().abs_diff(self.keyword.chars().count());
-        differ <= self.distance && strsim::levenshtein(&words, &self.keyword) <= self.distance
+        // No more than what may differ is compared, so that a long keyword takes time linear in its length.
+        let most = Args::default().score_cutoff(self.distance);
+        differ <= self.distance
+            && distance_with_args(words.chars(), self.keyword.chars(), &most).is_some()
     }
 }

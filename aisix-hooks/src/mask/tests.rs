@@ -249,5 +249,24 @@ fn keywords_are_found_with_few_mistakes_and_as_words() {
         "这是<0>文件"
     );
     assert_eq!(masked(&keyword(r"\b(", 1, 0.8), r"a \b( c"), "a <0> c");
+    let finder = keyword("Übergröße", 1, 0.8);
+    let text = "übergröße, Ubergröße, Übergrösse, XÜbergröß, 是Übergröß";
+    assert_eq!(
+        masked(&finder, text),
+        "<0>, <1>, Übergrösse, XÜbergröß, 是<1>"
+    );
+    assert_eq!(masked(&keyword("机密文件", 1, 0.7), "(机密文)"), "(<1>)");
     assert!(near(" ", 1, 0.8).is_err());
+}
+
+#[test]
+fn a_long_keyword_is_found_with_mistakes() {
+    let keyword = "Ünïcode ".repeat(30);
+    let finder = Finder::compile(near(&keyword, 16, 0.5).unwrap()).unwrap();
+    let wrong = |mistakes: usize| {
+        let (start, end) = keyword.trim_end().split_at("Ünïcode ".len() * mistakes);
+        start.replace("code", "cde") + end
+    };
+    assert_eq!(masked(&finder, &wrong(16)), "<1>");
+    assert_eq!(masked(&finder, &wrong(17)), wrong(17));
 }

@@ -24,7 +24,7 @@ use crate::{
     guard::{HookPoint, Identity},
 };
 
-/// What metrics call its kind.
+/// The kind of guardrails that it serves.
 const KIND: &str = "pii";
 
 /// Writes `[<NAME>_REDACTED]` in the place of what its detectors and expressions find in requests and answers, or refuses
@@ -56,6 +56,14 @@ impl PluginFactory for PiiGuard {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
+    }
+
+    fn masks(&self) -> bool {
+        true
     }
 
     fn observes(&self) -> bool {
@@ -107,8 +115,9 @@ impl Guard {
             return edit::answer(&*self.editor, report, reply, dialect);
         }
         let (editor, identity) = (self.editor.clone(), self.identity.clone());
+        let ending = reply.ending(dialect);
         Ok(reply.map_events(|events| {
-            stream::told(events, editor, self.max_held, dialect, identity, trail)
+            stream::told(events, editor, self.max_held, ending, identity, trail)
         }))
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn user_text(dialect: Dialect, payload: &Payload) -> Option<(Span, St
         _ => ("messages", "content"),
     };
     let (body, list) = (&payload.bytes()[..], payload.member(list)?);
-    // Google takes a role for granted, and one object in the place of a list.
+    // Google takes a role for granted.
     let is_lax = dialect == Dialect::Gemini;
     let of_user = |span: Span| {
         let message = Envelope::scan_at(body, span).ok()?;
@@ -47,7 +47,6 @@ pub(super) fn user_text(dialect: Dialect, payload: &Payload) -> Option<(Span, St
     };
     let place = match list.kind {
         Kind::String => Some(list.value.clone()),
-        Kind::Object => of_user(list.value.clone()),
         _ => {
             let messages: Vec<_> = elements(body, list.value.clone()).collect();
             let mut messages = messages.into_iter().rev();
@@ -58,7 +57,7 @@ pub(super) fn user_text(dialect: Dialect, payload: &Payload) -> Option<(Span, St
     Some((place, text))
 }
 
-/// The last text of a content: a text, or parts of which some have one.
+/// The last text of a content: a text, parts of which some have one, or one part in the place of a list.
 fn last_text(body: &[u8], content: Span, kind: Kind) -> Option<Span> {
     let of_part = |span: Span| {
         let part = Envelope::scan_at(body, span).ok()?;

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use aisix_core::wire::{Dialect, Envelope, ScanError, Span};
 
+pub(crate) use self::replace::replace_said;
 pub use self::{
     replace::replace,
     speaker::{Speaker, speakers},

@@ -1,7 +1,8 @@
 //! Where texts stand, in each dialect.
 //!
 //! A place is a path of names with dots between them. `*` is any element of an array, `**` every string and
-//! number from there on, names of members too, and `?name=value` goes on only in an object in which that is so.
+//! number from there on, names of members too, `!` the value there, whatever it is, and `?name=value` goes on only
+//! in an object in which that is so.
 
 use aisix_core::wire::Dialect;
 
@@ -29,6 +30,16 @@ pub(super) fn of_event(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Anthropic => ANTHROPIC_EVENT,
         Dialect::Gemini => GEMINI_EVENT,
         _ => OPENAI_EVENT,
+    }
+}
+
+/// What tells how probable the tokens of a text were, and so which ones there were; and what stands for nothing there.
+pub(super) fn probabilities(dialect: Dialect) -> (&'static [&'static str], &'static str) {
+    match dialect {
+        Dialect::Responses => (RESPONSES_PROBABILITIES, "[]"),
+        Dialect::Anthropic => (&[], "null"),
+        Dialect::Gemini => (GEMINI_PROBABILITIES, "null"),
+        _ => (OPENAI_PROBABILITIES, "null"),
     }
 }
 
@@ -157,6 +168,18 @@ const ANTHROPIC_EVENT: &[&str] = &[
     "delta.partial_json",
     "?type=content_block_stop.type",
 ];
+
+const OPENAI_PROBABILITIES: &[&str] = &["choices.*.logprobs.!"];
+
+const RESPONSES_PROBABILITIES: &[&str] = &[
+    "logprobs.!",
+    "part.logprobs.!",
+    "item.content.*.logprobs.!",
+    "output.*.content.*.logprobs.!",
+    "response.output.*.content.*.logprobs.!",
+];
+
+const GEMINI_PROBABILITIES: &[&str] = &["candidates.*.logprobsResult.!"];
 
 /// Names are in either case, as Google takes them.
 const GEMINI_REQUEST: &[&str] = &[

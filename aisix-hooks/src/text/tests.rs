@@ -114,3 +114,23 @@ fn a_name_that_occurs_twice_is_read_twice() {
     let request = br#"{"messages":[{"content":"a","content":"b"}],"messages":[{"content":"c"}]}"#;
     assert_eq!(of_request(Dialect::OpenAi, request).unwrap().len(), 3);
 }
+
+#[test]
+fn what_was_said_is_not_told_by_the_probabilities_of_its_tokens() {
+    let gone = |dialect, document: serde_json::Value| {
+        let document = Bytes::from(document.to_string());
+        let document = replace_said(dialect, &document, []).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&document).unwrap()
+    };
+    let told = json!({"content": [{"token": "a", "top_logprobs": []}]});
+    let chat = |told| json!({"choices": [{"message": {"content": "a"}, "logprobs": told}, {"logprobs": null}]});
+    assert_eq!(gone(Dialect::OpenAi, chat(told.clone())), chat(json!(null)));
+    let part = |told| json!({"text": "a", "logprobs": told});
+    let answer = |told| {
+        json!({"logprobs": told, "part": part(told), "item": {"content": [part(told)]},
+        "output": [{"content": [part(told), part(told)]}], "response": {"output": [{"content": [part(told)]}]}})
+    };
+    assert_eq!(gone(Dialect::Responses, answer(&told)), answer(&json!([])));
+    let gemini = |told| json!({"candidates": [{"logprobsResult": told, "avgLogprobs": -0.5}]});
+    assert_eq!(gone(Dialect::Gemini, gemini(told)), gemini(json!(null)));
+}

@@ -26,6 +26,7 @@ struct Walk<'a> {
     document: &'a [u8],
     indexes: SmallVec<[u64; 4]>,
     texts: Vec<Text<'a>>,
+    values: Vec<Span>,
 }
 
 /// The texts at these places of an object, in order.
@@ -34,14 +35,16 @@ pub(super) fn texts<'a>(
     object: Span,
     places: &[&'static str],
 ) -> Result<Vec<Text<'a>>, ScanError> {
-    let mut walk = Walk {
-        document,
-        indexes: SmallVec::new(),
-        texts: Vec::new(),
-    };
-    let ways: Ways = places.iter().map(|place| (*place, *place)).collect();
-    walk.object(object, &ways)?;
-    Ok(walk.texts)
+    Ok(Walk::through(document, object, places)?.texts)
+}
+
+/// The values, whatever they are, at these places of an object, in order. Each place ends in `!`.
+pub(super) fn values(
+    document: &[u8],
+    object: Span,
+    places: &[&'static str],
+) -> Result<Vec<Span>, ScanError> {
+    Ok(Walk::through(document, object, places)?.values)
 }
 
 // === impl Track ===
@@ -65,9 +68,29 @@ impl Track {
 // === impl Walk ===
 
 impl<'a> Walk<'a> {
+    fn through(
+        document: &'a [u8],
+        object: Span,
+        places: &[&'static str],
+    ) -> Result<Self, ScanError> {
+        let mut walk = Self {
+            document,
+            indexes: SmallVec::new(),
+            texts: Vec::new(),
+            values: Vec::new(),
+        };
+        let ways: Ways = places.iter().map(|place| (*place, *place)).collect();
+        walk.object(object, &ways)?;
+        Ok(walk)
+    }
+
     fn value(&mut self, span: Span, kind: Kind, ways: &[Way]) -> Result<(), ScanError> {
         match kind {
             _ if ways.is_empty() => Ok(()),
+            _ if ways.iter().any(|(_, rest)| *rest == "!") => {
+                self.values.push(span);
+                Ok(())
+            }
             Kind::String => {
                 let end = ways.iter().find(|(_, rest)| matches!(*rest, "" | "**"));
                 if let Some((place, _)) = end {

@@ -8,10 +8,7 @@ use aisix_core::{
 use bytes::Bytes;
 
 use super::{BodyChange, ChangeOp};
-use crate::filling::Filling;
-
-/// Members of a request that decide what serves it, and how it is answered: both are settled by now.
-pub(crate) const SETTLED: [&str; 2] = ["model", "stream"];
+use crate::{filling::Filling, request_body::settled};
 
 /// A JSON Patch, compiled.
 #[derive(Clone, Debug, Default)]
@@ -108,12 +105,14 @@ fn place(
         field,
         "is no JSON Pointer such as `/metadata/user`".to_owned(),
     ))?;
-    match pointer.steps().first() {
-        None => Err((field, "must lead to a member".to_owned())),
-        Some(first) if is_changed && SETTLED.contains(&first.as_str()) => Err((
+    if pointer.steps().is_empty() {
+        return Err((field, "must lead to a member".to_owned()));
+    }
+    match settled(&pointer).filter(|_| is_changed) {
+        Some(member) => Err((
             field,
-            format!("cannot be in `/{first}`: that was settled when the call was admitted"),
+            format!("cannot be in `/{member}`: that was settled when the call was admitted"),
         )),
-        Some(_) => Ok(pointer),
+        None => Ok(pointer),
     }
 }

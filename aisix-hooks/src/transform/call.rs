@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::{body::Patch, headers::HeaderPatch};
+use crate::request_body;
 
 /// The transform, compiled.
 pub(super) struct Transformed {
@@ -71,21 +72,12 @@ impl Transformed {
                 return self.mismatch(kind, "request", error, call.trail());
             }
         };
-        let refused = |message: String| Error::new(ErrorKind::InvalidRequest, message);
-        let payload = &mut call.inbound.payload;
-        payload.replace(body).map_err(|error| {
-            refused(format!(
-                "transform '{}' made no JSON of the request",
-                self.id
-            ))
-            .with_source(error)
-        })?;
-        // What the gateway relies on must still be there.
-        let operation = call.inbound.operation;
-        let checked = operation.check(payload.bytes(), payload.envelope());
-        checked.map_err(|invalid| {
-            let message = format!("after transform '{}': {}", self.id, invalid.message);
-            refused(message).with_param(invalid.param)
+        request_body::replace(call, body).map_err(|error| {
+            let message = format!("after transform '{}': {}", self.id, error.message());
+            match error.param() {
+                Some(param) => Error::invalid(param.to_owned(), message),
+                None => Error::new(ErrorKind::InvalidRequest, message),
+            }
         })
     }
 

@@ -71,7 +71,7 @@ pub struct BodyChange {
     #[schemars(length(max = 1_024))]
     pub from: Option<String>,
     /// What, of `add`, `replace` and `test`; left out, it is `null`. In texts, `${…}` stands for facts of the request;
-    /// where one is not known, the text is `null`.
+    /// where one is not known, the text is `null`. `\${` stands for `${` itself.
     #[serde(default)]
     pub value: Option<Value>,
 }

@@ -362,6 +362,78 @@ async fn streams_are_replayed_as_they_were_in_every_dialect() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_is_kept_whole_is_replayed_as_a_stream_and_the_other_way_round() {
+    for kept_as_stream in [false, true] {
+        let upstream = Upstream::new();
+        let gateway = gateway(&upstream, cache(json!({"streaming": true})));
+        let pairs = in_every_dialect(kept_as_stream)
+            .into_iter()
+            .zip(in_every_dialect(!kept_as_stream));
+        for (first, second) in pairs {
+            let path = first.uri().path().to_owned();
+            upstream.answer(match kept_as_stream {
+                false => Answer::chat("hello"),
+                true => Answer::stream()
+                    .content("hello")
+                    .finish()
+                    .usage(5, 7)
+                    .done(),
+            });
+            asked(&gateway, first).await;
+            let second = send(&gateway, second).await;
+            if path == "/v1/responses" {
+                assert_eq!(second.status(), 404, "its forms are kept side by side");
+                continue;
+            }
+            assert_eq!(said(&second), "hit", "{path}");
+            let kind = match kept_as_stream {
+                false => "text/event-stream",
+                true => "application/json",
+            };
+            assert_eq!(second.headers()["content-type"], kind, "{path}");
+            let answer = testing::text(second).await;
+            assert!(answer.contains("hello"), "{path}: {answer}");
+            let whole = serde_json::from_str::<Value>(&answer);
+            assert_eq!(whole.is_ok(), kept_as_stream, "{path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_stream_tells_the_usage_to_those_who_ask() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, cache(json!({"streaming": true})));
+    let ask = |with_usage: bool| {
+        chat(json!({"stream": true, "stream_options": {"include_usage": with_usage}}))
+    };
+    let stream = Answer::stream().content("hello").finish();
+    upstream.answer(stream.usage(5, 7).done());
+    let (_, first) = asked(&gateway, ask(false)).await;
+    assert!(!first.contains("prompt_tokens"), "{first}");
+    for (with_usage, again) in [(true, false), (true, true), (false, false)] {
+        let (status, answer) = asked(&gateway, ask(with_usage)).await;
+        assert_eq!(status, "hit");
+        let told = answer.matches("\"prompt_tokens\":5").count();
+        assert_eq!(told, usize::from(with_usage), "{again}: {answer}");
+        assert!(answer.ends_with("data: [DONE]\n\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_one_form_can_say_is_asked_for_in_the_other() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, cache(json!({"streaming": true})));
+    let mut answer: Value = serde_json::from_str(&testing::chat_answer("hello")).unwrap();
+    answer["choices"][0]["logprobs"] = json!({"content": []});
+    upstream.answer(Answer::json(200, &answer));
+    asked(&gateway, chat(json!({"logprobs": true}))).await;
+    upstream.answer(Answer::stream().content("hello").finish().done());
+    let ask = || chat(json!({"logprobs": true, "stream": true}));
+    assert_eq!(asked(&gateway, ask()).await.0, "miss");
+    assert_eq!(asked(&gateway, ask()).await.0, "hit");
+}
+
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_not_kept() {
     let upstream = Upstream::new();
@@ -456,7 +528,7 @@ async fn guards_see_what_is_kept_wherever_they_stand() {
     };
     for streams in [false, true] {
         change(&config, chain("other"));
-        let ask = || chat(json!({"stream": streams}));
+        let ask = || chat(json!({"stream": streams, "seed": u8::from(streams)}));
         upstream.answer(match streams {
             false => Answer::chat("hello"),
             true => Answer::stream().content("hello").finish().done(),

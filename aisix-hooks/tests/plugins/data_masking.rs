@@ -69,6 +69,12 @@ async fn rules_are_expressions_and_keywords_with_few_mistakes() {
     let mut strict = rules;
     strict["max_edit_distance"] = json!(0);
     let expected = "projekt falcon, [P], id-0000, project fulkan";
+    assert_eq!(asked(strict.clone(), text).await, expected);
+    strict["max_edit_distance"] = json!(3);
+    strict["similarity_threshold"] = json!(0.75);
+    let loose = "[P], [P], id-0000, [P]";
+    assert_eq!(asked(strict.clone(), text).await, loose);
+    strict["similarity_threshold"] = json!(0.95);
     assert_eq!(asked(strict, text).await, expected);
 }
 
@@ -183,6 +189,20 @@ async fn tokens_depend_on_the_secret_and_on_nothing_else() {
     assert_eq!(first, token(&same, &upstream, "a@b.io").await);
     assert_ne!(first, token(&other, &upstream, "a@b.io").await);
     assert_ne!(first, token(&one, &upstream, "c@b.io").await);
+}
+
+#[tokio::test]
+async fn without_tokens_nothing_comes_back() {
+    let upstream = Upstream::new();
+    let mut chain = reversible();
+    chain[0]["settings"]["reversible_hashing"]["enabled"] = json!(false);
+    let gateway = gateway(&upstream, chain);
+    upstream.answer(Answer::chat("to [MASKED_EMAIL]"));
+    let response = send(&gateway, testing::chat_request("a@b.io")).await;
+    let sent = upstream.last_request().json();
+    assert_eq!(sent["messages"][0]["content"], "[MASKED_EMAIL]");
+    let answer = testing::text(response).await;
+    assert!(answer.contains("to [MASKED_EMAIL]"), "{answer}");
 }
 
 #[tokio::test]

@@ -38,6 +38,10 @@ pub(crate) fn every_hook() -> Vec<Value> {
             "data_masking",
             json!({"apply_all": true, "reversible_hashing": {"enabled": true, "secret": "secret"}}),
         ),
+        (
+            "external_api",
+            json!({"endpoint": format!("{}/policy", services::AT)}),
+        ),
         ("injection_protection", json!({"content_to_check": ["all"]})),
         ("ip_allowlist", json!({"cidrs": ["0.0.0.0/0"]})),
         ("ip_whitelist", json!({"cidrs": ["0.0.0.0/0"]})),

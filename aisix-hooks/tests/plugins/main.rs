@@ -3,15 +3,20 @@
 
 mod ask;
 mod cache;
+mod cache_policies;
 mod changes;
+mod coalesce;
 mod cors;
 mod cuts;
 mod data_masking;
 mod every;
 mod expressions;
+mod external_api;
+mod guardrails;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
+mod native;
 #[path = "../../benches/chains/table.rs"]
 mod measured;
 mod pii_guard;

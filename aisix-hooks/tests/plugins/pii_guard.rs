@@ -219,6 +219,94 @@ async fn one_that_only_watches_tells_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn every_detector_has_a_token_of_its_own() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIa+/=\n-----END PRIVATE KEY-----";
+    for (detector, text) in [
+        ("email", "a.b@example.com"),
+        ("china_mobile", "+86 138 1234 5678"),
+        ("china_id_card", "11010519491231002X"),
+        ("bank_card", "6228 4800 1234 5671"),
+        ("us_ssn", "078-05-1120"),
+        ("ip_address", "192.168.0.1"),
+        ("ip_address", "2001:db8::1"),
+        ("api_key", "sk-0123456789abcdefghijklmn"),
+        ("jwt", "eyJhbGciOi.eyJzdWIiOi.abc_-9"),
+        ("private_key", key),
+    ] {
+        let upstream = Upstream::new();
+        let detectors = json!({"detectors": [{"type": detector}]});
+        let gateway = gateway(&upstream, guard(detectors));
+        upstream.answer(Answer::chat("hi"));
+        let asked = testing::chat_request(&format!("it is {text}, 1"));
+        send(&gateway, asked).await;
+        let sent = upstream.last_request().json();
+        let token = detector.to_uppercase();
+        let expected = format!("it is [{token}_REDACTED], 1");
+        assert_eq!(sent["messages"][0]["content"], expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_right_in_its_checksum_passes() {
+    let upstream = Upstream::new();
+    let detectors = ["china_id_card", "bank_card", "us_ssn"].map(|kind| json!({"type": kind}));
+    let gateway = gateway(&upstream, guard(json!({"detectors": detectors})));
+    upstream.answer(Answer::chat("hi"));
+    let text = "110105194912310021, 6228 4800 1234 5672, 000-05-1120";
+    send(&gateway, testing::chat_request(text)).await;
+    let sent = upstream.last_request().json();
+    assert_eq!(sent["messages"][0]["content"], text);
+}
+
+#[tokio::test]
+async fn actions_of_their_own_come_before_the_default_and_a_refusal_names_the_guard() {
+    let upstream = Upstream::new();
+    let gateway = gateway(
+        &upstream,
+        guard(json!({"name": "people", "default_action": "block",
+            "detectors": [{"type": "email", "action": "mask"}, {"type": "us_ssn"}],
+            "custom_patterns": [{"name": "a", "regex": "beta", "action": "mask"}, {"name": "b", "regex": "omega"}]})),
+    );
+    upstream.answer(Answer::chat("hi"));
+    send(&gateway, testing::chat_request("a@b.io beta")).await;
+    let sent = upstream.last_request().json();
+    let expected = "[EMAIL_REDACTED] [A_REDACTED]";
+    assert_eq!(sent["messages"][0]["content"], expected);
+    for text in ["078-05-1120", "omega"] {
+        let response = send(&gateway, testing::chat_request(text)).await;
+        assert_eq!(response.status(), 422);
+        let said = testing::text(response).await;
+        assert!(said.contains("(guardrail 'people')"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_probabilities_of_tokens_do_not_tell_what_was_masked() {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, guard(json!({})));
+    let told = |text: &str| json!({"content": [{"token": text, "logprob": -0.5}]});
+    let mut answer: Value = serde_json::from_str(&testing::chat_answer("to a@b.io")).unwrap();
+    answer["choices"][0]["logprobs"] = told("a@b.io");
+    upstream.answer(Answer::json(200, &answer));
+    let answer = testing::text(send(&gateway, testing::chat_request("hi")).await).await;
+    assert!(answer.contains("to [EMAIL_REDACTED]") && !answer.contains("a@b"));
+    let piece = |text: &str| {
+        json!({"id": "c", "object": "chat.completion.chunk", "choices": [
+        {"index": 0, "delta": {"content": text}, "logprobs": told(text), "finish_reason": null}]})
+    };
+    let stream = Answer::stream().role().event(&piece("to "));
+    let stream = stream.event(&piece("me@b")).event(&piece(".io"));
+    upstream.answer(stream.event(&piece(", now")).finish().done());
+    let [request, ..] = requests("hi", true);
+    let events = events(send(&gateway, request).await).await;
+    assert_eq!(said(&events), "to [EMAIL_REDACTED], now");
+    let tokens = events
+        .iter()
+        .filter_map(|event| event.pointer("/choices/0/logprobs/content/0/token"));
+    assert_eq!(tokens.collect::<Vec<_>>(), ["to ", ", now"]);
+}
+
+#[tokio::test]
 async fn more_than_may_be_held_back_is_refused() {
     let upstream = Upstream::new();
     let settings = json!({"detectors": [{"type": "private_key"}], "max_buffer_bytes": 4_000});

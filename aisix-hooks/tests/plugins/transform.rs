@@ -4,7 +4,7 @@ use aisix_core::testing::{self, Answer, MODEL, Setup, Upstream};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::ask::*;
+use crate::{ask::*, native};
 
 fn chain(settings: Value) -> Value {
     json!([{"name": "transform", "settings": settings}])
@@ -189,25 +189,102 @@ async fn bodies_of_every_dialect_are_patched() {
 
 #[tokio::test]
 async fn an_answer_is_patched_and_a_stream_is_not() {
-    let patch = json!({"response": {"body": [{"op": "replace", "path": "/choices/0/message/content", "value": "bye"}]}});
-    let upstream = Upstream::new();
-    let marks = Marks::default();
-    let builder = on_model(patch).builder(&upstream).observe(marks.clone());
-    let gateway = builder.build().unwrap();
-    upstream.answer(Answer::chat("hello"));
-    let response = send(&gateway, testing::chat_request("hi")).await;
-    assert_eq!(testing::text(response).await, testing::chat_answer("bye"));
-    assert_eq!(marks.take(), []);
+    let patch = json!({"response": {"body": [{"op": "add", "path": "/by", "value": "me"}]}});
+    for streams in [false, true] {
+        for request in requests("hi", streams) {
+            let upstream = Upstream::new();
+            let marks = Marks::default();
+            let builder = on_model(patch.clone()).builder(&upstream);
+            let gateway = builder.observe(marks.clone()).build().unwrap();
+            upstream.answer(match streams {
+                true => Answer::stream().role().content("hello").finish().done(),
+                false => Answer::chat("hello"),
+            });
+            let path = request.uri().path().to_owned();
+            let answer = testing::text(send(&gateway, request).await).await;
+            assert!(answer.contains("hello"), "{path}: {answer}");
+            let is_patched = answer.contains(r#""by":"me""#);
+            assert_eq!(is_patched, !streams, "{path}: {answer}");
+            let told = ("transform_skipped", "transform: a stream".to_owned());
+            assert_eq!(marks.take().contains(&told), streams, "{path}");
+        }
+    }
+}
 
-    upstream.answer(Answer::stream().content("hello").finish().done());
-    let [request, ..] = requests("hi", true);
-    let answer = testing::text(send(&gateway, request).await).await;
-    assert!(
-        answer.contains("hello") && !answer.contains("bye"),
-        "{answer}"
-    );
-    let told = ("transform_skipped", "transform: a stream".to_owned());
-    assert_eq!(marks.take(), [told]);
+#[tokio::test]
+async fn a_stream_that_is_there_as_a_whole_is_one_too() {
+    let upstream = Upstream::new();
+    let patch = json!({"response": {"body": [{"op": "add", "path": "/by", "value": "me"}]}, "on_mismatch": "refuse"});
+    let cache = json!({"name": "cache", "settings": {"streaming": true}});
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    let plugins = json!([chain(patch)[0], cache]);
+    let gateway = setup.model(json!({"plugins": plugins})).gateway(&upstream);
+    upstream.answer(Answer::stream().role().content("hello").finish().done());
+    for cached in ["miss", "hit"] {
+        let [request, ..] = requests("hi", true);
+        let response = send(&gateway, request).await;
+        assert_eq!(of(&response, "x-aisix-cache"), [cached]);
+        let answer = testing::text(response).await;
+        assert!(answer.contains("hello"), "{cached}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn headers_change_in_every_dialect_and_on_streams() {
+    let set = |name: &str| json!({"headers": {"set": {name: "${model.name}"}}});
+    let settings = json!({"request": set("x-asked"), "response": set("x-answered")});
+    for streams in [false, true] {
+        for request in requests("hi", streams) {
+            let upstream = Upstream::new();
+            let gateway = on_model(settings.clone()).gateway(&upstream);
+            upstream.answer(match streams {
+                true => Answer::stream().role().content("hello").finish().done(),
+                false => Answer::chat("hello"),
+            });
+            let path = request.uri().path().to_owned();
+            let response = send(&gateway, request).await;
+            assert_eq!(of(&response, "x-answered"), [MODEL], "{path}");
+            assert!(testing::text(response).await.contains("hello"), "{path}");
+            let sent = upstream.last_request();
+            assert_eq!(sent.header("x-asked"), Some(MODEL), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_go_out_patched_in_their_own_dialect() {
+    let body = json!([
+        {"op": "add", "path": "/metadata", "value": {"a": r"\${b}"}}, {"op": "remove", "path": "/x"}]);
+    for request in requests("hi", false) {
+        let upstream = Upstream::new();
+        let plugins = chain(json!({"request": {"body": body}}));
+        let gateway = native::gateway(&upstream, plugins);
+        let (head, asked) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let asked = testing::text(Response::new(asked)).await;
+        let (before, _) = asked.rsplit_once('}').unwrap();
+        let asked = format!(r#"{before},"x":1,"big":1e400,"x":2}}"#);
+        upstream.answer(Answer::json(400, &json!({})));
+        let request = Request::from_parts(head, asked.into());
+        assert_eq!(send(&gateway, request).await.status(), 400, "{path}");
+        let sent = upstream.last_request();
+        let before = before.replace(MODEL, testing::UPSTREAM_MODEL);
+        let expected = format!(r#"{before},"big":1e400,"metadata":{{"a":"${{b}}"}}}}"#);
+        assert_eq!(sent.text(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_refusals_stay_as_they_are() {
+    let upstream = Upstream::new();
+    let patch = json!({"response": {"body": [{"op": "add", "path": "/by", "value": "me"}]}, "on_mismatch": "refuse"});
+    let gateway = on_model(patch).gateway(&upstream);
+    upstream.answer(Answer::refusal(404, "no such thing"));
+    let response = send(&gateway, testing::chat_request("hi")).await;
+    assert_eq!(response.status(), 404);
+    let said = testing::json(response).await;
+    assert_eq!(said["error"]["message"], "no such thing");
+    assert_eq!(said["by"], Value::Null);
 }
 
 #[tokio::test]

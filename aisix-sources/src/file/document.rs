@@ -11,11 +11,9 @@ const FORMAT_VERSION: &str = "1";
 const VERSION_KEY: &str = "_format_version";
 
 /// Kinds that such a file may hold, but which are not served yet.
-const LATER_KINDS: [&str; 9] = [
-    "guardrails",
+const LATER_KINDS: [&str; 7] = [
     "mcp_servers",
     "a2a_agents",
-    "cache_policies",
     "observability_exporters",
     "oidc_providers",
     "claim_mappings",
@@ -23,8 +21,8 @@ const LATER_KINDS: [&str; 9] = [
     "mcp_auth_settings",
 ];
 
-/// Kinds that only a store holds.
-const STORE_KINDS: [&str; 2] = ["guardrail_attachments", "mcp_policies"];
+/// A kind that only a store holds, and which is not served yet.
+const LATER_IN_STORES: &str = "mcp_policies";
 
 /// Takes the lists of the kinds out of a document, and checks everything else about it.
 pub(super) fn lists(document: Value, problems: &mut Problems) -> Vec<(Kind, Vec<Value>)> {
@@ -36,6 +34,7 @@ pub(super) fn lists(document: Value, problems: &mut Problems) -> Vec<(Kind, Vec<
     let mut lists = Vec::new();
     for (name, value) in members {
         match (name.parse::<Kind>(), value) {
+            (Ok(kind), _) if !kind.is_in_files() => problems.file(not_in_files(&name)),
             (Ok(kind), Value::Array(items)) => lists.push((kind, items)),
             (Ok(_), Value::Null) => {}
             (Ok(kind), _) => problems.file(format!("`{kind}` must be a list")),
@@ -75,14 +74,21 @@ fn complaint(name: &str, value: &Value) -> Option<String> {
         let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
         return (!is_empty).then(|| format!("`{name}` is not supported yet"));
     }
-    if STORE_KINDS.contains(&name) {
-        return Some(format!("`{name}` cannot stand in a resources file"));
+    if name == LATER_IN_STORES {
+        return Some(not_in_files(name));
     }
-    let known = Kind::ALL.map(Kind::as_str);
-    let known = known.into_iter().chain(LATER_KINDS).chain([VERSION_KEY]);
+    let known = Kind::ALL.into_iter().filter(|kind| kind.is_in_files());
+    let known = known
+        .map(Kind::as_str)
+        .chain(LATER_KINDS)
+        .chain([VERSION_KEY]);
     let name: String = name.chars().take(64).collect();
     Some(match nearest(&name, known) {
         Some(near) => format!("`{name}` is not a known key; did you mean `{near}`?"),
         None => format!("`{name}` is not a known key"),
     })
+}
+
+fn not_in_files(name: &str) -> String {
+    format!("`{name}` cannot stand in a resources file")
 }

@@ -49,7 +49,7 @@ pub(super) fn stored<'n>(name: &'n str, document: &Value) -> Option<&'n str> {
 
 fn own(kind: Kind, document: &Value) -> Option<&str> {
     let name = document.get(kind.name_field())?.as_str()?;
-    Some(name).filter(|name| !name.is_empty())
+    Some(name).filter(|name| !name.is_empty() && kind.is_in_files())
 }
 
 fn suffix(document: &Value) -> Option<String> {

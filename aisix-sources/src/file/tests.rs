@@ -150,7 +150,7 @@ fn the_hash_is_that_of_the_file() {
 
 #[test]
 fn json_is_read_too() {
-    let text = r#"{"_format_version": "1", "models": null, "guardrails": []}"#;
+    let text = r#"{"_format_version": "1", "models": null, "guardrails": [], "mcp_servers": []}"#;
     assert!(entries(text).is_empty());
 }
 
@@ -159,8 +159,9 @@ fn the_report_has_the_promised_form_and_everything_in_it() {
     let text = r#"
 _format_version: 1
 modles: []
-guardrails: [{name: x}]
+mcp_servers: [{name: x}]
 mcp_policies: []
+guardrail_attachments: null
 provider_keys: {}
 models:
   - {display_name: gpt-4o, provider: openai, model_name: a, provider_key: opnai, timeout: soon}
@@ -171,11 +172,12 @@ api_keys:
     let report = parse("/etc/r.yaml", text, &env).unwrap_err();
     assert_eq!(
         report.to_string(),
-        r#"resources file /etc/r.yaml: 11 error(s):
+        r#"resources file /etc/r.yaml: 12 error(s):
   - (file): `_format_version` must be the string "1", in quotes
   - (file): `modles` is not a known key; did you mean `models`?
-  - (file): `guardrails` is not supported yet
+  - (file): `mcp_servers` is not supported yet
   - (file): `mcp_policies` cannot stand in a resources file
+  - (file): `guardrail_attachments` cannot stand in a resources file
   - (file): `provider_keys` must be a list
   - models[1]: must be a mapping
   - api_keys[0] ("me"): `id` is made from the name and cannot be given: only an import reads it
@@ -247,10 +249,8 @@ fn names_that_look_like_booleans_stay_names() {
 #[test]
 fn every_kind_that_comes_later_is_refused_by_name() {
     for kind in [
-        "guardrails",
         "mcp_servers",
         "a2a_agents",
-        "cache_policies",
         "observability_exporters",
         "oidc_providers",
         "claim_mappings",

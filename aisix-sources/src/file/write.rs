@@ -102,6 +102,10 @@ impl<'e> Writer<'e> {
         let (mut seen, mut hashes) = (HashMap::new(), HashMap::new());
         let all = self.ordered.clone();
         for entry in &all {
+            if !entry.key.kind.is_in_files() {
+                self.refuse(entry, "cannot stand in a resources file");
+                continue;
+            }
             let Some(name) = self.names.get(&entry.key) else {
                 self.refuse(entry, "has no name");
                 continue;
@@ -130,7 +134,7 @@ impl<'e> Writer<'e> {
     }
 
     fn check_references(&mut self, all: &[&'e Entry]) {
-        for entry in all {
+        for entry in all.iter().filter(|it| it.key.kind.is_in_files()) {
             for (field, kind) in entry.key.kind.references() {
                 let Some(id) = entry.value.get(field).and_then(Value::as_str) else {
                     continue;

@@ -13,8 +13,10 @@
 //! | [`Tool`], [`ToolChoice`] | what the model may call |
 //! | [`Response`], [`Choice`] | a whole answer |
 //! | [`Event`] | a piece of an answer that streams |
+//! | [`reform`] | the same answer whole, or as a stream |
 //! | [`CallerCodec`], [`UpstreamCodec`], [`EventReader`], [`EventWriter`] | what a dialect implements |
 
+mod assembly;
 mod block;
 mod codec;
 mod event;
@@ -22,6 +24,7 @@ mod loss;
 mod member;
 mod names;
 mod raw;
+mod reform;
 mod request;
 mod response;
 mod tool;
@@ -39,6 +42,7 @@ pub(crate) use self::member::Member;
 pub use self::member::Place;
 pub use self::names::Names;
 pub use self::raw::{Number, Opaque, Raw};
+pub use self::reform::{AnswerForm, reform};
 pub use self::request::{
     Effort, Extra, Format, LimitName, OutputLimit, Reasoning, ReasoningMode, Request, Sampling,
     Schema,

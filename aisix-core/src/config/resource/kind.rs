@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ApiKey, Gateway, Model, ProviderKey, RateLimitPolicy, document::Document};
+use super::{
+    ApiKey, CachePolicy, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey,
+    RateLimitPolicy, document::Document,
+};
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,8 +19,14 @@ pub enum Kind {
     ApiKey,
     /// What holds for everything that comes in at one address.
     Gateway,
+    /// A guard on what is asked and answered.
+    Guardrail,
+    /// Where a guard applies.
+    GuardrailAttachment,
     /// A rate limit that belongs to no single key or model.
     RateLimitPolicy,
+    /// Which calls are answered by what was answered before.
+    CachePolicy,
 }
 
 /// The name of a kind is not known.
@@ -28,32 +37,45 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::ProviderKey,
         Self::Model,
         Self::ApiKey,
         Self::Gateway,
+        Self::Guardrail,
+        Self::GuardrailAttachment,
         Self::RateLimitPolicy,
+        Self::CachePolicy,
     ];
 
     /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
-    /// `rate_limit_policies`.
+    /// `guardrails`, `guardrail_attachments`, `rate_limit_policies`, `cache_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
             Self::Gateway => "gateways",
+            Self::Guardrail => "guardrails",
+            Self::GuardrailAttachment => "guardrail_attachments",
             Self::RateLimitPolicy => "rate_limit_policies",
+            Self::CachePolicy => "cache_policies",
         }
     }
 
-    /// The field that names a resource of the kind for people.
+    /// The field that names a resource of the kind for people; of an attachment, which has no name, the one
+    /// that says what it attaches.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway | Self::RateLimitPolicy => "name",
+            Self::Gateway | Self::Guardrail | Self::RateLimitPolicy | Self::CachePolicy => "name",
+            Self::GuardrailAttachment => "guardrail_id",
             _ => "display_name",
         }
+    }
+
+    /// Whether a file of resources can hold it; the others are for stores only.
+    pub const fn is_in_files(self) -> bool {
+        !matches!(self, Self::GuardrailAttachment)
     }
 
     /// Groups of fields: no two resources of the kind may have the same text in fields of one group.
@@ -63,7 +85,10 @@ impl Kind {
             Self::Model => Model::IDENTITIES,
             Self::ApiKey => ApiKey::IDENTITIES,
             Self::Gateway => Gateway::IDENTITIES,
+            Self::Guardrail => Guardrail::IDENTITIES,
+            Self::GuardrailAttachment => GuardrailAttachment::IDENTITIES,
             Self::RateLimitPolicy => RateLimitPolicy::IDENTITIES,
+            Self::CachePolicy => CachePolicy::IDENTITIES,
         }
     }
 
@@ -74,7 +99,10 @@ impl Kind {
             Self::Model => Model::REFERENCES,
             Self::ApiKey => ApiKey::REFERENCES,
             Self::Gateway => Gateway::REFERENCES,
+            Self::Guardrail => Guardrail::REFERENCES,
+            Self::GuardrailAttachment => GuardrailAttachment::REFERENCES,
             Self::RateLimitPolicy => RateLimitPolicy::REFERENCES,
+            Self::CachePolicy => CachePolicy::REFERENCES,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Documents as they may be shown.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Kind, schema::json_schema};
 
@@ -26,7 +26,8 @@ const TELLING: [&str; 9] = [
 /// the secret is a plain text of 20 characters or more.
 ///
 /// Secrets are the fields that a schema calls `writeOnly`; of what is added to requests, headers
-/// and members with a telling name; and of the settings of plugins, texts and lists of texts with one.
+/// and members with a telling name; and of the settings of plugins, texts and lists of texts with one. It may
+/// stand beside them, as in `{"name": "api_key", "value": "…"}`.
 pub fn mask(kind: Kind, document: &mut Value) {
     secrets(kind, document, &mut |_, secret| {
         if let Value::String(text) = secret {
@@ -111,6 +112,19 @@ fn is_secret(schema: &Value, name: &str, told: Told, value: &Value) -> bool {
     by_name || schema["writeOnly"] == true
 }
 
+/// The name of a pair such as `{"name": "api_key", "value": "…"}`, which names its value.
+fn name_of_pair(members: &Map<String, Value>) -> Option<String> {
+    Some(members.get("name")?.as_str()?.to_owned())
+}
+
+/// What a member is known as beside others.
+fn known_as<'n>(name: &'n str, pair: Option<&'n str>) -> &'n str {
+    match pair {
+        Some(pair) if name == "value" => pair,
+        _ => name,
+    }
+}
+
 fn visit(
     value: &mut Value,
     schema: &Value,
@@ -120,10 +134,11 @@ fn visit(
 ) {
     match value {
         Value::Object(members) => {
+            let pair = name_of_pair(members);
             for (name, value) in members {
                 let (schema, told) = inner(schema, name, told);
                 let path = super::tidy::join(path, name);
-                match is_secret(schema, name, told, value) {
+                match is_secret(schema, known_as(name, pair.as_deref()), told, value) {
                     true => see(&path, value),
                     false => visit(value, schema, told, &path, see),
                 }
@@ -153,11 +168,12 @@ fn restore(
 ) -> Result<(), String> {
     match value {
         Value::Object(members) => {
+            let pair = name_of_pair(members);
             for (name, value) in members {
                 let (schema, told) = inner(schema, name, told);
                 let stored = stored.and_then(|stored| stored.get(name));
                 let path = super::tidy::join(path, name);
-                if !is_secret(schema, name, told, value) {
+                if !is_secret(schema, known_as(name, pair.as_deref()), told, value) {
                     restore(value, stored, schema, told, &path)?;
                 } else if value.as_str().is_some_and(|text| text.starts_with(MASK)) {
                     let shown = |stored: &Value| match stored {
@@ -236,6 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_name_and_value_is_told_by_its_name() {
+        let pair = |name: &str, value: &str| json!({"name": name, "value": value});
+        let document = |secret: &str| {
+            let pairs = json!([pair("api_key", secret), pair("tenant", "t")]);
+            json!({"name": "default", "plugins": [
+                {"name": "x", "settings": {"query_params": pairs}}]})
+        };
+        let mut shown = document("short");
+        mask(Kind::Gateway, &mut shown);
+        assert_eq!(shown, document("***"));
+        unmask(Kind::Gateway, &mut shown, Some(&document("short"))).unwrap();
+        assert_eq!(shown, document("short"));
+    }
+
+    #[test]
     fn short_and_structured_secrets_show_nothing() {
         for secret in [
             "0123456789abcdefghi",
@@ -270,6 +301,11 @@ mod tests {
         let document = json!({"key_hash": "0".repeat(64), "allowed_models": ["*"]});
         let mut shown = document.clone();
         mask(Kind::ApiKey, &mut shown);
+        assert_eq!(shown, document);
+
+        let document = json!({"name": "a", "enabled": true, "applies_to": "api_key:k"});
+        let mut shown = document.clone();
+        mask(Kind::CachePolicy, &mut shown);
         assert_eq!(shown, document);
     }
 }

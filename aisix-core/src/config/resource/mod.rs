@@ -4,11 +4,14 @@
 //! it. Schemas are made from the types, and texts are checked by the parsers that read them.
 
 mod api_key;
+mod cache_policy;
 mod cidrs;
 mod document;
 mod first_generation;
 mod format;
 mod gateway;
+mod guardrail;
+mod guardrail_attachment;
 mod headers;
 mod key_hash;
 mod kind;
@@ -36,9 +39,12 @@ use serde_json::Value;
 pub(crate) use self::settings::Settings;
 pub use self::{
     api_key::ApiKey,
+    cache_policy::{AppliesTo, CacheBackend, CachePolicy, CacheScope},
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
+    guardrail::{Guardrail, HookPoint},
+    guardrail_attachment::{GuardrailAttachment, ScopeType},
     headers::{Headers, is_private, is_reserved},
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
@@ -72,8 +78,14 @@ pub enum Resource {
     ApiKey(ApiKey),
     /// A gateway.
     Gateway(Gateway),
+    /// A guardrail.
+    Guardrail(Guardrail),
+    /// Where a guardrail applies.
+    GuardrailAttachment(GuardrailAttachment),
     /// A rate limit that belongs to no single key or model.
     RateLimitPolicy(RateLimitPolicy),
+    /// Which calls are answered by what was answered before.
+    CachePolicy(CachePolicy),
 }
 
 /// What happens to fields that are not known.
@@ -131,9 +143,21 @@ pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decode
             let (gateway, unknown) = validated(kind, value, strictness)?;
             (Resource::Gateway(gateway), unknown)
         }
+        Kind::Guardrail => {
+            let (guardrail, unknown) = validated(kind, value, strictness)?;
+            (Resource::Guardrail(guardrail), unknown)
+        }
+        Kind::GuardrailAttachment => {
+            let (attachment, unknown) = validated(kind, value, strictness)?;
+            (Resource::GuardrailAttachment(attachment), unknown)
+        }
         Kind::RateLimitPolicy => {
             let (policy, unknown) = validated(kind, value, strictness)?;
             (Resource::RateLimitPolicy(policy), unknown)
+        }
+        Kind::CachePolicy => {
+            let (policy, unknown) = validated::<CachePolicy>(kind, value, strictness)?;
+            (Resource::CachePolicy(policy.hooked()), unknown)
         }
     };
     Ok(Decoded { resource, unknown })
@@ -149,17 +173,24 @@ impl Resource {
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
             Self::Gateway(_) => Kind::Gateway,
+            Self::Guardrail(_) => Kind::Guardrail,
+            Self::GuardrailAttachment(_) => Kind::GuardrailAttachment,
             Self::RateLimitPolicy(_) => Kind::RateLimitPolicy,
+            Self::CachePolicy(_) => Kind::CachePolicy,
         }
     }
 
-    /// The chain of hooks that hangs on it.
+    /// The chain of hooks that hangs on it, or that does what it says.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_) | Self::RateLimitPolicy(_) => &[],
+            Self::ProviderKey(_)
+            | Self::Guardrail(_)
+            | Self::GuardrailAttachment(_)
+            | Self::RateLimitPolicy(_) => &[],
             Self::Model(model) => &model.plugins,
             Self::ApiKey(key) => &key.plugins,
             Self::Gateway(gateway) => &gateway.plugins,
+            Self::CachePolicy(policy) => &policy.plugins,
         }
     }
 }

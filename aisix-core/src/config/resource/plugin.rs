@@ -85,6 +85,21 @@ fn yes() -> bool {
 // === impl Plugin ===
 
 impl Plugin {
+    /// A hook with these settings, and otherwise as it is by default.
+    pub(super) fn of(name: &str, settings: Map<String, Value>) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: None,
+            enabled: true,
+            stage: None,
+            priority: 0,
+            parallel: false,
+            mode: Mode::default(),
+            merge: Merge::default(),
+            settings,
+        }
+    }
+
     /// What it is known by in its chain.
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)

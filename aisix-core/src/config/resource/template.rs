@@ -87,7 +87,7 @@ impl Template {
     /// Reads the template of a header's value. Variables outside the closed set and text that no header may
     /// hold are errors; a `$` without a brace is text.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let template = Self::of_text(text)?;
+        let template = Self::read(text, false)?;
         let literals = template.0.iter().filter_map(|part| match part {
             Part::Literal(text) => Some(text),
             Part::Variable(_) => None,
@@ -101,17 +101,26 @@ impl Template {
         }
     }
 
-    /// Reads the template of any text.
+    /// Reads the template of any text, in which `\${` stands for `${` itself.
     ///
     /// # Errors
     ///
     /// As those of [`parse`](Self::parse), but any character may stand in it.
     pub fn of_text(text: &str) -> Result<Self, TemplateError> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &str, escapes: bool) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
-        while let Some(start) = rest.find("${") {
-            parts.extend(literal(&rest[..start]));
-            let after = &rest[start + 2..];
+        while let Some((before, after)) = rest.split_once("${") {
+            if let Some(before) = before.strip_suffix('\\').filter(|_| escapes) {
+                parts.extend(literal(before));
+                parts.extend(literal("${"));
+                rest = after;
+                continue;
+            }
+            parts.extend(literal(before));
             let end = after
                 .find('}')
                 .ok_or_else(|| TemplateError("has `${` without `}`".to_owned()))?;
@@ -246,6 +255,11 @@ mod tests {
         let shown = template.render(&|_| Some("m"));
         assert_eq!(shown.as_deref(), Some("é\nm"));
         assert!(Template::of_text("${SK-12345}").is_err());
+        // Code is full of them.
+        let template = Template::of_text(r"\${HOME}\${a${model.id}").unwrap();
+        let shown = template.render(&|_| Some("m"));
+        assert_eq!(shown.as_deref(), Some("${HOME}${am"));
+        assert!(Template::parse(r"\${HOME}").is_err());
     }
 
     #[test]

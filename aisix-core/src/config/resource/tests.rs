@@ -437,7 +437,7 @@ fn kinds_are_read_by_their_names() {
     for kind in Kind::ALL {
         assert_eq!(kind.as_str().parse(), Ok(kind));
     }
-    assert_eq!("guardrails".parse::<Kind>(), Err(UnknownKind));
+    assert_eq!("mcp_servers".parse::<Kind>(), Err(UnknownKind));
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) fn tidy(value: &mut Value, schema: &Value, path: &str, unknown: &mut 
             Value::Object(properties) => {
                 prune(members, properties, schema, path, unknown);
                 for (name, inner) in members {
-                    tidy(inner, &properties[name], &join(path, name), unknown);
+                    let schema = properties.get(name).unwrap_or(&Value::Null);
+                    tidy(inner, schema, &join(path, name), unknown);
                 }
             }
             _ if schema["additionalProperties"].is_object() => {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::text::Speaker;
 
-/// Its name, and what metrics call its kind.
+/// Its name, and the kind of guardrails that it serves.
 const KIND: &str = "azure_content_safety";
 
 /// How much of a part is in the next one too, in characters.
@@ -95,6 +95,10 @@ impl PluginFactory for AzurePromptShield {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
     }
 
     fn observes(&self) -> bool {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::text::Speaker;
 
-/// Its name, and what metrics call its kind.
+/// Its name, and the kind of guardrails that it serves.
 const KIND: &str = "azure_content_safety_text_moderation";
 
 /// Refuses requests and answers that are too harmful in a category, or in which a term of a blocklist occurs.
@@ -213,6 +213,10 @@ impl PluginFactory for AzureTextModeration {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
     }
 
     fn observes(&self) -> bool {

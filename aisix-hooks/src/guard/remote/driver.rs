@@ -172,7 +172,8 @@ impl Guarding {
 
     async fn answer(self, reply: Reply) -> Result<Reply, Error> {
         if reply.is_event_stream() {
-            return Ok(reply.map_events(|events| stream::guarded(events, self)));
+            let ending = reply.ending(self.dialect);
+            return Ok(reply.map_events(|events| stream::guarded(events, self, ending)));
         }
         let Some(answer) = reply.body_bytes().map(Bytes::copy_from_slice) else {
             return Ok(reply);

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::text::Speaker;
 
-/// Its name, and what metrics call its kind.
+/// Its name, and the kind of guardrails that it serves.
 const KIND: &str = "lakera";
 
 /// Refuses requests and answers that Lakera Guard flags; where it has found nothing but personal data, takes that
@@ -196,6 +196,14 @@ impl PluginFactory for Lakera {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
+    }
+
+    fn masks(&self) -> bool {
+        true
     }
 
     fn observes(&self) -> bool {

@@ -1,9 +1,8 @@
 //! Guards that ask a service.
 //!
-//! [`driver`] is what all of them do with a call: they find its texts, have them judged, and refuse or change
-//! the call. A [`service::Service`] knows what one service is asked and what its answers mean.
+//! `driver` is what all of them do with a call: they find its texts, have them judged, and refuse or change
+//! the call. A `service::Service` knows what one service is asked and what its answers mean.
 
-mod ask;
 mod azure;
 mod azure_prompt_shield;
 mod azure_text_moderation;
@@ -18,6 +17,8 @@ mod presidio;
 mod service;
 mod settings;
 mod stream;
+
+use crate::ask;
 
 pub use self::{
     azure_prompt_shield::{AzurePromptShield, AzurePromptShieldSettings},

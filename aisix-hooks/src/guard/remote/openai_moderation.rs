@@ -27,7 +27,7 @@ use super::{
     settings::{RemoteGuardSettings, address, bearer, millis, timeout_ms},
 };
 
-/// Its name, and what metrics call its kind.
+/// Its name, and the kind of guardrails that it serves.
 const KIND: &str = "openai_moderation";
 
 /// How long one input is, in characters, and how much of it is in the next one too.
@@ -115,6 +115,10 @@ impl PluginFactory for OpenaiModeration {
 
     fn stages(&self) -> Stages {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
+    }
+
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
     }
 
     fn observes(&self) -> bool {

@@ -4,6 +4,7 @@ use aisix_core::observe::Phase;
 use async_trait::async_trait;
 
 use super::ask::Asker;
+pub(super) use crate::ask::Failure;
 use crate::text::Speaker;
 
 /// A service that judges texts.
@@ -40,23 +41,6 @@ pub(super) enum Judgement {
     Mask(Vec<Option<String>>),
 }
 
-/// Why there is no judgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// It took too long.
-    Timeout,
-    /// The service could not be reached.
-    Unreachable,
-    /// The service has answered with this status.
-    Status(u16),
-    /// The answer broke off.
-    Broken,
-    /// The answer is too long.
-    TooLong,
-    /// The answer cannot be read.
-    Unreadable,
-}
-
 /// How much of a reason is kept, in characters.
 const MAX_REASON: usize = 200;
 
@@ -77,24 +61,5 @@ impl Judgement {
             }
         }
         Self::Block(told)
-    }
-}
-
-// === impl Failure ===
-
-impl Failure {
-    /// The failure in a word, of which there are few, for labels.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Unreachable => "unreachable",
-            Self::Status(429) => "status_429",
-            Self::Status(300..400) => "status_3xx",
-            Self::Status(400..500) => "status_4xx",
-            Self::Status(_) => "status_5xx",
-            Self::Broken => "broken_answer",
-            Self::TooLong => "long_answer",
-            Self::Unreadable => "unreadable_answer",
-        }
     }
 }

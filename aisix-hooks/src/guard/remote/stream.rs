@@ -5,8 +5,8 @@ use std::{collections::VecDeque, future::Future, pin::Pin, time::Duration};
 use aisix_core::{
     Error,
     observe::Phase,
-    reply::EventStream,
-    wire::{ErrorBody, sse, write_error_event},
+    reply::{Ending, EventStream},
+    wire::sse,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -33,6 +33,9 @@ struct Guarded {
     out: VecDeque<sse::Event>,
     /// When something last passed.
     spoke: Instant,
+    ending: Ending,
+    /// What ends the stream when what may pass has passed.
+    refusal: Option<Error>,
     guarding: Guarding,
 }
 
@@ -48,7 +51,7 @@ enum Step {
 }
 
 /// Guards a stream.
-pub(super) fn guarded(events: EventStream, mut guarding: Guarding) -> EventStream {
+pub(super) fn guarded(events: EventStream, mut guarding: Guarding, ending: Ending) -> EventStream {
     guarding.watches |= guarding.driver.on_stream == OnStream::Observe;
     let guarded = Guarded {
         events: Some(events),
@@ -57,6 +60,8 @@ pub(super) fn guarded(events: EventStream, mut guarding: Guarding) -> EventStrea
         asking: None,
         out: VecDeque::new(),
         spoke: Instant::now(),
+        ending,
+        refusal: None,
         guarding,
     };
     Box::pin(stream::unfold(guarded, |mut guarded| async {
@@ -72,7 +77,11 @@ impl Guarded {
     async fn next(&mut self) -> Option<Result<sse::Event, Error>> {
         loop {
             if let Some(event) = self.out.pop_front() {
+                self.ending.pass(&event);
                 return Some(Ok(event));
+            }
+            if let Some(refusal) = self.refusal.take() {
+                return self.ending.fail(refusal).map(Ok);
             }
             let is_silent = self.asking.is_some() || !self.hold.is_empty();
             let until = self.spoke + HEARTBEAT;
@@ -144,7 +153,7 @@ impl Guarded {
 
     fn judged(&mut self, judged: Result<Changes, Error>) {
         match judged {
-            Err(error) => self.stop(&error),
+            Err(error) => self.stop(error),
             Ok(changes) => match self.hold.release(&changes, self.overlap()) {
                 Ok(released) => self.out.extend(released),
                 Err(Untold) => self.untold(),
@@ -160,23 +169,15 @@ impl Guarded {
     fn untold(&mut self) {
         self.looks = false;
         if let Err(error) = self.guarding.untold(Phase::Output) {
-            self.stop(&error);
+            self.stop(error);
         }
     }
 
     /// Ends the stream with an error event in the caller's dialect.
-    fn stop(&mut self, error: &Error) {
+    fn stop(&mut self, error: Error) {
         self.events = None;
         self.looks = false;
         self.hold = Hold::new(self.guarding.dialect, 0);
-        let said = ErrorBody {
-            status: 422,
-            message: error.message(),
-            kind: "content_filter",
-            code: None,
-            param: None,
-        };
-        let told = write_error_event(self.guarding.dialect, &said);
-        self.out.extend(read_event(told));
+        self.refusal = Some(error);
     }
 }

@@ -28,10 +28,10 @@ use serde_json::{Value, json};
 const HOSTS: [&str; 2] = ["guard.test", "bedrock-runtime.eu-west-1.amazonaws.com"];
 
 /// A gateway with one guard, its upstream, the service that the guard asks, and what calls were marked with.
-struct Peers {
-    gateway: Gateway,
-    upstream: Upstream,
-    service: Upstream,
+pub(crate) struct Peers {
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: Upstream,
+    pub(crate) service: Upstream,
     marks: Marks,
 }
 
@@ -54,7 +54,7 @@ fn element(name: &str, defaults: Value, settings: Value) -> Value {
 }
 
 impl Peers {
-    fn new(element: Value) -> Self {
+    pub(crate) fn new(element: Value) -> Self {
         let (upstream, service) = (Upstream::new(), Upstream::new());
         let marks = Marks::default();
         let peers = (upstream.clone(), service.clone());
@@ -75,19 +75,19 @@ impl Peers {
     }
 
     /// The service answers with this.
-    fn says(&self, answer: &Value) -> Exchange {
+    pub(crate) fn says(&self, answer: &Value) -> Exchange {
         self.service.answer(Answer::json(200, answer))
     }
 
     /// The one question that there was.
-    fn question(&self) -> Arc<Recorded> {
+    pub(crate) fn question(&self) -> Arc<Recorded> {
         let questions = self.service.requests();
         assert_eq!(questions.len(), 1);
         questions[0].clone()
     }
 
     /// The mark of this name, if there is one, of the calls that have ended.
-    fn mark(&self, name: &str) -> Option<String> {
+    pub(crate) fn mark(&self, name: &str) -> Option<String> {
         let marks = self.marks.0.lock().unwrap();
         let mut marks = marks.iter().filter(|(known, _)| *known == name);
         marks.next().map(|(_, value)| value.clone())

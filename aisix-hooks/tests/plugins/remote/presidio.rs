@@ -173,3 +173,52 @@ async fn answers_and_streams_are_changed_in_every_dialect() {
         }
     }
 }
+
+#[tokio::test]
+async fn texts_are_asked_about_together_and_changed_alone() {
+    let peers = Peers::new(guard(json!({})));
+    let messages: Vec<_> = ["ä me@a.b", "nothing", "to c@d.e!"]
+        .iter()
+        .map(|text| json!({"role": "user", "content": text}))
+        .collect();
+    let body = json!({"model": testing::MODEL, "messages": messages});
+    peers.says(&json!([
+        found("EMAIL_ADDRESS", 2, 8),
+        found("EMAIL_ADDRESS", 24, 29)
+    ]));
+    peers.says(&anonymized("ä <E>\n\u{1e}\nto <E>!"));
+    peers.upstream.answer(Answer::chat("hello"));
+    let request = testing::request("/v1/chat/completions", body.to_string());
+    assert_eq!(send(&peers.gateway, request).await.status(), 200);
+    let asked = peers.service.requests();
+    let text = "ä me@a.b\n\u{1e}\nnothing\n\u{1e}\nto c@d.e!";
+    assert_eq!(asked[0].json()["text"], text);
+    assert_eq!(asked[1].json()["text"], "ä me@a.b\n\u{1e}\nto c@d.e!");
+    let results = &asked[1].json()["analyzer_results"];
+    let place = |index: usize| {
+        (
+            results[index]["start"].as_u64(),
+            results[index]["end"].as_u64(),
+        )
+    };
+    assert_eq!(
+        (place(0), place(1)),
+        ((Some(2), Some(8)), (Some(14), Some(19)))
+    );
+    let sent = peers.upstream.last_request().json();
+    let texts = [0, 1, 2].map(|index| sent["messages"][index]["content"].clone());
+    assert_eq!(texts, ["ä <E>", "nothing", "to <E>!"]);
+}
+
+#[tokio::test]
+async fn no_text_can_pretend_to_be_two() {
+    let peers = Peers::new(guard(json!({"fail_open": false})));
+    let text = "a\n\u{1e}\nme@a.b";
+    peers.says(&json!([found("EMAIL_ADDRESS", 4, 10)]));
+    peers.says(&anonymized("a\n\u{1e}\n<E>"));
+    peers.upstream.answer(Answer::chat("hello"));
+    let response = send(&peers.gateway, testing::chat_request(text)).await;
+    assert_eq!(response.status(), 200);
+    let sent = peers.upstream.last_request().json();
+    assert_eq!(sent["messages"][0]["content"], "a\n\u{1e}\n<E>");
+}

@@ -26,8 +26,10 @@ use super::{
     service::{Failure, Judgement, Piece, Service},
 };
 
-/// What metrics call its kind.
+/// The kind of guardrails that it serves.
 const KIND: &str = "bedrock";
+/// How many texts are asked about one by one.
+const MAX_ALONE: usize = 32;
 
 /// Refuses requests and answers in which a guardrail of Amazon Bedrock intervenes; where it has taken something
 /// out and refused nothing, they go on without that.
@@ -99,6 +101,14 @@ impl PluginFactory for BedrockGuardrail {
         Stages::Fixed(&[Stage::PreRequest, Stage::PreResponse])
     }
 
+    fn guardrail(&self) -> Option<&'static str> {
+        Some(KIND)
+    }
+
+    fn masks(&self) -> bool {
+        true
+    }
+
     fn observes(&self) -> bool {
         true
     }
@@ -140,9 +150,11 @@ impl Service for Guardrail {
                     .map(|(output, piece)| (output.text != piece.text).then_some(output.text));
                 Ok(Judgement::Mask(masks.collect()))
             }
-            (Meaning::Masks, [_]) => Ok(Judgement::block(["output"])),
             // Which of them was changed is only told when each is asked about alone.
-            (Meaning::Masks, _) => self.judge_each(asker, pieces, phase).await,
+            (Meaning::Masks, [_, _, ..]) if pieces.len() <= MAX_ALONE => {
+                self.judge_each(asker, pieces, phase).await
+            }
+            (Meaning::Masks, _) => Ok(Judgement::block(["outputs"])),
         }
     }
 }
