@@ -16,9 +16,9 @@ mod guardrails;
 mod injection_protection;
 mod ip_allowlist;
 mod keyword_guard;
-mod native;
 #[path = "../../benches/chains/table.rs"]
 mod measured;
+mod native;
 mod pii_guard;
 mod prompt_caching;
 mod prompt_moderation;

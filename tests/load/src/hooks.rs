@@ -3,7 +3,7 @@
 //! One gateway runs for each row of [`chains`], all on the subject's core; each round keeps every one of them busy in turn. *more*
 //! is the median of the differences from `none` in the same round. Streams have 200 chunks, so that what a hook does for each
 //! event counts 200 times. Equal calls follow each other, so that all calls but the first are found in a cache. Guards that ask a
-//! service ask the mock upstream, once for each call or text: the figure has the round trips in it.
+//! service ask the mock upstream, and the figure has the round trips in it.
 
 use crate::bench::progress;
 use crate::rig::{self, Rig};
@@ -146,12 +146,13 @@ fn on_calls() -> Vec<Line> {
     ]
 }
 
-/// Guards that ask a service about a request, which answers at once: what is measured has its round trips in it.
+/// Hooks that ask a service about a request, which answers at once: what is measured has its round trips in it.
 fn asking(services: &str) -> Vec<Line> {
     let remote = |name| {
         let settings = json!({"api_key": "secret", "endpoint": services, "fail_open": false});
         hook(name, on_input(settings))
     };
+    let policy = json!({"endpoint": format!("{services}/policy")});
     let presidio =
         json!({"analyzer_url": services, "anonymizer_url": services, "fail_open": false});
     vec![
@@ -160,12 +161,10 @@ fn asking(services: &str) -> Vec<Line> {
             "azure_content_safety_text_moderation, asks",
             remote("azure_content_safety_text_moderation"),
         ),
+        ("external_api, asks", hook("external_api", policy)),
         ("lakera, asks", remote("lakera")),
         ("openai_moderation, asks", remote("openai_moderation")),
-        (
-            "presidio, asks for each text",
-            hook("presidio", on_input(presidio)),
-        ),
+        ("presidio, asks", hook("presidio", on_input(presidio))),
     ]
 }
 

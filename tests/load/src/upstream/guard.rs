@@ -27,6 +27,7 @@ fn fixed(path: &str) -> Option<&'static str> {
     Some(match path {
         "/v2/guard" => r#"{"flagged":false,"breakdown":[],"payload":[]}"#,
         "/analyze" => "[]",
+        "/policy" => "{}",
         "/contentsafety/text:analyze" => {
             r#"{"blocklistsMatch":[],"categoriesAnalysis":[{"category":"Hate","severity":0}]}"#
         }
