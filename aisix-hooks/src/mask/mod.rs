@@ -42,7 +42,6 @@ impl Entity {
     /// a number.
     pub(crate) fn ours(expression: &str, check: Check) -> Self {
         let expression = expression.replace(r"\b", r"(?-u:\b)");
-        let expression = expression.replace(r"\b", r"(?-u:\b)");
         let expression = expression.replace(r"\s", r"[\t\n\r ]");
         let expression = expression.replace(r"\S", r"[^\x00-\x20]");
         Self::read(expression, check).expect("our own expressions are understood")

@@ -8,10 +8,7 @@ use crate::{ask::*, every::every_hook};
 
 /// Each guard that asks a service, told to wait for 750 ms and to let nothing pass that was not judged.
 fn guards(point: &str) -> Vec<Value> {
-    let asks = |hook: &Value| {
-        let settings = hook["settings"].to_string();
-        settings.contains("guard.test") || settings.contains("guardrail_id")
-    };
+    let asks = |hook: &Value| hook["settings"]["hook_point"].is_string();
     let mut guards: Vec<_> = every_hook().into_iter().filter(asks).collect();
     assert_eq!(guards.len(), 6);
     for guard in &mut guards {

@@ -3,8 +3,10 @@
 //! The model's name, in the body or in Gemini's paths, is the script: `stream-<chunks>-<milliseconds>` streams that many chunks, that far
 //! apart (`0`: as fast as they can be written); any other name gets one small JSON reply with usage. A
 //! stream is followed by a usage chunk if the call asks for it with `stream_options.include_usage`.
+//! It also stands for the services that guards ask.
 
 mod ask;
+mod guard;
 mod reply;
 mod speech;
 
@@ -30,6 +32,11 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
 /// Reads the whole call, as a real upstream would, and answers by its model's name.
 async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Error> {
     let path = request.uri().path();
+    if guard::is_service(path) {
+        let path = path.to_owned();
+        let question = request.into_body().collect().await?.to_bytes();
+        return Ok(reply::found(guard::harmless(&path, &question)));
+    }
     let speech = match Speech::at(path) {
         Some(speech) if request.method() == Method::POST => speech,
         _ => return Ok(reply::not_found()),

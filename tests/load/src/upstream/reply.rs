@@ -67,8 +67,17 @@ pub(crate) fn not_found() -> Response<Reply> {
     whole(StatusCode::NOT_FOUND, body)
 }
 
+/// What a service has found.
+pub(crate) fn found(body: Bytes) -> Response<Reply> {
+    answer(StatusCode::OK, body)
+}
+
 fn whole(status: StatusCode, body: &'static [u8]) -> Response<Reply> {
-    let mut response = Response::new(Reply::Whole(Some(Bytes::from_static(body))));
+    answer(status, Bytes::from_static(body))
+}
+
+fn answer(status: StatusCode, body: Bytes) -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(Some(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
