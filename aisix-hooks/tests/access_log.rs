@@ -184,6 +184,9 @@ async fn whatever_is_in_a_request_the_line_is_json_and_bounded() {
         .hook(hook::from_fn(move |call: Call, next: Next| {
             call.trail().mark("note", marked.clone());
             call.trail().mark("short", "\"\u{7}");
+            for value in ["one", "two", "one"] {
+                call.trail().mark("often", value);
+            }
             async move {
                 let _ = next.run(call).await?;
                 Err(Error::new(ErrorKind::Blocked, "no \"way\"\r\n".repeat(99))
@@ -208,6 +211,7 @@ async fn whatever_is_in_a_request_the_line_is_json_and_bounded() {
     let note = line["marks"]["note"].as_str().unwrap();
     assert!(mark.starts_with(note) && (250..=256).contains(&note.len()));
     assert_eq!(line["marks"]["short"], "\"\u{7}");
+    assert_eq!(line["marks"]["often"], json!(["one", "two", "one"]));
     assert_eq!(line["error_kind"], "blocked");
 }
 

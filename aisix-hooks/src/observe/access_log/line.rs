@@ -12,6 +12,7 @@ use aisix_core::{
     observe::reported_status,
     reply::{End, Outcome},
 };
+use smallvec::SmallVec;
 
 use super::{json, queue::Buffer};
 
@@ -142,16 +143,39 @@ impl Write for Detail {
     }
 }
 
+/// Writes marks as one object. A name that several hooks have given, which JSON allows only once, has all its values.
 fn write_marks(out: &mut Vec<u8>, marks: &[(&'static str, String)]) {
     if marks.is_empty() {
         return;
     }
     json::key(out, "marks");
-    for (at, (name, value)) in marks.iter().enumerate() {
-        out.push(if at == 0 { b'{' } else { b',' });
+    out.push(b'{');
+    let mut left: SmallVec<[&(&'static str, String); 8]> = marks.iter().collect();
+    while let Some(&&(name, _)) = left.first() {
+        if left.len() < marks.len() {
+            out.push(b',');
+        }
         json::string(out, name.as_bytes(), MAX_TEXT);
         out.push(b':');
-        json::string(out, value.as_bytes(), MAX_TEXT);
+        let values = left.iter().filter(|(other, _)| *other == name);
+        write_values(out, values.map(|(_, value)| value.as_str()));
+        left.retain(|(other, _)| *other != name);
     }
     out.push(b'}');
+}
+
+/// Writes one value as it is, and several as a list.
+fn write_values<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v str> + Clone) {
+    let is_list = values.clone().nth(1).is_some();
+    for (at, value) in values.enumerate() {
+        match (is_list, at) {
+            (true, 0) => out.push(b'['),
+            (true, _) => out.push(b','),
+            (false, _) => {}
+        }
+        json::string(out, value.as_bytes(), MAX_TEXT);
+    }
+    if is_list {
+        out.push(b']');
+    }
 }
