@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn short_texts_are_joined_and_some_are_alone() {
-        let long = "ä".repeat(9_990);
+        let long = "ä".repeat(9_995);
         assert_eq!(batched(&["a", "b", "c"]), [3]);
         assert_eq!(batched(&["a", &long, "b"]), [1, 1, 1]);
         assert_eq!(batched(&["a", "b\u{1e}", "c", "d"]), [1, 1, 2]);
