@@ -25,6 +25,7 @@ use tower::ServiceExt;
 
 use crate::{
     admin_key::MadeUp,
+    caches::Caches,
     last_known::Keeper,
     limits::Limits,
     resources::{self, Follow},
@@ -85,11 +86,15 @@ pub(crate) fn run(
     );
 
     // One configuration for all workers. What is wrong at the start stops the start.
-    let config = empty_config(settings);
+    let metrics = Metrics::new(metrics_settings(settings));
+    let caches = Caches::new(settings, &metrics)?;
+    let config = known()
+        .hooks(caches.hooks())
+        .upstream(upstream_settings(settings))
+        .build();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let metrics = Metrics::new(metrics_settings(settings));
     let counts = metrics.config();
     let source = runtime.block_on(load(settings, resources, (&config, &counts)))?;
     let named = source.follow.source();
@@ -159,7 +164,7 @@ pub(crate) fn run(
             }
             proxy.run(gateway, shutdown.clone()).await
         };
-        let serving = limits.beside(serving);
+        let serving = caches.beside(limits.beside(serving));
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),

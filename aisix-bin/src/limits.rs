@@ -4,14 +4,17 @@ use std::{future, pin::pin, time::Duration};
 
 use aisix_core::{GatewayBuilder, limit};
 use aisix_hooks::{
-    limit_redis::{self, Driver, Redis, Server, Tls},
+    limit_redis::{self, Driver, Redis},
     observe::Metrics,
 };
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::settings::{self, RedisServer, Settings};
+use crate::{
+    redis::{access, prefix},
+    settings::Settings,
+};
 
 /// How long the end of the process waits for its last calls to be settled.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -33,12 +36,9 @@ impl Limits {
             return Ok(Self(None));
         };
         let metrics = metrics.clone();
-        let mut shared = of_redis(redis);
+        let mut shared = limit_redis::Settings::of(access(redis));
         shared.slot_ttl = ratelimit.concurrency_ttl;
-        let etcd = settings.etcd.as_ref();
-        if let Some(etcd) = etcd.filter(|etcd| !etcd.env_id.is_empty()) {
-            shared.prefix = format!("{}:{}", shared.prefix, etcd.env_id);
-        }
+        shared.prefix = prefix(&shared.prefix, settings);
         let made = Redis::new(shared, move |operation| {
             metrics.redis_failed(operation.name());
         });
@@ -96,28 +96,5 @@ impl Limits {
             () = driving => {}
         }
         ended
-    }
-}
-
-fn of_redis(redis: &settings::Redis) -> limit_redis::Settings {
-    let server = match redis.server.clone() {
-        RedisServer::Single(url) => Server::Single { url },
-        RedisServer::Cluster(nodes) => Server::Cluster { nodes },
-        RedisServer::Sentinel(sentinels, master_name) => Server::Sentinel {
-            sentinels,
-            master_name,
-        },
-    };
-    let client = redis.tls.client.clone();
-    limit_redis::Settings {
-        username: redis.username.clone(),
-        password: redis.password.clone(),
-        database: redis.database,
-        tls: Tls {
-            ca_file: redis.tls.ca_file.clone(),
-            client_cert: client.map(|client| (client.cert_file, client.key_file)),
-            verify: redis.tls.verify,
-        },
-        ..limit_redis::Settings::new(server)
     }
 }

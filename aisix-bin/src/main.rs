@@ -10,9 +10,11 @@
 
 mod admin_key;
 mod assemble;
+mod caches;
 mod cli;
 mod last_known;
 mod limits;
+mod redis;
 mod resources;
 mod serve;
 mod settings;

@@ -54,6 +54,8 @@ mod prompt_caching;
 mod prompt_moderation;
 pub mod prompt_template;
 pub mod rate_limiter;
+#[cfg(feature = "redis")]
+pub mod redis_access;
 mod request_body;
 mod request_size_limiter;
 mod request_validation;
@@ -98,13 +100,16 @@ pub use self::{
     transform::Transform,
 };
 
+#[cfg(feature = "redis")]
+pub use self::cache::{SharedCache, SharedCacheDriver};
+
 /// The hooks that configuration can name.
 pub fn hooks() -> Hooks {
     unsupported::names(Hooks::new())
         .plugin(AzurePromptShield)
         .plugin(AzureTextModeration)
         .plugin(BedrockGuardrail)
-        .plugin(Cache)
+        .plugin(Cache::new())
         .plugin(Cors)
         .plugin(DataMasking)
         .plugin(ExternalApi)

@@ -15,7 +15,7 @@ const NOT_SETTINGS: [&str; 4] = [
 ];
 
 /// Keys whose variables hold lists with commas between the elements.
-const COMMA_LISTS: [&str; 10] = [
+const COMMA_LISTS: [&str; 12] = [
     "etcd.endpoints",
     "admin.admin_keys",
     "proxy.real_ip.trusted_proxies",
@@ -24,6 +24,8 @@ const COMMA_LISTS: [&str; 10] = [
     "observability.metrics.buckets.request_ttft",
     "observability.metrics.buckets.guardrail_latency",
     "observability.metrics.buckets.a2a_ttfb",
+    "cache.redis.nodes",
+    "cache.redis.sentinels",
     "ratelimit.redis.nodes",
     "ratelimit.redis.sentinels",
 ];

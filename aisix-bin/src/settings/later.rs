@@ -6,7 +6,6 @@ pub(super) const NOT_YET: &str = "is not supported yet";
 
 /// Reads the blocks.
 pub(super) fn check(root: &mut Block<'_>) {
-    cache(root.block("cache"));
     let bedrock = "bedrock_endpoint_url";
     if root
         .find::<String>(bedrock)
@@ -14,18 +13,6 @@ pub(super) fn check(root: &mut Block<'_>) {
     {
         root.no_effect_yet(bedrock);
     }
-}
-
-fn cache(mut cache: Block<'_>) {
-    match cache.find::<String>("backend").as_deref() {
-        None | Some("memory") => {}
-        Some("redis") => cache.error("backend", "`redis` is not supported yet"),
-        Some(_) => cache.error("backend", "must be `memory` or `redis`"),
-    }
-    if cache.take("redis").is_some() {
-        cache.error("redis", NOT_YET);
-    }
-    cache.finish();
 }
 
 /// Reads an exporter of OpenTelemetry's protocol: switched off, so far.

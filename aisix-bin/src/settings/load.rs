@@ -8,6 +8,7 @@ use super::{
     Settings,
     admin::Admin,
     block::{Block, Notes},
+    cache::Cache,
     downstream::Downstream,
     env,
     etcd::Etcd,
@@ -135,6 +136,7 @@ fn read(
         let upstream = Upstream::read(root.block("upstream"));
         let downstream = Downstream::read(root.block("downstream"));
         let shutdown = Shutdown::read(root.block("shutdown"));
+        let cache = Cache::read(root.block("cache"));
         let ratelimit = Ratelimit::read(root.block("ratelimit"));
         let etcd = Etcd::read(root.block("etcd"));
         let managed = Managed::read(root.block("managed"));
@@ -165,6 +167,7 @@ fn read(
             observability,
             upstream,
             downstream,
+            cache,
             ratelimit,
             shutdown,
         })

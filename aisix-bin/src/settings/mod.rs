@@ -6,6 +6,7 @@
 
 mod admin;
 mod block;
+mod cache;
 mod downstream;
 mod env;
 mod etcd;
@@ -39,8 +40,8 @@ pub(crate) use self::{
     rewrite::UrlRewrite,
 };
 use self::{
-    downstream::Downstream, observability::Observability, proxy::Proxy, ratelimit::Ratelimit,
-    shutdown::Shutdown, upstream::Upstream,
+    cache::Cache, downstream::Downstream, observability::Observability, proxy::Proxy,
+    ratelimit::Ratelimit, shutdown::Shutdown, upstream::Upstream,
 };
 
 /// The bootstrap settings of a process.
@@ -72,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     /// `downstream`: what holds for every caller.
     pub(crate) downstream: Downstream,
+    /// `cache`: where caches can keep answers besides memory.
+    pub(crate) cache: Cache,
     /// `ratelimit`: where limits are counted.
     pub(crate) ratelimit: Ratelimit,
     /// `shutdown`: how the process ends.

@@ -59,9 +59,11 @@ fn what_is_not_said_has_its_default() {
         observability,
         upstream,
         downstream,
+        cache,
         ratelimit,
         shutdown,
     } = settings(MINIMAL);
+    assert!(cache.redis.is_none());
     assert!(ratelimit.redis.is_none());
     assert_eq!(ratelimit.concurrency_ttl, Duration::from_secs(300));
     let secs = |secs| Some(Duration::from_secs(secs));
@@ -428,10 +430,6 @@ fn what_a_later_version_serves_is_refused_with_a_word() {
         (
             "managed: {enabled: true}",
             "`managed.enabled` is not supported yet",
-        ),
-        (
-            "cache: {redis: {url: x}}",
-            "`cache.redis` is not supported yet",
         ),
         (
             "observability: {metrics: {otlp: {enabled: true}}}",
@@ -878,6 +876,33 @@ fn redis_is_one_server_a_cluster_or_what_sentinels_say() {
     assert!(warnings.is_empty(), "{warnings:?}");
     assert!(matches!(settings.ratelimit.redis.unwrap().server,
         RedisServer::Cluster(nodes) if nodes.len() == 2));
+}
+
+#[test]
+fn caches_have_a_redis_whatever_their_backend_is_by_name() {
+    for block in ["", "backend: memory, ", "backend: redis, "] {
+        let block = format!("cache: {{{block}redis: {{url: 'redis://r:1'}}}}");
+        let settings = settings(&format!("{MINIMAL}{block}"));
+        let redis = settings.cache.redis.expect("it is described");
+        assert!(matches!(&redis.server, RedisServer::Single(url) if url.expose() == "redis://r:1"));
+    }
+    for (block, expected) in [
+        (
+            "backend: redis",
+            "`cache.backend` `redis` needs `cache.redis`",
+        ),
+        (
+            "backend: disk",
+            "`cache.backend` must be `memory` or `redis`",
+        ),
+        (
+            "redis: {mode: many}",
+            "`cache.redis.mode` must be `single`, `cluster` or `sentinel`",
+        ),
+    ] {
+        let errors = errors(&format!("cache: {{{block}}}"));
+        assert_eq!(errors, [expected]);
+    }
 }
 
 #[test]

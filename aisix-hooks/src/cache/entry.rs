@@ -37,6 +37,14 @@ const OVERHEAD: usize = 1_024;
 // === impl Entry ===
 
 impl Entry {
+    /// The headers that are kept. Those that tell of the upstream's limits are old news later.
+    pub(super) const KEPT: [HeaderName; 4] = [
+        CONTENT_TYPE,
+        CONTENT_LANGUAGE,
+        HeaderName::from_static("x-aisix-fidelity"),
+        HeaderName::from_static("x-aisix-dropped-params"),
+    ];
+
     pub(super) fn new(headers: HeaderMap, body: Bytes, usage: Option<Usage>) -> Self {
         Self {
             headers,
@@ -46,12 +54,10 @@ impl Entry {
         }
     }
 
-    /// The headers of a reply that are kept. Those that tell of the upstream's limits are old news later.
+    /// The headers of a reply that are kept.
     pub(super) fn headers_of(reply: &Reply) -> HeaderMap {
-        let fidelity = HeaderName::from_static("x-aisix-fidelity");
-        let dropped = HeaderName::from_static("x-aisix-dropped-params");
         let mut kept = HeaderMap::new();
-        for name in [CONTENT_TYPE, CONTENT_LANGUAGE, fidelity, dropped] {
+        for name in Self::KEPT {
             if let Some(value) = reply.headers().get(&name) {
                 kept.insert(name, value.clone());
             }

@@ -56,6 +56,16 @@ impl Form {
         }
     }
 
+    /// What tells it from others in names.
+    #[cfg(feature = "redis")]
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::Stream { with_usage: false } => ":stream",
+            Self::Stream { with_usage: true } => ":stream+usage",
+        }
+    }
+
     /// The other forms, those first that are closer.
     pub(super) fn others(self) -> [Self; 2] {
         let stream = |with_usage| Self::Stream { with_usage };

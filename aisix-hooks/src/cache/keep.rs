@@ -13,7 +13,7 @@ use super::{
     entry::Entry,
     flight::Flight,
     key::Key,
-    memory::Memory,
+    store::Store,
     tape::{self, Tape},
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Keeper {
     pub(super) key: Key,
     pub(super) dialect: Dialect,
     pub(super) headers: HeaderMap,
-    pub(super) memory: Memory,
+    pub(super) store: Store,
     pub(super) ttl: Duration,
     /// How long an answer may be that is kept, in bytes.
     pub(super) max_length: usize,
@@ -91,7 +91,7 @@ impl Keeper {
         };
         if body.len() <= self.max_length {
             let entry = Entry::new(self.headers, body, usage.or(told));
-            self.memory.put(self.key, Arc::new(entry), self.ttl);
+            self.store.put(self.key, Arc::new(entry), self.ttl);
         }
     }
 }

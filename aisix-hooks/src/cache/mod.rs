@@ -11,6 +11,9 @@ mod memory;
 mod policy;
 mod report;
 mod settings;
+#[cfg(feature = "redis")]
+mod shared;
+mod store;
 mod tape;
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +25,9 @@ use aisix_core::{
 };
 
 pub use self::settings::{CacheBackend, CacheScope, CacheSettings};
-use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy};
+#[cfg(feature = "redis")]
+pub use self::shared::{SharedCache, SharedCacheDriver};
+use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy, store::Store};
 
 /// Answers chats, completions and embeddings with what was answered to the same request before.
 ///
@@ -38,10 +43,42 @@ use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy};
 ///
 /// With `coalesce`, calls for the same at the same time share one, which goes on as long as one of its callers waits.
 /// Each is held to its own limits; the tokens are paid by the first.
-#[derive(Clone, Copy, Debug)]
-pub struct Cache;
+///
+/// Answers are kept in memory or, with `backend: redis`, in the Redis that it was made over; without one, such a cache
+/// is disabled.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    #[cfg(feature = "redis")]
+    shared: Option<SharedCache>,
+}
 
 // === impl Cache ===
+
+impl Cache {
+    /// The hook, without a Redis.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The hook with this Redis for `backend: redis`.
+    #[cfg(feature = "redis")]
+    pub fn over(shared: SharedCache) -> Self {
+        Self {
+            shared: Some(shared),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn shared(&self) -> Option<Store> {
+        self.shared.clone().map(Store::Shared)
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_self, reason = "there is no Redis")]
+    fn shared(&self) -> Option<Store> {
+        None
+    }
+}
 
 impl PluginFactory for Cache {
     type Settings = CacheSettings;
@@ -60,9 +97,9 @@ impl PluginFactory for Cache {
             return Err(vec![Invalid::new("max_entry_bytes", message)]);
         }
         let shelf = context.state(Shelf::default);
-        let memory = match settings.backend {
-            CacheBackend::Memory => Some(shelf.sized(settings.max_bytes)),
-            CacheBackend::Redis => None,
+        let store = match settings.backend {
+            CacheBackend::Memory => Some(Store::Memory(shelf.sized(settings.max_bytes))),
+            CacheBackend::Redis => self.shared(),
         };
         let policy = Arc::new(Policy {
             name: settings.name.unwrap_or_else(|| context.id().to_owned()),
@@ -71,7 +108,7 @@ impl PluginFactory for Cache {
                 scope: settings.scope,
                 purge_generation: settings.purge_generation,
             },
-            memory,
+            store,
             _shelf: shelf,
             flights: settings.coalesce.then(|| context.state(Flights::default)),
             ttl: Duration::from_secs(settings.ttl_seconds),

@@ -18,8 +18,9 @@ use super::{
     form::Form,
     keep::Keeper,
     key::{Fingerprint, Key, Prints},
-    memory::{Memory, Shelf},
+    memory::Shelf,
     report::{self, Status},
+    store::Store,
 };
 
 /// The cache, compiled.
@@ -27,8 +28,8 @@ pub(super) struct Policy {
     pub(super) name: String,
     pub(super) prints: Prints,
     /// `None` when there is nowhere to keep answers.
-    pub(super) memory: Option<Memory>,
-    /// Keeps what is in `memory` for the policy that comes after this one.
+    pub(super) store: Option<Store>,
+    /// Keeps what is in memory for the policy that comes after this one.
     pub(super) _shelf: Arc<Shelf>,
     /// Calls under way that others may share, if they may.
     pub(super) flights: Option<Arc<Flights>>,
@@ -59,7 +60,7 @@ impl Policy {
         if !is_ours || !is_kept && self.flights.is_none() {
             return next.run(call).await;
         }
-        let Some(memory) = &self.memory else {
+        let Some(store) = &self.store else {
             return self.pass(call, next, Status::Disabled).await;
         };
         let Some(fingerprint) = self.prints.of(&call) else {
@@ -74,7 +75,7 @@ impl Policy {
         };
         if is_kept
             && !directives.no_cache
-            && let Some(entry) = self.find(memory, wanted, &call, directives.max_age)
+            && let Some(entry) = self.find(store, wanted, &call, directives.max_age).await
         {
             return Ok(self.hit(&call, &entry));
         }
@@ -141,41 +142,43 @@ impl Policy {
     fn keeper(&self, reply: &Reply, wanted: Wanted) -> Option<Keeper> {
         let form = wanted.form.given(reply);
         let is_kept = wanted.is_kept && (self.streaming || !form.is_stream());
-        let memory = self.memory.as_ref()?;
+        let store = self.store.as_ref()?;
         (is_kept && reply.status() == StatusCode::OK).then(|| Keeper {
             key: wanted.key(form),
             dialect: wanted.dialect,
             headers: Entry::headers_of(reply),
-            memory: memory.clone(),
+            store: store.clone(),
             ttl: self.ttl,
             max_length: self.max_length,
         })
     }
 
     /// An answer that is young enough, in the form that is wanted, or made from another.
-    fn find(
+    async fn find(
         &self,
-        memory: &Memory,
+        store: &Store,
         wanted: Wanted,
         call: &Call,
         max_age: Option<Duration>,
     ) -> Option<Arc<Entry>> {
-        let get = |form| {
-            let entry = memory.get(&wanted.key(form))?;
-            let age = entry.age();
-            let is_young = age < self.ttl && max_age.is_none_or(|most| age < most);
-            is_young.then_some(entry)
+        let max_age = max_age.map_or(self.ttl, |most| most.min(self.ttl));
+        let [second, third] = wanted.form.others();
+        let keys = [wanted.form, second, third].map(|form| wanted.key(form));
+        // Without streams there are no other forms.
+        let count = match self.streaming && call.inbound.operation.form == Work::Chat {
+            true => keys.len(),
+            false => 1,
         };
-        let known = get(wanted.form);
-        if known.is_some() || call.inbound.operation.form != Work::Chat {
-            return known;
+        let (key, entry) = store
+            .first(&keys[..count], max_age, self.max_length)
+            .await?;
+        if key.form == wanted.form {
+            return Some(entry);
         }
-        let mut others = wanted.form.others().into_iter();
-        let (form, other) = others.find_map(|form| Some((form, get(form)?)))?;
-        let entry = Arc::new(other.reformed(form, wanted.form, call)?);
+        let reformed = Arc::new(entry.reformed(key.form, wanted.form, call)?);
         let rest = self.ttl.saturating_sub(entry.age());
-        memory.put(wanted.key(wanted.form), entry.clone(), rest);
-        Some(entry)
+        store.put(wanted.key(wanted.form), reformed.clone(), rest);
+        Some(reformed)
     }
 
     fn hit(&self, call: &Call, entry: &Entry) -> Reply {

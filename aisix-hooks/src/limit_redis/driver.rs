@@ -9,12 +9,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    connect::{Connection, Connector, silent},
-    hold::Job,
-    link::{Link, Operation},
-    script::Scripts,
-};
+use super::{hold::Job, script::Scripts};
+use crate::redis_access::{Connection, Connector, Link, Operation, silent};
 
 /// Calls that are settled at the same time.
 const BATCH: usize = 128;

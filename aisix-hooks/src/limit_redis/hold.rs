@@ -8,7 +8,7 @@ use std::sync::{
 use aisix_core::limit::{Hold, Limit, Settlement};
 use tokio::sync::{mpsc, oneshot};
 
-use super::link::{Link, Operation};
+use crate::redis_access::{Link, Operation};
 
 /// Something for the driver to do.
 pub(super) enum Job {

@@ -13,7 +13,7 @@
 //!
 //! # When Redis is away
 //!
-//! A call that gets no answer within [`Settings::answer_timeout`] is counted by this process alone, and so is
+//! A call that gets no answer within [`Access::answer_timeout`] is counted by this process alone, and so is
 //! every call after it, without asking, until the [`Driver`] has reached Redis again: it tries with
 //! pauses of 0.1 s to 1 s. No call fails for it. A window in which Redis was away admits at most its maximum
 //! from Redis and once more from each node. That holds for the start too.
@@ -40,17 +40,11 @@
 //! # }
 //! ```
 
-mod connect;
 mod driver;
 mod hold;
-mod link;
 mod script;
 mod settings;
 mod store;
 
-pub use self::{
-    driver::Driver,
-    link::{Operation, Standing},
-    settings::{Invalid, Server, Settings, Tls},
-    store::Redis,
-};
+pub use self::{driver::Driver, settings::Settings, store::Redis};
+pub use crate::redis_access::{Access, Invalid, Operation, Server, Standing, Tls};

@@ -18,14 +18,20 @@ use redis::RedisResult;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    connect::{Connection, Connector, silent},
     driver::Driver,
     hold::{Holding, Job},
-    link::{Link, Operation, Standing},
     script::{Answer, Scripts, levels},
-    settings::{Invalid, Settings},
+    settings::Settings,
+};
+use crate::redis_access::{
+    Connection, Connector, Invalid, Link, Operation, Standing, Words, silent,
 };
 
+/// What is logged.
+const WORDS: Words = Words {
+    found: "limits are counted in Redis",
+    away: "Redis is away: limits are counted by this process alone",
+};
 /// Calls that may wait to be settled.
 const QUEUE: usize = 16_384;
 
@@ -60,8 +66,8 @@ impl Redis {
         settings: Settings,
         failed: impl Fn(Operation) + Send + Sync + 'static,
     ) -> Result<(Self, Driver), Invalid> {
-        let connector = Connector::new(&settings)?;
-        let link = Arc::new(Link::new(failed));
+        let connector = Connector::new(&settings.access)?;
+        let link = Arc::new(Link::new(WORDS, failed));
         let scripts = Arc::new(Scripts::new(&settings.prefix, settings.slot_ttl));
         let (queue, jobs) = mpsc::channel(QUEUE);
         let shared = Shared {
@@ -69,7 +75,7 @@ impl Redis {
             scripts: scripts.clone(),
             queue,
             alone: Memory::new(),
-            answer_timeout: settings.answer_timeout,
+            answer_timeout: settings.access.answer_timeout,
             node: RandomState::new().hash_one("node"),
             next: AtomicU64::new(0),
         };
@@ -79,7 +85,7 @@ impl Redis {
             link,
             scripts,
             jobs,
-            settings.answer_timeout,
+            settings.access.answer_timeout,
             node,
         );
         Ok((Self(Arc::new(shared)), driver))

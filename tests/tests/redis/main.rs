@@ -1,5 +1,6 @@
-//! Limits that several gateways share in Redis, with Redis present, late, paused, and gone.
+//! Limits and answers that several gateways share in Redis, with Redis present, late, paused, and gone.
 
+mod answers;
 mod fleet;
 mod outages;
 

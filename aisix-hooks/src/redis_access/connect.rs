@@ -14,10 +14,10 @@ use redis::{
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 
-use super::settings::{Invalid, Server, Settings, Tls};
+use super::settings::{Access, Invalid, Server, Tls};
 
 /// How connections are made.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     target: Target,
     config: AsyncConnectionConfig,
     timeout: Duration,
@@ -31,7 +31,7 @@ enum Target {
 
 /// A connection. Clones share it, and what they ask is sent in the order in which it was asked.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
@@ -39,28 +39,28 @@ pub(super) enum Connection {
 // === impl Connector ===
 
 impl Connector {
-    pub(super) fn new(settings: &Settings) -> Result<Self, Invalid> {
-        let target = match &settings.server {
-            Server::Single { url } => Target::Single(Box::new(single(url, settings)?)),
-            Server::Cluster { nodes } => Target::Cluster(Box::new(cluster(nodes, settings)?)),
+    pub(crate) fn new(access: &Access) -> Result<Self, Invalid> {
+        let target = match &access.server {
+            Server::Single { url } => Target::Single(Box::new(single(url, access)?)),
+            Server::Cluster { nodes } => Target::Cluster(Box::new(cluster(nodes, access)?)),
             Server::Sentinel {
                 sentinels,
                 master_name,
-            } => Target::Sentinel(Box::new(sentinel(sentinels, master_name, settings)?)),
+            } => Target::Sentinel(Box::new(sentinel(sentinels, master_name, access)?)),
         };
         // Times are kept by whoever asks.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
-            .set_connection_timeout(Some(settings.connect_timeout));
+            .set_connection_timeout(Some(access.connect_timeout));
         Ok(Self {
             target,
             config,
-            timeout: settings.connect_timeout,
+            timeout: access.connect_timeout,
         })
     }
 
     /// Connects within the time for it; sentinels have as much time again to name the master.
-    pub(super) async fn connect(&mut self) -> RedisResult<Connection> {
+    pub(crate) async fn connect(&mut self) -> RedisResult<Connection> {
         let (target, config) = (&mut self.target, &self.config);
         let connecting = async {
             match target {
@@ -83,25 +83,25 @@ impl Connector {
     }
 }
 
-fn single(url: &Secret, settings: &Settings) -> Result<Client, Invalid> {
-    let info = info(url, settings)?;
-    let made = match certificates(&info, &settings.tls)? {
+fn single(url: &Secret, access: &Access) -> Result<Client, Invalid> {
+    let info = info(url, access)?;
+    let made = match certificates(&info, &access.tls)? {
         Some(certificates) => Client::build_with_tls(info, certificates),
         None => Client::open(info),
     };
     made.map_err(unusable)
 }
 
-fn cluster(nodes: &[Secret], settings: &Settings) -> Result<ClusterClient, Invalid> {
-    let nodes = nodes.iter().map(|node| info(node, settings));
+fn cluster(nodes: &[Secret], access: &Access) -> Result<ClusterClient, Invalid> {
+    let nodes = nodes.iter().map(|node| info(node, access));
     let nodes: Vec<_> = nodes.collect::<Result<_, _>>()?;
-    let certificates = nodes.first().map(|node| certificates(node, &settings.tls));
+    let certificates = nodes.first().map(|node| certificates(node, &access.tls));
     let mut builder = ClusterClientBuilder::new(nodes)
         .retries(2)
-        .connection_timeout(settings.connect_timeout)
-        .response_timeout(settings.answer_timeout);
+        .connection_timeout(access.connect_timeout)
+        .response_timeout(access.answer_timeout);
     if let Some(certificates) = certificates.transpose()?.flatten() {
-        builder = builder.certs(certificates).tls(tls_mode(&settings.tls));
+        builder = builder.certs(certificates).tls(tls_mode(&access.tls));
     }
     builder.build().map_err(unusable)
 }
@@ -109,7 +109,7 @@ fn cluster(nodes: &[Secret], settings: &Settings) -> Result<ClusterClient, Inval
 fn sentinel(
     sentinels: &[Secret],
     master_name: &str,
-    settings: &Settings,
+    access: &Access,
 ) -> Result<SentinelClient, Invalid> {
     let infos = sentinels.iter().map(parse);
     let infos: Vec<_> = infos.collect::<Result<_, _>>()?;
@@ -117,7 +117,7 @@ fn sentinel(
         .first()
         .ok_or_else(|| Invalid("no sentinel is named".to_owned()))?;
     let (certificates, theirs) = (
-        certificates(first, &settings.tls)?,
+        certificates(first, &access.tls)?,
         first.redis_settings().clone(),
     );
     let addresses = infos.iter().map(|info| info.addr().clone());
@@ -125,7 +125,7 @@ fn sentinel(
         SentinelClientBuilder::new(addresses, master_name, SentinelServerType::Master)
             .map_err(unusable)?;
     if let Some(certificates) = certificates {
-        let mode = tls_mode(&settings.tls);
+        let mode = tls_mode(&access.tls);
         builder = builder
             .set_client_to_sentinel_tls_mode(mode)
             .set_client_to_sentinel_certificates(certificates.clone())
@@ -138,13 +138,13 @@ fn sentinel(
     if let Some(password) = theirs.password() {
         builder = builder.set_client_to_sentinel_password(password);
     }
-    if let Some(username) = &settings.username {
+    if let Some(username) = &access.username {
         builder = builder.set_client_to_redis_username(username);
     }
-    if let Some(password) = &settings.password {
+    if let Some(password) = &access.password {
         builder = builder.set_client_to_redis_password(password.expose());
     }
-    if let Some(database) = settings.database {
+    if let Some(database) = access.database {
         builder = builder.set_client_to_redis_db(database.into());
     }
     builder.build().map_err(unusable)
@@ -164,23 +164,23 @@ fn parse(url: &Secret) -> Result<ConnectionInfo, Invalid> {
 }
 
 /// Reads the address of a server, with what the settings say besides.
-fn info(url: &Secret, settings: &Settings) -> Result<ConnectionInfo, Invalid> {
+fn info(url: &Secret, access: &Access) -> Result<ConnectionInfo, Invalid> {
     let mut info = parse(url)?;
     let mut login = info.redis_settings().clone();
-    if let Some(username) = &settings.username {
+    if let Some(username) = &access.username {
         login = login.set_username(username);
     }
-    if let Some(password) = &settings.password {
+    if let Some(password) = &access.password {
         login = login.set_password(password.expose());
     }
-    if let Some(database) = settings.database {
+    if let Some(database) = access.database {
         login = login.set_db(database.into());
     }
     if let ConnectionAddr::TcpTls { host, port, .. } = info.addr() {
         let address = ConnectionAddr::TcpTls {
             host: host.clone(),
             port: *port,
-            insecure: !settings.tls.verify,
+            insecure: !access.tls.verify,
             tls_params: None,
         };
         info = info.set_addr(address);
@@ -221,7 +221,7 @@ fn unusable(error: RedisError) -> Invalid {
 }
 
 /// Nothing came in time.
-pub(super) fn silent() -> RedisError {
+pub(crate) fn silent() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
@@ -229,7 +229,7 @@ pub(super) fn silent() -> RedisError {
 
 impl Connection {
     /// Runs a script.
-    pub(super) async fn run<T: FromRedisValue>(
+    pub(crate) async fn run<T: FromRedisValue>(
         mut self,
         script: ScriptInvocation<'_>,
     ) -> RedisResult<T> {
@@ -239,8 +239,16 @@ impl Connection {
         }
     }
 
+    /// Asks for one thing.
+    pub(crate) async fn query<T: FromRedisValue>(mut self, asked: &Cmd) -> RedisResult<T> {
+        match &mut self {
+            Self::One(connection) => asked.query_async(connection).await,
+            Self::Cluster(connection) => asked.query_async(connection).await,
+        }
+    }
+
     /// Asks all servers that may be asked for a sign of life.
-    pub(super) async fn ping(mut self) -> RedisResult<()> {
+    pub(crate) async fn ping(mut self) -> RedisResult<()> {
         let mut ping = Cmd::new();
         ping.arg("PING");
         match &mut self {

@@ -1,4 +1,4 @@
-//! The circuit: calls ask Redis while it answers, and not from the first silence until the driver has
+//! The circuit: whoever uses it asks Redis while it answers, and not from the first silence until the driver has
 //! reached it again.
 
 use std::{sync::Arc, time::SystemTime};
@@ -20,12 +20,16 @@ pub enum Operation {
     Acquire,
     /// To settle a call, which includes calls that found the queue full.
     Settle,
+    /// To find an answer that is kept.
+    CacheGet,
+    /// To keep an answer, which includes answers that found the queue full.
+    CachePut,
 }
 
 /// How a process stands to Redis.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// Whether limits are counted in Redis; otherwise this process counts alone.
+    /// Whether it is there; otherwise this process is alone.
     pub connected: bool,
     /// Since when.
     pub since: SystemTime,
@@ -34,11 +38,21 @@ pub struct Standing {
 }
 
 /// The connection that is in use, if there is one.
-pub(super) struct Link {
+pub(crate) struct Link {
     live: ArcSwapOption<Connection>,
     lost: Notify,
     standing: Mutex<Standing>,
     failed: Box<dyn Fn(Operation) + Send + Sync>,
+    words: Words,
+}
+
+/// What is logged.
+#[derive(Clone, Copy)]
+pub(crate) struct Words {
+    /// When Redis was reached.
+    pub(crate) found: &'static str,
+    /// When it was lost, or could not be reached at first.
+    pub(crate) away: &'static str,
 }
 
 // === impl Operation ===
@@ -50,6 +64,8 @@ impl Operation {
             Self::Connect => "connect",
             Self::Acquire => "acquire",
             Self::Settle => "settle",
+            Self::CacheGet => "cache_get",
+            Self::CachePut => "cache_put",
         }
     }
 }
@@ -57,7 +73,7 @@ impl Operation {
 // === impl Link ===
 
 impl Link {
-    pub(super) fn new(failed: impl Fn(Operation) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(words: Words, failed: impl Fn(Operation) + Send + Sync + 'static) -> Self {
         Self {
             live: ArcSwapOption::empty(),
             lost: Notify::new(),
@@ -67,33 +83,34 @@ impl Link {
                 error: None,
             }),
             failed: Box::new(failed),
+            words,
         }
     }
 
-    pub(super) fn live(&self) -> Option<Arc<Connection>> {
+    pub(crate) fn live(&self) -> Option<Arc<Connection>> {
         self.live.load_full()
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         self.standing.lock().clone()
     }
 
     /// Counts a failure.
-    pub(super) fn failed(&self, operation: Operation) {
+    pub(crate) fn failed(&self, operation: Operation) {
         (self.failed)(operation);
     }
 
     /// From now on, calls ask this connection.
-    pub(super) fn establish(&self, connection: Connection) -> Arc<Connection> {
+    pub(crate) fn establish(&self, connection: Connection) -> Arc<Connection> {
         let live = Arc::new(connection);
         self.live.store(Some(live.clone()));
         self.stand(None);
-        tracing::info!("limits are counted in Redis");
+        tracing::info!("{}", self.words.found);
         live
     }
 
     /// From now on, calls do not ask this connection, if they still do.
-    pub(super) fn lose(
+    pub(crate) fn lose(
         &self,
         connection: &Arc<Connection>,
         operation: Operation,
@@ -111,7 +128,7 @@ impl Link {
     }
 
     /// Redis could not be reached.
-    pub(super) fn unreachable(&self, why: &RedisError) {
+    pub(crate) fn unreachable(&self, why: &RedisError) {
         self.failed(Operation::Connect);
         let is_news = self.standing.lock().error.is_none();
         if is_news {
@@ -120,16 +137,13 @@ impl Link {
     }
 
     /// Waits until the connection in use is lost.
-    pub(super) async fn lost(&self) {
+    pub(crate) async fn lost(&self) {
         self.lost.notified().await;
     }
 
     fn away(&self, why: &RedisError) {
         let error = why.to_string();
-        tracing::warn!(
-            error,
-            "Redis is away: limits are counted by this process alone"
-        );
+        tracing::warn!(error, "{}", self.words.away);
         self.stand(Some(error));
     }
 
