@@ -80,7 +80,7 @@ pub use self::{
         InjectionProtectionSettings, PredefinedInjection,
     },
     ip_allowlist::{IpAllowlist, IpAllowlistSettings},
-    keyword_guard::{KeywordGuard, KeywordGuardSettings, Pattern, PatternKind},
+    keyword_guard::{KeywordGuard, KeywordGuardSettings, KeywordOnStream, Pattern, PatternKind},
     pii_guard::{
         CustomPattern, Detector, DetectorKind, OnBufferExceeded, PiiAction, PiiGuard,
         PiiGuardSettings,

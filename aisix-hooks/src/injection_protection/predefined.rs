@@ -131,7 +131,7 @@ pub(super) const PREDEFINED: &[Predefined] = &[
     of(
         Ldap,
         EVERYWHERE,
-        r#"(?m)^[ \t"'`]*[\w*.@-]{0,64}\)[ \t]*\((?:[&|!][ \t]*\(?|(?:uid|cn|sn|mail|objectclass|userpassword|samaccountname)[ \t]*=[ \t]*[^)\n]{0,64}\)[ \t]*\)|[&|!]\))"#,
+        r#"(?m)^[ \t"'`]*[\w*.@-]{1,64}\)[ \t]*\((?:[&|!][ \t]*\(|(?:uid|cn|sn|mail|objectclass|userpassword|samaccountname)[ \t]*=[ \t]*[^)\n]{0,64}\)[ \t]*\)|[&|!]\))"#,
     ),
     of(Ldap, PATH, r#"=[^()]{0,64}\)\s*\("#),
     // Entities that read files, or grow without end.

@@ -11,13 +11,17 @@ use aisix_core::{
     wire::{Dialect, ScanError},
 };
 
-use super::pattern::Patterns;
+use super::{
+    pattern::Patterns,
+    settings::KeywordOnStream,
+    window::{Window, Windowed},
+};
 use crate::{
     edit::{
         hold::{Hold, MAX_HELD, Tails},
         stream,
     },
-    guard::{HookPoint, Identity, OnStream, Report},
+    guard::{HookPoint, Identity, Report},
     text::{self, Text},
 };
 
@@ -26,7 +30,9 @@ pub(super) struct Guard {
     pub(super) identity: Identity,
     pub(super) patterns: Arc<Patterns>,
     pub(super) point: HookPoint,
-    pub(super) on_stream: OnStream,
+    pub(super) on_stream: KeywordOnStream,
+    /// How much of a stream is held back, unless all that could become a match.
+    pub(super) window: Option<Window>,
 }
 
 // === impl Guard ===
@@ -53,7 +59,8 @@ impl Guard {
         trail: Trail,
     ) -> Result<Reply, Error> {
         if reply.is_event_stream() {
-            let watches_only = self.identity.monitors() || self.on_stream == OnStream::Observe;
+            let watches_only =
+                self.identity.monitors() || self.on_stream == KeywordOnStream::Observe;
             return Ok(reply.map_events(|events| match watches_only {
                 true => self.watched(events, dialect, trail),
                 false => self.guarded(events, dialect, trail),
@@ -90,7 +97,14 @@ impl Guard {
         dialect: Dialect,
         trail: Trail,
     ) -> EventStream {
-        let hold = Hold::new(self.patterns.clone(), dialect, MAX_HELD);
+        let patterns = self.patterns.clone();
+        let hold = match self.window {
+            None => Hold::new(patterns, dialect, MAX_HELD),
+            Some(window) => {
+                let windowed = Windowed { patterns, window };
+                Hold::new(Arc::new(windowed), dialect, window.max_held())
+            }
+        };
         let told = trail.clone();
         stream::guarded(events, hold, dialect, trail, move |looked| {
             looked.tell(&self.identity, &told)

@@ -3,6 +3,7 @@
 mod guard;
 pub(crate) mod pattern;
 mod settings;
+mod window;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use aisix_core::{
     hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
 };
 
-pub use self::settings::{KeywordGuardSettings, Pattern, PatternKind};
+pub use self::settings::{KeywordGuardSettings, KeywordOnStream, Pattern, PatternKind};
 use self::{guard::Guard, pattern::Patterns};
 use crate::guard::Identity;
 
@@ -24,7 +25,8 @@ const KIND: &str = "keyword";
 /// It looks at what is said, what tools are called with and what they answer, in every dialect; a match lies in
 /// one text. Answers that have begun as a stream end with an error event. Of a stream it holds back no
 /// more than what could still become a match, as far as 262144 bytes of events; what is more, or cannot
-/// be read, is refused. It should stand before hooks that cost more, such as those that ask a service.
+/// be read, is refused. With windows it holds back less, and misses matches that are longer than
+/// their overlap. It should stand before hooks that cost more, such as those that ask a service.
 #[derive(Clone, Copy, Debug)]
 pub struct KeywordGuard;
 
@@ -50,7 +52,7 @@ impl PluginFactory for KeywordGuard {
         settings: KeywordGuardSettings,
         context: &Context<'_>,
     ) -> Result<Built, Vec<Invalid>> {
-        let patterns = settings.read()?;
+        let (patterns, window) = settings.read()?;
         let patterns = Patterns::compile(&patterns)
             .map_err(|_| vec![Invalid::new("patterns", "take too much memory together")])?;
         let guard = Arc::new(Guard {
@@ -63,6 +65,7 @@ impl PluginFactory for KeywordGuard {
             patterns: Arc::new(patterns),
             point: settings.hook_point,
             on_stream: settings.on_stream,
+            window,
         });
         Ok(Built::hook(from_fn(move |call: Call, next: Next| {
             guard.clone().run(call, next)

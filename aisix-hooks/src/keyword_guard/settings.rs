@@ -5,8 +5,8 @@ use regex_syntax::hir::Hir;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::pattern;
-use crate::guard::{Enforcement, HookPoint, OnStream};
+use super::{pattern, window::Window};
+use crate::guard::{Enforcement, HookPoint};
 
 /// Settings of [`KeywordGuard`](super::KeywordGuard).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -27,7 +27,28 @@ pub struct KeywordGuardSettings {
     pub enforcement_mode: Enforcement,
     /// What becomes of answers that are streams. Default: `hold`.
     #[serde(default)]
-    pub on_stream: OnStream,
+    pub on_stream: KeywordOnStream,
+    /// How much of a text is held back, in characters; only with `on_stream: window`. Default: 10000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub window_size: Option<u16>,
+    /// How much of a window is still held back when it is full, in characters, at most half of it; only with
+    /// `on_stream: window`. Default: 256, or half of the window.
+    #[serde(default)]
+    pub window_overlap_size: Option<u16>,
+}
+
+/// What becomes of answers that are streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeywordOnStream {
+    /// What could still become a match is held back.
+    #[default]
+    Hold,
+    /// The same, but not more than a window: matches that are longer than its overlap may pass.
+    Window,
+    /// Nothing is held back or refused; the access log tells of matches.
+    Observe,
 }
 
 /// Something that must not occur.
@@ -54,8 +75,9 @@ pub enum PatternKind {
 // === impl KeywordGuardSettings ===
 
 impl KeywordGuardSettings {
-    pub(super) fn read(&self) -> Result<Vec<Hir>, Vec<Invalid>> {
+    pub(super) fn read(&self) -> Result<(Vec<Hir>, Option<Window>), Vec<Invalid>> {
         let mut wrong = Vec::new();
+        let window = self.window(&mut wrong);
         let mut patterns = Vec::with_capacity(self.patterns.len());
         for (index, Pattern { kind, value }) in self.patterns.iter().enumerate() {
             let is_literal = *kind == PatternKind::Literal;
@@ -70,8 +92,31 @@ impl KeywordGuardSettings {
             }
         }
         match wrong.is_empty() {
-            true => Ok(patterns),
+            true => Ok((patterns, window)),
             false => Err(wrong),
         }
+    }
+
+    fn window(&self, wrong: &mut Vec<Invalid>) -> Option<Window> {
+        let sizes = [
+            ("window_size", self.window_size),
+            ("window_overlap_size", self.window_overlap_size),
+        ];
+        if self.on_stream != KeywordOnStream::Window {
+            let given = sizes.iter().filter(|(_, size)| size.is_some());
+            let message = "is only for `on_stream: window`";
+            wrong.extend(given.map(|(name, _)| Invalid::new(*name, message)));
+            return None;
+        }
+        let size = self.window_size.unwrap_or(10_000);
+        let overlap = self.window_overlap_size.unwrap_or(256.min(size / 2));
+        if overlap > size / 2 {
+            let message = format!("must be at most {}, half of the window", size / 2);
+            wrong.push(Invalid::new("window_overlap_size", message));
+        }
+        Some(Window {
+            size: size.into(),
+            overlap: overlap.into(),
+        })
     }
 }

@@ -147,6 +147,101 @@ async fn it_looks_where_it_is_told_to() {
     }
 }
 
+/// A chain with one guard that holds back no more than a window of a stream.
+fn windows(size: usize, overlap: usize) -> Value {
+    guard(
+        json!({"on_stream": "window", "window_size": size, "window_overlap_size": overlap,
+        "patterns": [{"kind": "literal", "value": "Forbidden"}, {"kind": "regex", "value": "begin[^.]*end"}]}),
+    )
+}
+
+/// What is said in a stream of these pieces, by a caller of chats.
+async fn said(chain: Value, pieces: &[&str]) -> String {
+    let upstream = Upstream::new();
+    let gateway = gateway(&upstream, chain);
+    let stream = Answer::stream().role();
+    let stream = pieces
+        .iter()
+        .fold(stream, |stream, piece| stream.content(piece));
+    upstream.answer(stream.finish().done());
+    let [request, ..] = requests("hi", true);
+    testing::text(send(&gateway, request).await).await
+}
+
+#[tokio::test]
+async fn a_window_holds_back_what_fits_into_its_overlap_in_every_dialect() {
+    for chain in [windows(20, 9), windows(19, 9)] {
+        let upstream = Upstream::new();
+        let gateway = gateway(&upstream, chain);
+        for request in requests("hi", true) {
+            let path = request.uri().path().to_owned();
+            // It could become a match from here on, so that the window is full when the word is not there yet.
+            let stream = Answer::stream()
+                .role()
+                .content("begin 1 ä 3 4 5")
+                .content(" for");
+            let stream = stream.content("bidde").content("n").content("!");
+            upstream.answer(stream.finish().done());
+            let answer = testing::text(send(&gateway, request).await).await;
+            assert!(answer.contains("begin 1 ä"), "{path}: {answer}");
+            assert!(answer.contains(&message("response")), "{path}: {answer}");
+            assert!(!answer.contains("for\""), "{path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_lets_matches_pass_that_are_longer() {
+    let pieces = ["begin 1 2 ", "3 4 5 6 7 8", " end."];
+    for (chain, passes) in [
+        (windows(20, 9), true),
+        (windows(26, 9), false),
+        (windows(10_000, 256), false),
+    ] {
+        let answer = said(chain, &pieces).await;
+        assert_eq!(answer.contains(" end."), passes, "{answer}");
+        assert_eq!(answer.ends_with("data: [DONE]\n\n"), passes, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_is_held_back_whatever_the_events_it_comes_in() {
+    let mut pieces = vec!["x"; 3_000];
+    pieces[0] = "begin";
+    let answer = said(windows(10_000, 256), &pieces).await;
+    assert!(answer.ends_with("data: [DONE]\n\n"));
+    let mut holds = windows(1, 0);
+    let settings = holds[0]["settings"].as_object_mut().unwrap();
+    settings.retain(|name, _| name == "patterns");
+    let answer = said(holds, &pieces).await;
+    assert!(answer.contains(&message("response")));
+}
+
+#[test]
+fn windows_are_checked() {
+    for (settings, expected) in [
+        (
+            json!({"window_size": 10}),
+            "window_size` is only for `on_stream: window`",
+        ),
+        (
+            json!({"on_stream": "observe", "window_overlap_size": 10}),
+            "window_overlap_size` is only for",
+        ),
+        (
+            json!({"on_stream": "window", "window_size": 11, "window_overlap_size": 6}),
+            "window_overlap_size` must be at most 5, half of the window",
+        ),
+        (
+            json!({"on_stream": "window", "window_size": 10_001}),
+            "window_size` must be at most 10000",
+        ),
+    ] {
+        let said = wrong(guard(settings));
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn one_that_only_watches_tells_and_refuses_nothing() {
     let mut observes = guard(json!({}));

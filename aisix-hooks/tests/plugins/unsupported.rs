@@ -2,7 +2,7 @@
 
 use aisix_core::{
     config::resource::{Invalid, Stage},
-    hook::{Built, Context, Hooks, PluginFactory, Stages},
+    hook::{Built, Context, PluginFactory, Stages},
 };
 use serde_json::json;
 
@@ -37,6 +37,12 @@ fn what_is_not_supported_is_told_from_a_mistake() {
         "bot_detector",
         "code_sanitation",
         "contextual_security",
+        "model_allowlist",
+        "per_tool_rate_limiter",
+        "prompt_compression",
+        "tool_allowlist",
+        "tool_injection",
+        "trustguard",
         "token_rate_limiter",
     ] {
         let said = wrong(json!([{"name": name, "settings": {"limit": 1}}]));
@@ -50,12 +56,12 @@ fn what_is_not_supported_is_told_from_a_mistake() {
 #[test]
 fn an_older_name_tells_of_the_hook_that_does_the_same() {
     for (name, instead) in [
+        ("regex_replace", "data_masking"),
         ("semantic_cache", "cache"),
         ("toxicity_azure", "azure_content_safety_text_moderation"),
         ("toxicity_openai", "openai_moderation"),
     ] {
-        let with = |hooks: Hooks| hooks.plugin(Named(instead));
-        let said = wrong_with(with(aisix_hooks::hooks()), json!([{"name": name}]));
+        let said = wrong(json!([{"name": name}]));
         let expected = format!("`plugins[0].name` is not supported; use `{instead}`");
         assert!(said.contains(&expected), "{said}");
     }
@@ -63,7 +69,7 @@ fn an_older_name_tells_of_the_hook_that_does_the_same() {
 
 #[test]
 fn a_hook_that_is_there_after_all_is_built() {
-    let hooks = aisix_hooks::hooks().plugin(Named("bedrock_guardrail"));
-    let said = wrong_with(hooks, json!([{"name": "bedrock_guardrail"}]));
+    let hooks = aisix_hooks::hooks().plugin(Named("token_rate_limiter"));
+    let said = wrong_with(hooks, json!([{"name": "token_rate_limiter"}]));
     assert!(said.contains("was built"), "{said}");
 }

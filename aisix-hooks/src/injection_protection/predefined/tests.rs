@@ -182,6 +182,7 @@ const HARMLESS: &[&str] = &[
     "(&(objectClass=person)(|(uid=jdoe)(mail=*@example.com)))",
     "(&(&(a=b)(c=d))(|(uid=*)(cn=x)))",
     "f(x)(y), smile :) (mail me) and foo(a)(b)",
+    "(self.handler\n)(&x);\nlast)(&request)",
     "<?xml version=\"1.0\"?><!DOCTYPE html><html xmlns=\"http://www.w3.org/1999/xhtml\"/>",
     "<!ENTITY copyright \"&#169; Us &amp; Co\"> <!ENTITY ch SYSTEM \"chapter1.xml\">",
     "my router is at 192.168.1.1, the app at http://localhost:3000/ and http://127.0.0.1:8080/x",
