@@ -133,7 +133,7 @@ async fn what_is_wrong_with_the_settings_is_told_at_once_and_ends_with_1() {
         "`upstream.timeout` is not a known key; did you mean `upstream.timeout_ms`?",
         "`upstream.tls.client_cert_file` needs `upstream.tls.client_key_file`",
         "`admin.admin_keys[1]` must not be empty",
-        "`cache.backend` `redis` is not supported yet",
+        "`cache.backend` `redis` needs `cache.redis`",
         "`managed.enabled` is not supported yet",
         "`observability.metrics.otlp.enabled` is not supported yet",
     ];

@@ -6,32 +6,42 @@ use std::{
     sync::Arc,
 };
 
-use super::resource::AppliesTo;
+use super::resource::{AppliesTo, CachePolicy};
 use crate::{
-    call::Call,
+    call::Caller,
     hook::{CallService, Chain},
+    models::Model,
 };
 
 /// The cache policies as they stand, by their ids: what each applies to, and what it does, if it is on.
 #[derive(Default)]
 pub(super) struct CachePolicies {
-    by_id: BTreeMap<Arc<str>, (AppliesTo, Option<Arc<Chain>>)>,
+    by_id: BTreeMap<Arc<str>, (CachePolicy, Option<Arc<Chain>>)>,
     has_changed: bool,
 }
 
 /// The cache policies of a snapshot: for each key and model the one that runs.
 #[derive(Default)]
 pub(crate) struct Caches {
-    by_api_key: HashMap<String, CallService>,
-    by_model: HashMap<String, CallService>,
-    of_all: Option<CallService>,
+    by_api_key: HashMap<String, Arc<Caching>>,
+    by_model: HashMap<String, Arc<Caching>>,
+    of_all: Option<Arc<Caching>>,
+}
+
+/// A cache policy that is on.
+pub(crate) struct Caching {
+    /// What the policy is called.
+    pub(crate) name: String,
+    /// What a call goes through behind all its hooks.
+    pub(crate) service: CallService,
 }
 
 // === impl CachePolicies ===
 
 impl CachePolicies {
-    pub(super) fn put(&mut self, id: &Arc<str>, applies_to: AppliesTo, chain: Option<Arc<Chain>>) {
-        self.by_id.insert(id.clone(), (applies_to, chain));
+    pub(super) fn put(&mut self, id: &Arc<str>, policy: &CachePolicy, chain: Option<Arc<Chain>>) {
+        let chain = chain.filter(|_| policy.enabled);
+        self.by_id.insert(id.clone(), (policy.clone(), chain));
         self.has_changed = true;
     }
 
@@ -49,21 +59,23 @@ impl CachePolicies {
     fn compiled(&self) -> Option<Arc<Caches>> {
         let mut caches = Caches::default();
         let mut is_empty = true;
-        for (applies_to, chain) in self.by_id.values() {
+        for (policy, chain) in self.by_id.values() {
             let Some(service) = chain.as_ref().and_then(|chain| chain.service()) else {
                 continue;
             };
             is_empty = false;
+            let name = policy.name.clone();
+            let caching = Arc::new(Caching { name, service });
             // Of equal ones the first stays.
-            match applies_to {
+            match &policy.applies_to {
                 AppliesTo::ApiKey(id) => {
-                    caches.by_api_key.entry(id.clone()).or_insert(service);
+                    caches.by_api_key.entry(id.clone()).or_insert(caching);
                 }
                 AppliesTo::Model(name) => {
-                    caches.by_model.entry(name.clone()).or_insert(service);
+                    caches.by_model.entry(name.clone()).or_insert(caching);
                 }
                 AppliesTo::All => {
-                    caches.of_all.get_or_insert(service);
+                    caches.of_all.get_or_insert(caching);
                 }
             }
         }
@@ -74,14 +86,16 @@ impl CachePolicies {
 // === impl Caches ===
 
 impl Caches {
-    /// What a call goes through behind all its hooks: the most specific policy that applies.
-    pub(crate) fn of(&self, call: &Call) -> Option<&CallService> {
-        let of_key = || self.by_api_key.get(&**call.caller().id());
+    /// The most specific policy that applies to a caller's call of a model, which may have been asked for by another
+    /// name than its own.
+    pub(crate) fn of(&self, caller: &Caller, requested: &str, model: &Model) -> Option<&Caching> {
+        let of_key = || self.by_api_key.get(&**caller.id());
         let of_model = |name: &str| self.by_model.get(name);
         of_key()
-            .or_else(|| of_model(call.requested_model()))
-            .or_else(|| of_model(call.model.name()))
+            .or_else(|| of_model(requested))
+            .or_else(|| of_model(model.name()))
             .or(self.of_all.as_ref())
+            .map(|caching| &**caching)
     }
 }
 

@@ -395,8 +395,8 @@ impl Writer {
             }
             Some(Resource::RateLimitPolicy(policy)) => self.next.put_policy(&key.id, policy),
             Some(Resource::CachePolicy(policy)) => {
-                let chain = self.chain_of(key).filter(|_| policy.enabled);
-                self.caches.put(&key.id, policy.applies_to.clone(), chain);
+                let chain = self.chain_of(key);
+                self.caches.put(&key.id, policy, chain);
             }
             None => {}
         }

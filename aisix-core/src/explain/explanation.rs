@@ -30,8 +30,9 @@ pub struct Explanation {
     /// The limits; `None` when the request does not come so far.
     pub limits: Option<LimitFacts>,
     /// The names of the hooks, in the order in which they would run: those of the configuration before the
-    /// body is read, those of the program, guardrails (`guardrail:<name>`), those of the configuration on calls. They were not run: they may have effects, and may change
-    /// or refuse the request.
+    /// body is read, those of the program, guardrails (`guardrail:<name>`), those of the configuration on calls, and the
+    /// cache policy (`cache_policy:<name>`). They were not run: they may have effects, and may change or refuse the
+    /// request.
     pub hooks: Vec<String>,
     /// Where the model is served, in the order of the attempts. Empty when there is no model.
     pub targets: Vec<TargetFacts>,

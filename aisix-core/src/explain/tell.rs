@@ -71,6 +71,12 @@ fn hooks(
         names.extend(guards.names().map(|name| format!("guardrail:{name}")));
     }
     names.extend(on_calls);
+    if let (Some(config), Some(caller), Some(model)) = (&config, caller, model) {
+        let requested = notes.model.as_deref().unwrap_or_default();
+        let caches = config.caches();
+        let caching = caches.and_then(|caches| caches.of(caller, requested, model));
+        names.extend(caching.map(|caching| format!("cache_policy:{}", caching.name)));
+    }
     names
 }
 

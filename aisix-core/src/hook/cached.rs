@@ -18,7 +18,9 @@ pub(super) struct Cached(CallService);
 
 /// The cache policy of a call, around the way to the upstream.
 pub(super) fn policy(call: &Call) -> Option<CallService> {
-    call.inbound.config.caches()?.of(call).cloned()
+    let caches = call.inbound.config.caches()?;
+    let caching = caches.of(call.caller(), call.requested_model(), &call.model)?;
+    Some(caching.service.clone())
 }
 
 // === impl Cached ===

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use aisix_core::{
     Gateway,
-    body::Body,
     call::Trail,
     config::{Change, Config, Entry, Key, KeyHash, Kind},
+    explain::{Explainer, Question},
     hook::Hooks,
     observe::Observer,
     reply::Outcome,
-    testing::{self, Answer, MODEL, Setup, Upstream},
+    testing::{self, API_KEY, Answer, MODEL, Setup, Upstream},
 };
-use http::{HeaderValue, Request};
+use http::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::ask::*;
@@ -80,24 +80,29 @@ impl House {
         self.config.apply([Change::Delete(Key { kind, id })]);
     }
 
-    /// Which policy a call comes to, and what comes of it.
-    async fn asked(&self, request: Request<Body>) -> Option<(String, String)> {
+    /// Which policy a call of a model comes to, and what comes of it.
+    async fn asked(&self, caller: &str, model: &str) -> Option<(String, String)> {
         self.upstream.answer(Answer::chat("hello"));
+        let message = json!({"role": "user", "content": "hi"});
+        let body = json!({"model": model, "messages": [message]});
+        let mut request = testing::request("/v1/chat/completions", body.to_string());
+        let key = HeaderValue::try_from(format!("Bearer {caller}")).unwrap();
+        request.headers_mut().insert("authorization", key);
         testing::text(send(&self.gateway, request).await).await;
-        self.last.take()
+        let last = self.last.take();
+        let policy = last.as_ref().map(|(policy, _)| policy.as_str());
+        assert_eq!(self.explained(caller, model).await.as_deref(), policy);
+        last
     }
-}
 
-fn chat(model: &str) -> Request<Body> {
-    let message = json!({"role": "user", "content": "hi"});
-    let body = json!({"model": model, "messages": [message]});
-    testing::request("/v1/chat/completions", body.to_string())
-}
-
-fn by_other(mut request: Request<Body>) -> Request<Body> {
-    let key = HeaderValue::from_static("Bearer sk-other");
-    request.headers_mut().insert("authorization", key);
-    request
+    /// Which policy an explanation of the same call names.
+    async fn explained(&self, caller: &str, model: &str) -> Option<String> {
+        let question = Question::new().model(model).key(caller);
+        let builder = Gateway::builder(self.config.clone()).transport(self.upstream.clone());
+        let explanation = Explainer::new(builder).explain(question).await.unwrap();
+        let mut names = explanation.hooks.iter();
+        names.find_map(|name| Some(name.strip_prefix("cache_policy:")?.to_owned()))
+    }
 }
 
 fn told(policy: &str, status: &str) -> Option<(String, String)> {
@@ -107,7 +112,7 @@ fn told(policy: &str, status: &str) -> Option<(String, String)> {
 #[tokio::test]
 async fn the_most_specific_policy_runs_then_the_one_whose_id_is_first() {
     let house = house(Setup::new().hooks(aisix_hooks::hooks()));
-    assert_eq!(house.asked(chat(MODEL)).await, None);
+    assert_eq!(house.asked(API_KEY, MODEL).await, None);
     house.put("9", json!({"name": "late"}));
     house.put("5", json!({"name": "all", "applies_to": "all"}));
     house.put(
@@ -120,40 +125,34 @@ async fn the_most_specific_policy_runs_then_the_one_whose_id_is_first() {
         "2",
         json!({"name": "nobody's", "applies_to": "api_key:gone"}),
     );
-    assert_eq!(house.asked(chat("other")).await, told("all", "miss"));
-    assert_eq!(house.asked(chat(MODEL)).await, told("model", "miss"));
-    assert_eq!(
-        house.asked(by_other(chat(MODEL))).await,
-        told("key", "miss")
-    );
-    assert_eq!(house.asked(by_other(chat(MODEL))).await, told("key", "hit"));
+    assert_eq!(house.asked(API_KEY, "other").await, told("all", "miss"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("model", "miss"));
+    assert_eq!(house.asked("sk-other", MODEL).await, told("key", "miss"));
+    assert_eq!(house.asked("sk-other", MODEL).await, told("key", "hit"));
     house.delete("8");
-    assert_eq!(
-        house.asked(by_other(chat(MODEL))).await,
-        told("model", "miss")
-    );
-    assert_eq!(house.asked(chat("other")).await, told("all", "hit"));
+    assert_eq!(house.asked("sk-other", MODEL).await, told("model", "miss"));
+    assert_eq!(house.asked(API_KEY, "other").await, told("all", "hit"));
     house.delete("5");
-    assert_eq!(house.asked(chat("other")).await, told("late", "miss"));
+    assert_eq!(house.asked(API_KEY, "other").await, told("late", "miss"));
     house.delete("9");
-    assert_eq!(house.asked(chat("other")).await, None);
+    assert_eq!(house.asked(API_KEY, "other").await, None);
 }
 
 #[tokio::test]
 async fn answers_outlive_changes_of_a_policy_and_of_others() {
     let house = house(Setup::new().hooks(aisix_hooks::hooks()));
     house.put("1", json!({"name": "a"}));
-    assert_eq!(house.asked(chat(MODEL)).await, told("a", "miss"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("a", "miss"));
     house.put("1", json!({"name": "b", "ttl_seconds": 60}));
     house.put("2", json!({"name": "c"}));
-    assert_eq!(house.asked(chat(MODEL)).await, told("b", "hit"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("b", "hit"));
     house.put("1", json!({"name": "b", "purge_generation": 1}));
-    assert_eq!(house.asked(chat(MODEL)).await, told("b", "miss"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("b", "miss"));
     house.put(
         "1",
         json!({"name": "b", "purge_generation": 1, "enabled": false}),
     );
-    assert_eq!(house.asked(chat(MODEL)).await, told("c", "miss"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("c", "miss"));
 }
 
 #[tokio::test]
@@ -170,9 +169,9 @@ async fn a_policy_stands_behind_every_hook_of_a_chain() {
     };
     house.put("1", json!({"name": "a"}));
     guard("other");
-    assert_eq!(house.asked(chat(MODEL)).await, told("a", "miss"));
+    assert_eq!(house.asked(API_KEY, MODEL).await, told("a", "miss"));
     guard("hello");
-    let refused = send(&house.gateway, chat(MODEL)).await;
+    let refused = send(&house.gateway, testing::chat_request("hi")).await;
     assert_eq!(refused.status(), 422);
     testing::text(refused).await;
     assert_eq!(house.last.take(), told("a", "hit"));
