@@ -29,12 +29,14 @@ pub(crate) fn beside(upstream: &Upstream) -> impl Transport + use<> {
 }
 
 /// What the service at this path says when it finds nothing.
-fn harmless(path: &str) -> Value {
+pub(crate) fn harmless(path: &str) -> Value {
+    let severity = |category: &str| json!({"category": category, "severity": 0});
     match path {
         "/guard" | "/v2/guard" => json!({"flagged": false, "breakdown": [], "payload": []}),
         "/analyze" => json!([]),
         "/contentsafety/text:analyze" => {
-            json!({"blocklistsMatch": [], "categoriesAnalysis": [{"category": "Hate", "severity": 0}]})
+            let all = ["Hate", "Sexual", "SelfHarm", "Violence"].map(severity);
+            json!({"blocklistsMatch": [], "categoriesAnalysis": all})
         }
         "/contentsafety/text:shieldPrompt" => {
             json!({"userPromptAnalysis": {"attackDetected": false}, "documentsAnalysis": []})

@@ -34,11 +34,15 @@ pub(super) struct Driver {
     fail_open: bool,
     output_fail_open: bool,
     pub(super) on_stream: OnStream,
+    /// How much of a stream may be held back, in bytes of texts.
     pub(super) max_held: usize,
     /// After how many characters of a stream the service is asked, and how many are asked about again with
     /// the next ones. Without it, the service is asked at the end.
     pub(super) window: Option<Window>,
 }
+
+/// How long a character may be, in bytes.
+const MAX_CHARACTER: usize = 4;
 
 /// A window that moves over a stream, in characters.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +97,11 @@ impl Driver {
         }
     }
 
+    /// Judges streams window by window. A whole window may be held back, whatever else may.
     pub(super) fn with_window(mut self, window: Option<Window>) -> Self {
+        if let Some(window) = &window {
+            self.max_held = self.max_held.max(window.size * MAX_CHARACTER);
+        }
         self.window = window;
         self
     }

@@ -13,13 +13,19 @@ use crate::text::{self, Speaker, Track};
 
 /// How many texts a stream may have.
 const MAX_TRACKS: usize = 1_024;
+/// How many bytes of events may be held back for each byte of text that may. A piece of a text is a few bytes,
+/// and what an event says around it some hundred.
+const EVENTS_FOR_TEXT: usize = 16;
 
 /// What is held back of a stream.
 pub(super) struct Hold {
     dialect: Dialect,
-    /// How much may be held back, in bytes of events and of texts.
+    /// How much may be held back, in bytes of texts.
     max: usize,
-    held: usize,
+    /// How much is, in bytes of texts.
+    texts: usize,
+    /// How much is, in bytes of events.
+    events: usize,
     queue: VecDeque<Held>,
     known: HashMap<Track, usize>,
     tracks: Vec<Spoken>,
@@ -52,7 +58,7 @@ struct Spoken {
 /// What changes in events, by their index.
 type Edits = HashMap<usize, Vec<(Span, String)>>;
 
-/// More would have to be held back than may be, or it cannot be read.
+/// It cannot be read, or has changed where it has passed already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Untold;
 
@@ -63,7 +69,8 @@ impl Hold {
         Self {
             dialect,
             max,
-            held: 0,
+            texts: 0,
+            events: 0,
             queue: VecDeque::new(),
             known: HashMap::new(),
             tracks: Vec::new(),
@@ -80,21 +87,19 @@ impl Hold {
         if pieces.is_empty() && (self.queue.is_empty() || event.is_comment()) {
             return Ok(Some(event));
         }
-        self.held += event.raw.len();
+        self.events += event.raw.len();
         self.queue.push_back(Held { event, pieces });
-        self.fits().map(|()| None)
+        Ok(None)
     }
 
     /// Looks at the texts of an event that passes.
     pub(super) fn look(&mut self, event: &sse::Event) -> Result<(), Untold> {
-        self.read(event).and_then(|_| self.fits())
+        self.read(event).map(drop)
     }
 
-    fn fits(&self) -> Result<(), Untold> {
-        match self.held > self.max {
-            true => Err(Untold),
-            false => Ok(()),
-        }
+    /// Whether more is held back than may be.
+    pub(super) fn is_over(&self) -> bool {
+        self.texts > self.max || self.events > self.max.saturating_mul(EVENTS_FOR_TEXT)
     }
 
     fn read(&mut self, event: &sse::Event) -> Result<Vec<Piece>, Untold> {
@@ -106,7 +111,7 @@ impl Hold {
                 continue;
             }
             let track = self.track(text.track, text.is_piece)?;
-            self.held += text.text.len();
+            self.texts += text.text.len();
             self.tracks[track].is_arguments |= text.is_arguments;
             self.tracks[track].push(&text.text);
             let (place, len) = (text.place, text.text.len());
@@ -163,7 +168,8 @@ impl Hold {
         self.tracks
             .iter_mut()
             .for_each(|track| track.forget(overlap));
-        self.held = self.tracks.iter().map(|track| track.text.len()).sum();
+        self.texts = self.tracks.iter().map(|track| track.text.len()).sum();
+        self.events = 0;
         released
     }
 

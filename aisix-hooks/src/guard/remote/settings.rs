@@ -34,7 +34,8 @@ pub struct RemoteGuardSettings {
     /// What becomes of answers that are streams. Default: `hold`.
     #[serde(default)]
     pub on_stream: OnStream,
-    /// How much of a stream is held back, in bytes. Default: 262144.
+    /// How much of a stream is held back, in bytes of texts; sixteen times as many bytes of events may be.
+    /// Default: 262144.
     #[serde(default = "max_buffer_bytes")]
     #[schemars(range(min = 1, max = 16_777_216))]
     pub max_buffer_bytes: usize,

@@ -119,24 +119,22 @@ impl Guarded {
     }
 
     fn came(&mut self, event: sse::Event) {
-        let watches = self.guarding.watches;
-        let passes = match (watches, self.looks) {
-            (true, true) => self.hold.look(&event).map(|()| Some(event.clone())),
-            (true, false) => Ok(Some(event.clone())),
-            (false, _) => self.hold.push(event.clone()),
-        };
-        match passes {
-            Ok(passes) => self.out.extend(passes),
-            Err(Untold) => {
+        if self.guarding.watches {
+            if self.looks && (self.hold.look(&event).is_err() || self.hold.is_over()) {
                 self.untold();
-                // Only a watched stream goes on.
-                self.out.extend(watches.then_some(event));
-                return;
             }
+            return self.out.push_back(event);
         }
-        let window = self.guarding.driver.window.filter(|_| !watches);
-        if window.is_some_and(|window| self.hold.has_grown_by(window.size)) {
-            self.ask();
+        match self.hold.push(event) {
+            Ok(passes) => self.out.extend(passes),
+            Err(Untold) => return self.untold(),
+        }
+        let is_over = self.hold.is_over();
+        match self.guarding.driver.window {
+            // What is held back goes on once it has been judged, be it less than a window.
+            Some(window) if is_over || self.hold.has_grown_by(window.size) => self.ask(),
+            None if is_over => self.untold(),
+            _ => {}
         }
     }
 
@@ -155,7 +153,13 @@ impl Guarded {
         match judged {
             Err(error) => self.stop(error),
             Ok(changes) => match self.hold.release(&changes, self.overlap()) {
-                Ok(released) => self.out.extend(released),
+                Ok(released) => {
+                    self.out.extend(released);
+                    // The overlaps of all texts are kept.
+                    if self.hold.is_over() {
+                        self.untold();
+                    }
+                }
                 Err(Untold) => self.untold(),
             },
         }

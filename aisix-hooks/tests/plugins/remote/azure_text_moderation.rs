@@ -222,13 +222,37 @@ async fn a_stream_may_be_asked_about_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_window_holds_back_no_more_than_it_may() {
-    let settings = json!({"window_size": 10_000, "max_buffer_bytes": 1_000});
-    let peers = Peers::new(windows(settings));
+async fn a_window_that_becomes_too_large_is_judged_early() {
+    // 8 characters are 32 bytes of text at most, and 512 bytes of events.
+    let peers = Peers::new(windows(json!({"max_buffer_bytes": 1})));
+    let pad = "-".repeat(300);
     let mut stream = Answer::stream().role();
-    for _ in 0..20 {
-        stream = stream.content("a hundred bytes of an event or more");
+    for text in ["a", "b", "c", "d"] {
+        let event =
+            json!({"choices": [{"index": 0, "delta": {"content": text}}], "pad": pad}).to_string();
+        stream = stream.send(format!("data: {event}\n\n").into_bytes());
+        peers.says(&severities(0));
     }
+    peers.upstream.answer(stream.finish().done());
+    let [request, ..] = requests("hi", true);
+    let answer = testing::text(send(&peers.gateway, request).await).await;
+    assert!(answer.ends_with("data: [DONE]\n\n"), "{answer}");
+    let questions = peers.service.requests();
+    let texts: Vec<_> = questions
+        .iter()
+        .map(|it| it.json()["text"].clone())
+        .collect();
+    assert_eq!(texts, ["ab", "abcd"]);
+}
+
+#[tokio::test]
+async fn overlaps_of_many_texts_are_held_back_as_far_as_they_may() {
+    let peers = Peers::new(windows(json!({"max_buffer_bytes": 1})));
+    let choices = (0..40).map(|index| json!({"index": index, "delta": {"content": "ab"}}));
+    let event = json!({"choices": choices.collect::<Vec<_>>()});
+    let stream = Answer::stream().role();
+    let stream = stream.send(format!("data: {event}\n\n").into_bytes());
+    (0..4).for_each(|_| drop(peers.says(&severities(0))));
     peers.upstream.answer(stream.stall());
     let [request, ..] = requests("hi", true);
     let answer = testing::text(send(&peers.gateway, request).await).await;

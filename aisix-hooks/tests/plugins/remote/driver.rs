@@ -12,7 +12,7 @@ use super::{
 use crate::ask::*;
 
 /// Everything that a service can do wrong, and what it is called.
-fn faults() -> Vec<(Answer, &'static str)> {
+pub(super) fn faults() -> Vec<(Answer, &'static str)> {
     let json = "application/json";
     vec![
         (Answer::new(200).head_stall(), "timeout"),

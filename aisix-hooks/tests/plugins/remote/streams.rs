@@ -84,20 +84,41 @@ async fn a_stream_is_refused_when_the_service_fails_unless_that_is_wanted() {
 
 #[tokio::test]
 async fn more_than_may_be_held_back_is_refused_and_hangs_up() {
-    let peers = Peers::new(output(json!({"max_buffer_bytes": 2_000})));
-    let mut stream = Answer::stream().role();
-    for _ in 0..20 {
-        stream = stream.content("a hundred bytes of an event or more");
-    }
-    let mut exchange = peers.upstream.answer(stream.stall());
-    let answer = testing::text(send(&peers.gateway, request(0)).await).await;
-    assert!(
-        answer.contains("response blocked by content policy"),
-        "{answer}"
+    let text = "a hundred bytes of an event or more";
+    let pad = || Answer::stream().role();
+    let long = (0..20).fold(pad(), |stream, _| stream.content(text));
+    // Events that say little, and need no less space for that.
+    let wide = format!(
+        "{{\"choices\":[{{\"delta\":{{\"content\":\"hundred\"}}}}],\"pad\":\"{}\"}}",
+        "-".repeat(900)
     );
-    assert!(!answer.contains("hundred"), "{answer}");
-    assert_eq!(exchange.ended().await, Ended::Dropped);
-    assert!(peers.service.requests().is_empty());
+    let wide = (0..20).fold(pad(), |stream, _| {
+        stream.send(format!("data: {wide}\n\n").into_bytes())
+    });
+    for stream in [long, wide] {
+        let peers = Peers::new(output(json!({"max_buffer_bytes": 600})));
+        let mut exchange = peers.upstream.answer(stream.stall());
+        let answer = testing::text(send(&peers.gateway, request(0)).await).await;
+        assert!(
+            answer.contains("response blocked by content policy"),
+            "{answer}"
+        );
+        assert!(!answer.contains("hundred"), "{answer}");
+        assert_eq!(exchange.ended().await, Ended::Dropped);
+        assert!(peers.service.requests().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_counted_by_its_texts() {
+    let peers = Peers::new(output(json!({"max_buffer_bytes": 700})));
+    peers.says(&moderation(1, false, 0.0));
+    let text = "a hundred bytes of an event or more";
+    let stream = (0..20).fold(Answer::stream().role(), |stream, _| stream.content(text));
+    peers.upstream.answer(stream.finish().done());
+    let answer = testing::text(send(&peers.gateway, request(0)).await).await;
+    assert!(answer.ends_with("data: [DONE]\n\n"), "{answer}");
+    assert_eq!(peers.question().json()["input"], json!([text.repeat(20)]));
 }
 
 #[tokio::test(start_paused = true)]
