@@ -8,6 +8,7 @@ mod every;
 mod lakera;
 mod openai_moderation;
 mod presidio;
+mod rows;
 mod streams;
 
 use std::sync::{Arc, Mutex};
@@ -55,6 +56,11 @@ fn element(name: &str, defaults: Value, settings: Value) -> Value {
 
 impl Peers {
     pub(crate) fn new(element: Value) -> Self {
+        Self::with(Setup::new().model(json!({"plugins": [element]})))
+    }
+
+    /// A gateway that guards by what this setup says.
+    pub(crate) fn with(setup: Setup) -> Self {
         let (upstream, service) = (Upstream::new(), Upstream::new());
         let marks = Marks::default();
         let peers = (upstream.clone(), service.clone());
@@ -63,8 +69,7 @@ impl Peers {
             let to_service = HOSTS.contains(&host);
             Transport::send(if to_service { &peers.1 } else { &peers.0 }, request)
         });
-        let setup = Setup::new().hooks(aisix_hooks::hooks());
-        let config = setup.model(json!({"plugins": [element]})).config();
+        let config = setup.hooks(aisix_hooks::hooks()).config();
         let builder = Gateway::builder(config).transport(transport);
         Self {
             gateway: builder.observe(marks.clone()).build().unwrap(),
