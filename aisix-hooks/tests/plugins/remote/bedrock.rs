@@ -57,6 +57,18 @@ async fn the_question_is_that_of_the_documentation_and_signed() {
 }
 
 #[tokio::test]
+async fn a_guardrail_may_be_named_by_its_arn() {
+    let arn = "arn:aws:bedrock:eu-west-1:123456789012:guardrail/gr1";
+    let peers = Peers::new(guard(json!({"guardrail_id": arn})));
+    peers.says(&json!({"action": "NONE"}));
+    peers.upstream.answer(Answer::chat("hello"));
+    assert_eq!(send(&peers.gateway, two_messages()).await.status(), 200);
+    let escaped = "arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012%3Aguardrail%2Fgr1";
+    let url = URL.replace("gr1", escaped);
+    assert_eq!(peers.question().head.uri.to_string(), url);
+}
+
+#[tokio::test]
 async fn what_is_blocked_is_refused_and_so_is_what_cannot_be_told_from_it() {
     let blocked = |policy: &str, list: &str| json!({policy: {list: [{"action": "BLOCKED"}]}});
     let mut both = anonymized();
@@ -152,8 +164,12 @@ async fn how_long_it_waits_is_said_by_its_mode() {
 fn settings_are_checked() {
     for (settings, expected) in [
         (
-            json!({"guardrail_id": "a/b"}),
+            json!({"guardrail_id": "a?b"}),
             "`plugins[0].settings.guardrail_id` may have letters",
+        ),
+        (
+            json!({"guardrail_version": "1/b"}),
+            "`plugins[0].settings.guardrail_version` may have letters",
         ),
         (
             json!({"region": "a.evil.test/"}),

@@ -7,6 +7,7 @@ use http::Uri;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::sign::escaped;
 use crate::guard::remote::settings::{RemoteGuardSettings, address, millis};
 
 /// How long a guard waits that waits for the service.
@@ -19,7 +20,7 @@ pub struct BedrockGuardrailSettings {
     /// What all remote guards have.
     #[serde(flatten)]
     pub common: RemoteGuardSettings,
-    /// The guardrail.
+    /// The guardrail: its id, or its ARN.
     #[schemars(length(min = 1, max = 64))]
     pub guardrail_id: String,
     /// Its version: `DRAFT`, or a number.
@@ -66,19 +67,23 @@ pub enum LatencyMode {
 impl BedrockGuardrailSettings {
     /// Where the guardrail is asked.
     pub(super) fn address(&self) -> Result<Uri, Vec<Invalid>> {
+        let is_plain = |char: char| char.is_ascii_alphanumeric() || char == '-';
+        let is_of_arn = |char: char| is_plain(char) || matches!(char, ':' | '/');
+        if !self.guardrail_id.chars().all(is_of_arn) {
+            let message = "may have letters, digits, hyphens, colons and slashes only";
+            return Err(vec![Invalid::new("guardrail_id", message)]);
+        }
         for (field, value) in [
-            ("guardrail_id", &self.guardrail_id),
             ("guardrail_version", &self.guardrail_version),
             ("region", &self.region),
         ] {
-            let is_plain = |char: char| char.is_ascii_alphanumeric() || char == '-';
             if !value.chars().all(is_plain) {
                 let message = "may have letters, digits and hyphens only";
                 return Err(vec![Invalid::new(field, message)]);
             }
         }
         let base = format!("https://bedrock-runtime.{}.amazonaws.com", self.region);
-        let (id, version) = (&self.guardrail_id, &self.guardrail_version);
+        let (id, version) = (escaped(&self.guardrail_id), &self.guardrail_version);
         address(
             "region",
             &base,

@@ -1,12 +1,13 @@
 //! Signatures of AWS, version 4.
 //!
 //! As <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html> says, for a `POST`
-//! of JSON to a path that needs no escapes and has no query.
+//! of JSON to a path without a query.
 
 use aisix_core::config::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Uri};
 use jiff::{Timestamp, tz::TimeZone};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use super::settings::AwsCredentials;
@@ -14,6 +15,15 @@ use super::settings::AwsCredentials;
 /// What is signed besides the method, the path and the body.
 const SIGNED: &str = "content-type;host;x-amz-date";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// What is escaped in a segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// What is escaped in a path.
+const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// Signs requests to one service in one region.
 pub(super) struct Signer {
@@ -56,7 +66,8 @@ impl Signer {
         let host = uri.authority().map_or("", |authority| authority.as_str());
         let request = format!(
             "POST\n{path}\n\ncontent-type:{content_type}\nhost:{host}\nx-amz-date:{time}\n\n{SIGNED}\n{body}",
-            path = uri.path(),
+            // Once more: what is signed escapes the escapes of the path.
+            path = utf8_percent_encode(uri.path(), PATH),
             content_type = self.content_type,
             body = hex(&Sha256::digest(body)),
         );
@@ -80,6 +91,11 @@ impl Signer {
         let first = mac(secret.as_bytes(), parts.next().unwrap_or_default());
         parts.fold(first, |key, part| mac(&key, part))
     }
+}
+
+/// Text as a segment of a path.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 fn mac(key: &[u8], text: &str) -> [u8; 32] {
@@ -123,6 +139,27 @@ mod tests {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
              SignedHeaders=content-type;host;x-amz-date, \
              Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"
+        );
+    }
+
+    /// The signature is that of botocore, the AWS SDK for Python.
+    #[test]
+    fn what_is_escaped_in_a_path_is_escaped_once_more() {
+        let credentials = AwsCredentials::Static {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+        };
+        let arn = escaped("arn:aws:bedrock:us-east-1:123456789012:guardrail/abcdefghijkl");
+        let base = "https://bedrock-runtime.us-east-1.amazonaws.com";
+        let uri = format!("{base}/guardrail/{arn}/version/1/apply");
+        let now: Timestamp = "2015-08-30T12:36:00Z".parse().unwrap();
+        let signer = Signer::new(&credentials, "us-east-1");
+        let signed = signer.sign(&uri.parse().unwrap(), b"{}", now);
+        assert_eq!(
+            signed.authorization,
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date, \
+             Signature=84d746ae9991a2775ec4c4892ffab942f97be24718ce58e8512a2166963e502f"
         );
     }
 }
