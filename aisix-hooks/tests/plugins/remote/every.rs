@@ -131,6 +131,74 @@ async fn whatever_a_service_does_wrong_only_what_may_pass_does() {
     }
 }
 
+/// The guards that ask again, and what their service says first to make them.
+fn asking_again(settings: &Value) -> Vec<(Value, Value)> {
+    let again = guards(settings).into_iter().filter_map(|guard| {
+        let first = match guard["name"].as_str() {
+            Some("presidio") => {
+                json!([{"entity_type": "PERSON", "start": 0, "end": 2, "score": 0.9}])
+            }
+            Some("bedrock_guardrail") => json!({"action": "GUARDRAIL_INTERVENED",
+                "outputs": [{"text": "both"}], "assessments": [{"sensitiveInformationPolicy":
+                    {"piiEntities": [{"action": "ANONYMIZED"}]}}]}),
+            _ => return None,
+        };
+        Some((guard, first))
+    });
+    again.collect()
+}
+
+fn two_texts() -> Request<Body> {
+    let says = |text: &str| json!({"role": "user", "content": text});
+    let body = json!({"model": testing::MODEL, "messages": [says("Jo"), says("hi")]});
+    testing::request("/v1/chat/completions", body.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_question_may_fail_as_the_first() {
+    for (fail_open, status) in [(true, 200), (false, 422)] {
+        let settings = json!({"hook_point": "input", "fail_open": fail_open});
+        for (guard, first) in asking_again(&settings) {
+            for (fault, reason) in faults() {
+                let what = format!("{} {reason} {fail_open}", guard["name"]);
+                let peers = Peers::new(guard.clone());
+                peers.says(&first);
+                peers.service.answer(fault);
+                peers.upstream.answer(Answer::chat("Hello"));
+                let response = send(&peers.gateway, two_texts()).await;
+                assert_eq!(response.status(), status, "{what}");
+                drop(response);
+                let mark = match fail_open {
+                    true => "guardrail_bypassed",
+                    false => "guardrail_unavailable",
+                };
+                let told = format!("{}: {reason}", guard["name"].as_str().unwrap());
+                assert_eq!(peers.mark(mark), Some(told), "{what}");
+                assert_eq!(peers.service.requests().len(), 2, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_the_second_question_along() {
+    let settings = json!({"hook_point": "input"});
+    let guards = asking_again(&settings);
+    assert_eq!(guards.len(), 2);
+    for (guard, first) in guards {
+        let peers = Peers::new(guard);
+        peers.says(&first);
+        let mut question = peers.service.answer(Answer::new(200).head_stall());
+        let mut call = Box::pin(send(&peers.gateway, two_texts()));
+        tokio::select! {
+            _ = &mut call => panic!("the service has not answered"),
+            _ = question.request() => {}
+        }
+        drop(call);
+        assert_eq!(question.ended().await, Ended::Dropped);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn whatever_a_service_does_wrong_a_stream_says_nothing_in_any_dialect() {
     for guard in guards(&json!({"hook_point": "output"})) {
