@@ -73,7 +73,7 @@ fn settings(hook: &str) -> Value {
     match hook {
         "bedrock_guardrail" => {
             json!({"guardrail_id": "id", "guardrail_version": "1", "region": "eu-west-1",
-            "latency_mode": {"kind": "serial"}, "hook_point": "input",
+            "latency_mode": {"kind": "serial"}, "hook_point": "input", "fail_open": false,
             "aws_credentials": {"kind": "static", "access_key_id": "id", "secret_access_key": "secret"}})
         }
         "cache" => json!({"streaming": true}),
@@ -88,7 +88,7 @@ fn settings(hook: &str) -> Value {
             {"type": "ip_address"}, {"type": "api_key"}]})
         }
         "presidio" => {
-            json!({"analyzer_url": services::AT, "anonymizer_url": services::AT, "hook_point": "input"})
+            json!({"analyzer_url": services::AT, "anonymizer_url": services::AT, "hook_point": "input", "fail_open": false})
         }
         "prompt_caching" => json!({}),
         "prompt_moderation" => json!({"keywords": keywords()}),
@@ -97,7 +97,9 @@ fn settings(hook: &str) -> Value {
         "request_size_limiter" => json!({"max_chars_per_request": 1_000_000}),
         "request_validation" => json!({"schema": schema}),
         "transform" => json!({"request": {"headers": {"set": {"x-tag": "one"}}}}),
-        _ => json!({"api_key": "secret", "endpoint": services::AT, "hook_point": "input"}),
+        _ => {
+            json!({"api_key": "secret", "endpoint": services::AT, "hook_point": "input", "fail_open": false})
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! The form is made to be hashed and not to be read. It is written in one pass, without a tree.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -98,29 +98,78 @@ impl Reader<'_> {
         out.push(b'}');
     }
 
-    /// Appends the text of the string that begins here.
+    /// Appends the text of the string that begins here. One that stands for no text, since it has half of a surrogate
+    /// pair, is taken as it is written, and is like no text.
     fn string(&mut self, out: &mut Vec<u8>) {
-        let start = self.at;
+        let place = out.len()..out.len() + size_of::<u64>();
+        out.extend_from_slice(&[0; size_of::<u64>()]);
         self.at += 1;
-        let mut is_plain = true;
+        let start = self.at;
+        let mut is_text = true;
         while let Some(found) = memchr::memchr2(b'"', b'\\', self.rest()) {
-            self.at += found;
-            if self.bytes[self.at] == b'"' {
+            out.extend_from_slice(&self.rest()[..found]);
+            self.at += found + 1;
+            if self.bytes[self.at - 1] == b'"' {
                 break;
             }
-            is_plain = false;
-            self.at += 2;
+            is_text &= self.escape(out);
         }
-        let end = self.at.min(self.bytes.len());
-        self.at = end + 1;
-        let raw = self.bytes.get(start + 1..end).unwrap_or_default();
-        let quoted = self.bytes.get(start..=end).unwrap_or_default();
-        let text = match is_plain {
-            true => Cow::Borrowed(raw),
-            false => serde_json::from_slice::<String>(quoted)
-                .map_or(Cow::Borrowed(raw), |text| Cow::Owned(text.into_bytes())),
+        let mut mark = 0;
+        if !is_text {
+            out.truncate(place.end);
+            out.extend_from_slice(self.bytes.get(start..self.at).unwrap_or_default());
+            mark = 1 << 63;
+        }
+        let length = mark | (out.len() - place.end) as u64;
+        out[place].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Appends what an escape stands for, behind its backslash; whether it stands for anything.
+    fn escape(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(&byte) = self.bytes.get(self.at) else {
+            return false;
         };
-        write_text(&text, out);
+        self.at += 1;
+        out.push(match byte {
+            b'u' => return self.unicode(out),
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            other => other,
+        });
+        matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+    }
+
+    fn unicode(&mut self, out: &mut Vec<u8>) -> bool {
+        let first = self.unit();
+        let second = match first {
+            Some(0xD800..=0xDBFF) if self.rest().starts_with(b"\\u") => {
+                self.at += 2;
+                self.unit()
+            }
+            _ => None,
+        };
+        let units = first.into_iter().chain(second);
+        let mut is_text = first.is_some();
+        for decoded in char::decode_utf16(units) {
+            match decoded {
+                Ok(decoded) => {
+                    out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                Err(_) => is_text = false,
+            }
+        }
+        is_text
+    }
+
+    /// Four hexadecimal digits.
+    fn unit(&mut self) -> Option<u16> {
+        let digits = std::str::from_utf8(self.rest().get(..4)?).ok()?;
+        let unit = u16::from_str_radix(digits, 16).ok()?;
+        self.at += 4;
+        Some(unit)
     }
 
     fn number(&mut self, out: &mut Vec<u8>) {

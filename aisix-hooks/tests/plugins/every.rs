@@ -18,12 +18,12 @@ use crate::{ask::*, measured, services};
 pub(crate) fn every_hook() -> Vec<Value> {
     let schema = json!({"type": "object", "minProperties": 1});
     let rate = json!({"limit": 1_000_000, "window": "1h"});
-    let remote = json!({"api_key": "secret", "endpoint": services::AT, "hook_point": "input"});
+    let remote = json!({"api_key": "secret", "endpoint": services::AT, "hook_point": "input", "fail_open": false});
     let presidio = json!({"analyzer_url": services::AT, "anonymizer_url": services::AT,
-        "hook_point": "input"});
+        "hook_point": "input", "fail_open": false});
     let bedrock = json!({"guardrail_id": "id", "guardrail_version": "1", "region": "eu-west-1",
         "latency_mode": {"kind": "serial"}, "aws_credentials": {"kind": "static", "access_key_id": "id", "secret_access_key": "secret"},
-        "hook_point": "input"});
+        "hook_point": "input", "fail_open": false});
     let literal = json!([{"kind": "literal", "value": "forbidden"}]);
     [
         ("azure_content_safety", remote.clone()),

@@ -21,6 +21,11 @@ fn the_same_written_differently_is_the_same() {
         (r#"{"x":{"b":{},"a":[]}}"#, r#"{"x":{"a":[ ],"b":{ }}}"#),
         (r#""A/é""#, r#""\u0041\/\u00e9""#),
         (r#"{"\u0061":1,"b":2}"#, r#"{"b":2,"a":1}"#),
+        (
+            r#""\b\f\n\r\t\"\\\/""#,
+            r#""\u0008\u000c\u000a\u000D\u0009\u0022\u005c\u002f""#,
+        ),
+        (r#""\ud83d\uDE00""#, r#""😀""#),
         ("1", "1.0"),
         ("10", "1e1"),
         ("0.1", "1E-1"),
@@ -61,6 +66,10 @@ fn what_differs_is_different() {
         r#"{"a":1,"a":2}"#,
         r#"{"a":2,"a":1}"#,
         "1e999999999999999999999",
+        r#""\ud800""#,
+        r#""\\ud800""#,
+        r#""\ud800\u0041""#,
+        r#""\udc00\ud800""#,
         "[\" \"]",
         "[\"\"]",
     ];
@@ -122,6 +131,13 @@ fn rewritten(value: &Value, out: &mut String) {
 }
 
 proptest! {
+    #[test]
+    fn escapes_stand_for_what_they_stand_for(text: String, rest in "[a-z]{0,3}") {
+        let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let plain = json!(text + &rest).to_string();
+        prop_assert_eq!(form(&format!("\"{escaped}{rest}\"")), form(&plain));
+    }
+
     #[test]
     fn forms_are_equal_exactly_when_values_are(a in values(), b in values()) {
         let mut other = String::new();

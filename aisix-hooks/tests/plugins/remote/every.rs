@@ -7,13 +7,15 @@ use tokio::time::Instant;
 use super::{driver::faults, *};
 use crate::{ask::*, every::every_hook, services};
 
-/// Each guard that asks a service, told to wait for 750 ms, with these settings.
+/// Each guard that asks a service, told to wait for 750 ms, with these settings; defaults count for others that
+/// say what becomes of failures.
 fn guards(settings: &Value) -> Vec<Value> {
     let asks = |hook: &Value| hook["settings"]["hook_point"].is_string();
     let mut guards: Vec<_> = every_hook().into_iter().filter(asks).collect();
     assert_eq!(guards.len(), 6);
     for guard in &mut guards {
         let all = guard["settings"].as_object_mut().unwrap();
+        all.remove("fail_open");
         all.extend(settings.as_object().unwrap().clone());
         match all.contains_key("guardrail_id") {
             false => all.insert("timeout_ms".to_owned(), json!(750)),
@@ -28,7 +30,7 @@ fn guards(settings: &Value) -> Vec<Value> {
 
 /// What the service of a guard says when it finds nothing.
 fn harmless(guard: &Value) -> Value {
-    services::harmless(match guard["name"].as_str().unwrap() {
+    let path = match guard["name"].as_str().unwrap() {
         "azure_content_safety" => {
             return json!({"documentsAnalysis": [{"attackDetected": false}]});
         }
@@ -37,7 +39,8 @@ fn harmless(guard: &Value) -> Value {
         "openai_moderation" => "/v1/moderations",
         "presidio" => "/analyze",
         _ => "/apply",
-    })
+    };
+    services::harmless(path, b"{}")
 }
 
 /// A call in each dialect, whole and as a stream, to each guard; its service never answers.

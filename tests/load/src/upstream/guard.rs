@@ -28,9 +28,11 @@ fn fixed(path: &str) -> Option<&'static str> {
         "/v2/guard" => r#"{"flagged":false,"breakdown":[],"payload":[]}"#,
         "/analyze" => "[]",
         "/policy" => "{}",
-        "/contentsafety/text:analyze" => {
-            r#"{"blocklistsMatch":[],"categoriesAnalysis":[{"category":"Hate","severity":0}]}"#
-        }
+        "/contentsafety/text:analyze" => concat!(
+            r#"{"blocklistsMatch":[],"categoriesAnalysis":[{"category":"Hate","severity":0},"#,
+            r#"{"category":"SelfHarm","severity":0},{"category":"Sexual","severity":0},"#,
+            r#"{"category":"Violence","severity":0}]}"#
+        ),
         "/contentsafety/text:shieldPrompt" => {
             r#"{"userPromptAnalysis":{"attackDetected":false},"documentsAnalysis":[]}"#
         }
