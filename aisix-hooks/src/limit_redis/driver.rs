@@ -16,9 +16,6 @@ use crate::redis_access::{Connection, Connector, Link, Operation, silent};
 const BATCH: usize = 128;
 /// How often a silent connection is asked for a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Keys that are tried in a cluster before it is taken to be there: of ten servers, one is missed once in a thousand
-/// times.
-const PLACES: usize = 64;
 /// The pauses between attempts to connect.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -93,15 +90,10 @@ impl Driver {
         }
     }
 
-    /// A connection on which scripts can write. In a cluster, on keys all over it: right after one server has died, the
-    /// others still say that all is well.
+    /// A connection on which scripts can write, wherever their keys are.
     async fn reach(&mut self) -> RedisResult<Connection> {
         let connection = self.connector.connect().await?;
-        let places = match connection {
-            Connection::One(_) => 1,
-            Connection::Cluster(_) => PLACES,
-        };
-        let probes = (0..places).map(async |place| {
+        let probes = (0..connection.places()).map(async |place| {
             for script in self.scripts.probe(&self.node, place) {
                 let probe = connection.clone().run::<Value>(script);
                 self.answered(probe).await?;

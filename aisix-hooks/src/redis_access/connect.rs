@@ -16,6 +16,10 @@ use redis::{
 
 use super::settings::{Access, Invalid, Server, Tls};
 
+/// Keys that are tried in a cluster before it is taken to be there: of ten servers, one is missed once in a thousand
+/// times.
+const PLACES: usize = 64;
+
 /// How connections are made.
 pub(crate) struct Connector {
     target: Target,
@@ -236,6 +240,15 @@ impl Connection {
         match &mut self {
             Self::One(connection) => script.invoke_async(connection).await,
             Self::Cluster(connection) => script.invoke_async(connection).await,
+        }
+    }
+
+    /// How many keys are to be tried before all servers count as reached. Right after one of a cluster has died, the
+    /// others still say that all is well.
+    pub(crate) fn places(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Cluster(_) => PLACES,
         }
     }
 

@@ -6,7 +6,7 @@ use aisix_tests::{
     client::Client,
     exposition::Exposition,
     gateway::{Gateway, Setup},
-    redis::Redis,
+    redis::{Redis, RedisCluster},
     upstream::{Answer, Flavour, Upstream},
     within,
 };
@@ -120,6 +120,35 @@ async fn without_redis_every_call_is_a_miss_and_none_fails() {
     }
     let metrics = Exposition::parse(&fleet.nodes[0].metrics().await);
     assert!(metrics.sum("aisix_redis_failures_total", &[]) > 0.0);
+}
+
+#[tokio::test]
+async fn a_cluster_whose_master_is_killed_is_lost_once_and_found_once() {
+    let mut cluster = RedisCluster::start_with_replicas().await;
+    let redis = cluster.block()["ratelimit"]["redis"].clone();
+    let fleet = Fleet::start(1, json!({"cache": {"redis": redis}})).await;
+    fleet.logged(true, 1).await;
+    // Their keys are all over the cluster.
+    let prompts: Vec<_> = (0..24).map(|number| format!("prompt {number}")).collect();
+    for prompt in &prompts {
+        fleet.kept(0, prompt).await;
+    }
+    cluster.nodes()[0].kill();
+    let found = fleet.logged(true, 2);
+    let asking = async {
+        for prompt in prompts.iter().cycle() {
+            fleet.ask(0, prompt).await;
+        }
+    };
+    tokio::select! {
+        () = found => {}
+        () = asking => unreachable!("asking never ends"),
+    }
+    for prompt in &prompts {
+        fleet.kept(0, prompt).await;
+    }
+    fleet.logged(false, 1).await;
+    fleet.logged(true, 2).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::{Cmd, RedisResult, Value};
 use tokio::{
     sync::mpsc,
@@ -25,6 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct SharedCacheDriver {
     connector: Connector,
     link: Arc<Link>,
+    prefix: String,
     jobs: mpsc::Receiver<Job>,
     answer_timeout: Duration,
 }
@@ -35,12 +36,14 @@ impl SharedCacheDriver {
     pub(super) fn new(
         connector: Connector,
         link: Arc<Link>,
+        prefix: String,
         jobs: mpsc::Receiver<Job>,
         answer_timeout: Duration,
     ) -> Self {
         Self {
             connector,
             link,
+            prefix,
             jobs,
             answer_timeout,
         }
@@ -69,8 +72,18 @@ impl SharedCacheDriver {
         }
     }
 
+    /// A connection on which answers can be found, wherever their keys are.
     async fn reach(&mut self) -> RedisResult<Connection> {
         let connection = self.connector.connect().await?;
+        let probes = (0..connection.places()).map(async |place| {
+            let mut get = Cmd::new();
+            let key = format!("{}:probe:{place}", self.prefix);
+            get.arg("GETRANGE").arg(key).arg(0).arg(0);
+            let probe = connection.clone();
+            self.answered(async { probe.query::<Value>(&get).await })
+                .await
+        });
+        try_join_all(probes).await?;
         self.answered(connection.clone().ping()).await?;
         Ok(connection)
     }

@@ -70,7 +70,13 @@ impl SharedCache {
         let connector = Connector::new(access)?;
         let link = Arc::new(Link::new(WORDS, failed));
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let driver = SharedCacheDriver::new(connector, link.clone(), jobs, access.answer_timeout);
+        let driver = SharedCacheDriver::new(
+            connector,
+            link.clone(),
+            prefix.to_owned(),
+            jobs,
+            access.answer_timeout,
+        );
         let shared = Shared {
             link,
             prefix: prefix.to_owned(),
