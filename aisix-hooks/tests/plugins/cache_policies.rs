@@ -139,6 +139,18 @@ async fn the_most_specific_policy_runs_then_the_one_whose_id_is_first() {
 }
 
 #[tokio::test]
+async fn a_model_of_many_names_is_meant_by_one_of_them_or_by_all() {
+    let model = json!({"display_name": "wild-*", "provider": "plain", "model_name": "*",
+        "provider_key_id": "key"});
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    let house = house(setup.add(Kind::Model, "wild", model));
+    house.put("1", json!({"name": "any", "applies_to": "model:wild-*"}));
+    house.put("2", json!({"name": "one", "applies_to": "model:wild-a"}));
+    assert_eq!(house.asked(API_KEY, "wild-a").await, told("one", "miss"));
+    assert_eq!(house.asked(API_KEY, "wild-b").await, told("any", "miss"));
+}
+
+#[tokio::test]
 async fn answers_outlive_changes_of_a_policy_and_of_others() {
     let house = house(Setup::new().hooks(aisix_hooks::hooks()));
     house.put("1", json!({"name": "a"}));

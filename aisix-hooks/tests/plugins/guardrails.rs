@@ -3,12 +3,12 @@
 use aisix_core::{
     ErrorKind,
     config::{Change, Config, Entry, Kind},
-    testing::{self, Answer, Endings, Setup, Upstream},
+    testing::{self, Answer, Endings, MODEL, Setup, Upstream},
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::ask::*;
+use crate::{ask::*, native};
 
 /// A guardrail with one forbidden word.
 fn words(name: &str, word: &str, members: Value) -> Value {
@@ -258,4 +258,22 @@ async fn a_client_that_leaves_with_the_last_event_of_a_refused_stream_has_not_le
     }
     drop(body);
     assert_eq!(endings.only().word, "failed");
+}
+
+#[tokio::test]
+async fn counting_tokens_is_not_guarded() {
+    let row = words("no words", "forbidden", json!({}));
+    let upstream = Upstream::new();
+    let setup = native::setup(json!([])).add(Kind::Guardrail, "g", row);
+    let gateway = setup.gateway(&upstream);
+    let message = json!({"role": "user", "content": "forbidden"});
+    let ask = |path: &str| {
+        let body = json!({"model": MODEL, "max_tokens": 9, "messages": [message]});
+        testing::request(path, body.to_string())
+    };
+    assert_eq!(send(&gateway, ask("/v1/messages")).await.status(), 422);
+    upstream.answer(Answer::json(200, &json!({"input_tokens": 3})));
+    let counted = send(&gateway, ask("/v1/messages/count_tokens")).await;
+    assert_eq!(counted.status(), 200);
+    assert_eq!(testing::json(counted).await["input_tokens"], 3);
 }

@@ -18,10 +18,14 @@ struct Native;
 
 /// A gateway whose model has this chain, and such a provider.
 pub(crate) fn gateway(upstream: &Upstream, plugins: Value) -> aisix_core::Gateway {
+    setup(plugins).gateway(upstream)
+}
+
+/// The setup of one.
+pub(crate) fn setup(plugins: Value) -> Setup {
     let setup = Setup::new().hooks(aisix_hooks::hooks());
     let setup = setup.providers(Registry::new().provider(Native));
-    let model = json!({"provider": "native", "plugins": plugins});
-    setup.model(model).gateway(upstream)
+    setup.model(json!({"provider": "native", "plugins": plugins}))
 }
 
 // === impl Native ===
