@@ -12,10 +12,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call},
+    call::{Attempt, AttemptKind, Call},
     error::{Error, Retry},
     hook::Beyond,
-    models::Target,
+    models::{Target, unavailable},
     reply::Reply,
     stage::{StageFuture, replace},
 };
@@ -64,7 +64,10 @@ where
     fn call(&mut self, mut call: Call) -> Self::Future {
         let mut inner = replace(&mut self.inner);
         let gone = call.beyond.take().map(Beyond::enter);
-        let target = call.model.target().clone();
+        let Some(target) = call.model.target().cloned() else {
+            let error = unavailable(call.requested_model());
+            return Box::pin(std::future::ready(Err(error)));
+        };
         // A stream has no total deadline, only a longest gap.
         let total = match call.streams() {
             true => None,
@@ -72,7 +75,9 @@ where
         };
         let now = Instant::now();
         let first = Attempt {
-            upstream_model: call.model.upstream_name(call.requested_model()),
+            upstream_model: call.model.upstream_name(&target, call.requested_model()),
+            model: call.model.clone(),
+            kind: AttemptKind::Initial,
             call: Arc::new(call),
             target,
             number: 1,
@@ -107,6 +112,7 @@ where
         }
         tokio::time::sleep_until(next).await;
         attempt.number += 1;
+        attempt.kind = AttemptKind::Retry;
         attempt.started = Instant::now();
     }
 }

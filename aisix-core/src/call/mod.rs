@@ -19,7 +19,7 @@ pub(crate) use self::expense::Expense;
 pub use self::{
     caller::{Caller, CallerBuilder},
     payload::Payload,
-    trail::{AttemptRecord, Trail},
+    trail::{AttemptKind, AttemptRecord, Trail},
 };
 use crate::{
     body::Body,
@@ -98,12 +98,16 @@ pub struct Call {
 pub struct Attempt {
     /// What is tried.
     pub call: Arc<Call>,
+    /// The model that is tried: the call's own, or one of those that it stands for.
+    pub model: Arc<Model>,
     /// Where it is tried.
     pub target: Arc<Target>,
     /// The model's name at the upstream.
     pub upstream_model: Arc<str>,
     /// Counts from 1.
     pub number: u32,
+    /// Why it is made.
+    pub kind: AttemptKind,
     /// When it began.
     pub(crate) started: Instant,
     /// When all attempts of the call are over, and how long that was from its beginning.

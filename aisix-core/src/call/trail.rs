@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aisix_wire::Operation;
+use aisix_wire::{Operation, Usage};
 use http::{HeaderValue, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 
@@ -55,23 +55,60 @@ struct Rest {
     marks: Vec<(&'static str, String)>,
 }
 
-/// One attempt, as it ended or stands.
+/// Why an attempt is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AttemptKind {
+    /// It is the first.
+    Initial,
+    /// The one before failed, at the same target.
+    Retry,
+    /// The one before failed, at another target.
+    Fallback,
+}
+
+/// One attempt, as it ended.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
+    /// Counts from 1.
+    pub number: u32,
+    /// Why it was made.
+    pub kind: AttemptKind,
+    /// The model that was tried: the one that the caller named, or one of those that it stands for.
+    pub model: Arc<Model>,
     /// Where it went.
     pub target: Arc<Target>,
     /// The model's name at the upstream.
     pub upstream_model: Arc<str>,
-    /// From the attempt's start to the upstream's head, or to the failure.
+    /// From the attempt's start to its answer: whole, or the beginning of a stream; or to the failure.
     pub latency: Duration,
+    /// From the attempt's start to the first content. Streams only.
+    pub first_token: Option<Duration>,
+    /// Tokens used, as far as they are known.
+    pub usage: Option<Usage>,
+    /// Whether `usage` is an estimate.
+    pub usage_estimated: bool,
     /// The upstream's status, if it gave one.
     pub status: Option<StatusCode>,
     /// The upstream's own request id.
     pub upstream_request_id: Option<HeaderValue>,
-    /// Why it failed.
+    /// Why it failed, at once or later.
     pub error: Option<ErrorKind>,
-    /// Whether nobody waited for its end: the client has left, or a hook gave up.
+    /// Whether nobody waited for its answer: the client has left, or a hook gave up.
     pub abandoned: bool,
+}
+
+// === impl AttemptKind ===
+
+impl AttemptKind {
+    /// The kind in one word: `initial`, `retry` or `fallback`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Retry => "retry",
+            Self::Fallback => "fallback",
+        }
+    }
 }
 
 // === impl AttemptRecord ===
@@ -80,9 +117,15 @@ impl AttemptRecord {
     /// An attempt of which nothing is known yet.
     pub(crate) fn new(attempt: &Attempt) -> Self {
         Self {
+            number: attempt.number,
+            kind: attempt.kind,
+            model: attempt.model.clone(),
             target: attempt.target.clone(),
             upstream_model: attempt.upstream_model.clone(),
             latency: Duration::ZERO,
+            first_token: None,
+            usage: None,
+            usage_estimated: false,
             status: None,
             upstream_request_id: None,
             error: None,
@@ -171,7 +214,7 @@ impl Trail {
     }
 
     /// What a variable of a template stands for, as far as it is known by now. The provider key is that of the
-    /// model's target.
+    /// model's target, if it has one of its own.
     pub fn variable(&self, variable: Variable) -> Option<&str> {
         let (caller, model) = (self.caller(), self.model());
         match variable {
@@ -182,8 +225,8 @@ impl Trail {
             Variable::ApiKeyUserId => caller?.user_id(),
             Variable::ModelId => Some(model?.id()),
             Variable::ModelName => Some(model?.name()),
-            Variable::ProviderKeyId => Some(model?.target().key().id()),
-            Variable::ProviderKeyName => Some(model?.target().key().name()),
+            Variable::ProviderKeyId => Some(model?.target()?.key().id()),
+            Variable::ProviderKeyName => Some(model?.target()?.key().name()),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     error::ErrorKind,
     hook::{Chain, Chains},
     limit::{Limit, Scope},
-    models::{Deadlines, Missing, Model, Target, UpstreamKey},
+    models::{Deadlines, Missing, Model, Serves, Target, UpstreamKey},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
 
@@ -58,7 +58,7 @@ impl Compiler {
                 .map(Arc::new),
             allowed_cidrs: model.allowed_cidrs.clone(),
             cost: model.cost,
-            target: Arc::new(self.target(model, key)),
+            serves: Serves::Direct(Arc::new(self.target(model, key))),
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             name,

@@ -19,7 +19,7 @@ use crate::{
     error::ErrorKind,
     hook::Chain,
     limit::PolicyName,
-    models::{self, Model},
+    models::{self, Model, Target},
     route,
 };
 
@@ -39,10 +39,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict, caller.as_deref(), model),
         hooks: hooks(notes, builder, caller.as_deref(), trail),
-        targets: model
-            .map(|model| target(model, trail, notes))
-            .into_iter()
-            .collect(),
+        targets: targets(model, trail, notes),
         caller: caller.map(|caller| self::caller(&caller)),
         verdict,
     }
@@ -184,9 +181,16 @@ fn suspended(
     Some(names.collect())
 }
 
-fn target(model: &Model, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+fn targets(model: Option<&Arc<Model>>, trail: Option<&Trail>, notes: &Notes) -> Vec<TargetFacts> {
+    let model = model.into_iter();
+    let targets = model.flat_map(|model| model.targets().map(move |target| (model, target)));
+    targets
+        .map(|(model, target)| self::target(model, target, trail, notes))
+        .collect()
+}
+
+fn target(model: &Model, target: &Target, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
     let requested = notes.model.as_deref().unwrap_or_default();
-    let target = model.target();
     let operation: Option<&Operation> = trail.and_then(Trail::operation);
     let offered = operation.map(|operation| models::way(target, operation, requested));
     let dialect = || target.endpoint().ok()?.dialect(operation?);
@@ -194,7 +198,7 @@ fn target(model: &Model, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
         provider: target.provider().to_string(),
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
-        upstream_model: model.upstream_name(requested).to_string(),
+        upstream_model: model.upstream_name(target, requested).to_string(),
         dialect: dialect(),
         reason: offered
             .and_then(Result::err)

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Target;
+use super::{Model, Target};
 use crate::{
     call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
@@ -95,7 +95,7 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         )
         .with_code("ip_restricted"));
     }
-    way(model.target(), inbound.operation, &requested)?;
+    offers(&model, inbound.operation, &requested)?;
     Ok(Call {
         inbound,
         model,
@@ -107,12 +107,30 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
     })
 }
 
+/// Whether anything that serves the model offers the operation.
+fn offers(model: &Model, operation: &Operation, requested: &str) -> Result<(), Error> {
+    let mut refusal = None;
+    for target in model.targets() {
+        match way(target, operation, requested) {
+            Ok(_) => return Ok(()),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| unavailable(requested)))
+}
+
 /// The way of an operation to a target, for a model that the caller called `requested`.
 pub(crate) fn way(target: &Target, operation: &Operation, requested: &str) -> Result<Way, Error> {
     let dialect = target.endpoint()?.dialect(operation);
     dialect
         .and_then(|dialect| Way::of(operation, dialect))
         .ok_or_else(|| not_offered(operation, requested))
+}
+
+/// Nobody can serve the model.
+pub(crate) fn unavailable(requested: &str) -> Error {
+    let message = format!("no target of model {} can serve it", quoted(requested));
+    Error::new(ErrorKind::ProviderUnavailable, message)
 }
 
 fn not_offered(operation: &Operation, requested: &str) -> Error {

@@ -34,7 +34,7 @@ pub enum HealthStatus {
 /// How the models of a snapshot fare, by name.
 pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = Health> + '_ {
     snapshot.models().map(|model| {
-        let reason = model.target().endpoint().err();
+        let reason = model.target().and_then(|target| target.endpoint().err());
         Health {
             model: model.clone(),
             status: match reason {
@@ -58,7 +58,7 @@ impl Health {
         let members = [
             ("id", Some(self.model.id().to_string())),
             ("display_name", Some(self.model.name().to_string())),
-            ("kind", Some("direct".to_owned())),
+            ("kind", Some(self.model.kind().as_str().to_owned())),
             ("status", Some(self.status.as_str().to_owned())),
             ("status_reason", self.reason.clone()),
         ];

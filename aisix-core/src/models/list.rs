@@ -20,7 +20,7 @@ fn info<'a>(name: &'a str, model: &'a Model) -> ModelInfo<'a> {
     ModelInfo {
         id: name,
         created: CREATED,
-        owned_by: model.target().provider(),
+        owned_by: model.target().map_or("aisix", |target| target.provider()),
     }
 }
 

@@ -4,14 +4,17 @@ mod admit;
 pub mod health;
 mod list;
 mod model;
+mod serves;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer, quoted, way},
+    admit::{Admit, AdmitLayer, quoted, unavailable, way},
     list::{list, one},
+    serves::Serves,
     target::Missing,
 };
 pub use self::{
     model::Model,
+    serves::ModelKind,
     target::{Deadlines, Target, UpstreamKey},
 };

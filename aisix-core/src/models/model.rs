@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use super::Target;
+use super::{ModelKind, Serves, Target};
 use crate::{
     config::{
         glob::Glob,
@@ -12,7 +12,7 @@ use crate::{
     limit::Limit,
 };
 
-/// A configured model: a name for callers and a target that serves it.
+/// A configured model: a name for callers, and what serves it.
 pub struct Model {
     pub(crate) id: Arc<str>,
     pub(crate) name: Arc<str>,
@@ -21,7 +21,7 @@ pub struct Model {
     pub(crate) limit: Option<Arc<Limit>>,
     pub(crate) allowed_cidrs: Cidrs,
     pub(crate) cost: Option<Cost>,
-    pub(crate) target: Arc<Target>,
+    pub(crate) serves: Serves,
     /// The hooks of its calls.
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) serial: u64,
@@ -55,9 +55,21 @@ impl Model {
         self.cost
     }
 
-    /// Where it is served.
-    pub fn target(&self) -> &Arc<Target> {
-        &self.target
+    /// What it is.
+    pub fn kind(&self) -> ModelKind {
+        self.serves.kind()
+    }
+
+    /// Where it is served; `None` for one that stands for others.
+    pub fn target(&self) -> Option<&Arc<Target>> {
+        match &self.serves {
+            Serves::Direct(target) => Some(target),
+        }
+    }
+
+    /// Everywhere where its calls may be served.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.target().into_iter()
     }
 
     /// Networks that clients must come from, if there are restrictions.
@@ -77,8 +89,8 @@ impl Model {
     }
 
     /// The name at the upstream for a model that the caller called `requested`.
-    pub(crate) fn upstream_name(&self, requested: &str) -> Arc<str> {
-        let configured = &self.target.model_name;
+    pub(crate) fn upstream_name(&self, target: &Target, requested: &str) -> Arc<str> {
+        let configured = &target.model_name;
         let Some(captured) = self.glob.as_ref().and_then(|glob| glob.capture(requested)) else {
             return configured.clone();
         };

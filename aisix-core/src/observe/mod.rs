@@ -24,7 +24,7 @@ pub trait Observer: Send + Sync + 'static {
     /// and wrong methods.
     fn routed(&self, _trail: &Trail) {}
 
-    /// An attempt at an upstream has its head, or has failed.
+    /// An attempt at an upstream has ended: it has failed, or its answer was handed over, broke, or was dropped.
     fn attempt_ended(&self, _trail: &Trail, _attempt: &AttemptRecord) {}
 
     /// A guard has looked at the request, or at its answer.

@@ -138,6 +138,8 @@ fn protocol(dialect: Dialect) -> &'static [HeaderName] {
 
 fn variable_value(attempt: &Attempt, variable: Variable) -> Option<&str> {
     match variable {
+        Variable::ModelId => Some(attempt.model.id()),
+        Variable::ModelName => Some(attempt.model.name()),
         Variable::ProviderKeyId => Some(attempt.target.key().id()),
         Variable::ProviderKeyName => Some(attempt.target.key().name()),
         variable => attempt.call.trail().variable(variable),

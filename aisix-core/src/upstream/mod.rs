@@ -6,6 +6,7 @@ mod encode;
 mod exit;
 mod headers;
 mod provider;
+mod recording;
 mod relay;
 mod send;
 mod shape;

@@ -10,20 +10,21 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body as _;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tower_service::Service;
 
 use super::{
     Endpoint, Exit, MAX_REFUSAL, Prepared, Settings, Transport,
     back::Back,
     encode, headers,
+    recording::Recording,
     relay::{Relay, RelaySettings},
     tape::Tape,
     way::Way,
 };
 use crate::{
     body::Body,
-    call::{Attempt, AttemptRecord, Trail},
+    call::{Attempt, AttemptRecord},
     error::{Error, ErrorKind},
     reply::{Progress, Reply},
     stage::StageFuture,
@@ -66,51 +67,17 @@ impl Service<Attempt> for Upstream {
                     .await
                     .unwrap_or_else(|_| Err(timed_out(total))),
             };
-            recording.finish(result.as_ref().err());
-            result
+            match result {
+                Ok(mut reply) => {
+                    recording.answered(&mut reply);
+                    Ok(reply)
+                }
+                Err(error) => {
+                    recording.failed(&error);
+                    Err(error)
+                }
+            }
         })
-    }
-}
-
-/// Records the attempt, also when it is dropped.
-struct Recording {
-    trail: Trail,
-    started: Instant,
-    record: Option<AttemptRecord>,
-}
-
-// === impl Recording ===
-
-impl Recording {
-    fn new(attempt: &Attempt) -> Self {
-        Self {
-            trail: attempt.call.trail().clone(),
-            started: attempt.started,
-            record: Some(AttemptRecord::new(attempt)),
-        }
-    }
-
-    fn record(&mut self) -> &mut AttemptRecord {
-        self.record.as_mut().expect("taken only at the end")
-    }
-
-    fn finish(mut self, error: Option<&Error>) {
-        self.push(error.map(Error::kind), false);
-    }
-
-    fn push(&mut self, error: Option<ErrorKind>, abandoned: bool) {
-        if let Some(mut record) = self.record.take() {
-            record.latency = self.started.elapsed();
-            record.error = error;
-            record.abandoned = abandoned;
-            self.trail.push_attempt(record);
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        self.push(None, true);
     }
 }
 

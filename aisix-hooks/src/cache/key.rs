@@ -52,12 +52,11 @@ impl Prints {
     /// Whose call it is, and where it goes.
     fn write_place(&self, call: &Call, out: &mut Vec<u8>) {
         let operation = call.inbound.operation;
-        let target = call.model.target();
         let caller = match self.scope {
             CacheScope::ApiKey => call.caller().id(),
             CacheScope::Env => "",
         };
-        let parts: [&[u8]; 11] = [
+        let parts: [&[u8]; 9] = [
             VERSION,
             self.identity.as_bytes(),
             &self.purge_generation.to_le_bytes(),
@@ -67,11 +66,13 @@ impl Prints {
             work(operation.form).as_bytes(),
             call.model.id().as_bytes(),
             call.requested_model().as_bytes(),
-            target.model_name().as_bytes(),
-            target.key().id().as_bytes(),
         ];
         for part in parts {
             canonical::write_text(part, out);
+        }
+        for target in call.model.targets() {
+            canonical::write_text(target.model_name().as_bytes(), out);
+            canonical::write_text(target.key().id().as_bytes(), out);
         }
     }
 }
@@ -84,7 +85,8 @@ fn write_headers(call: &Call, out: &mut Vec<u8>) {
         let values = headers.get_all(name).into_iter();
         values.map(move |value| (name, value))
     });
-    let forwarded = call.model.target().forwarded(headers);
+    let targets = call.model.targets();
+    let forwarded = targets.flat_map(|target| target.forwarded(headers));
     let forwarded = forwarded.map(|(name, value)| (name.as_str(), value));
     let mut all: Vec<_> = protocol.chain(forwarded).collect();
     all.sort_by_key(|(name, _)| *name);

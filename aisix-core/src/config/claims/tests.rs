@@ -93,7 +93,7 @@ fn one_that_is_hidden_can_change_without_being_seen() {
     assert_eq!(serves(&config, "gpt").as_deref(), Some("a"));
     config.apply([delete(Kind::Model, "a")]);
     let model = config.current().model("gpt").cloned();
-    assert_eq!(&**model.unwrap().target().model_name(), "other");
+    assert_eq!(&**model.unwrap().target().unwrap().model_name(), "other");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn settle(state: &mut BTreeMap<Key, Value>, change: &Change) {
 fn seen(config: &Config) -> Vec<String> {
     let snapshot = config.current();
     let models = snapshot.models().map(|model| {
-        let target = model.target();
+        let target = model.target().unwrap();
         let key = target.key();
         let endpoint = target.endpoint().map_err(|error| error.to_string()).err();
         let (name, id, by) = (model.name(), model.id(), (key.id(), key.name()));

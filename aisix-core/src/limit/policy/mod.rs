@@ -238,7 +238,7 @@ fn fact<'f>(dimension: Dimension, caller: &'f Caller, model: &'f Model) -> Optio
         Dimension::ApiKey => Some(caller.id()),
         Dimension::Model => Some(model.id()),
         Dimension::ModelName => Some(model.name()),
-        Dimension::Provider => Some(model.target().provider()),
+        Dimension::Provider => Some(model.target()?.provider()),
     }
 }
 

@@ -40,12 +40,10 @@ pub(super) fn write(buffer: &mut Buffer, trail: &Trail, outcome: &Outcome<'_>) {
         json::text(out, "api_key_id", caller.id().as_bytes(), MAX_TEXT);
     }
     if let Some(model) = trail.model() {
-        json::text(
-            out,
-            "provider",
-            model.target().provider().as_bytes(),
-            MAX_TEXT,
-        );
+        let attempted = trail.last_attempt().map(|last| last.target);
+        if let Some(target) = attempted.as_ref().or(model.target()) {
+            json::text(out, "provider", target.provider().as_bytes(), MAX_TEXT);
+        }
         json::text(out, "model", model.name().as_bytes(), MAX_TEXT);
     }
     if let Some(usage) = outcome.usage {

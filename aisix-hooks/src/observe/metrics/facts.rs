@@ -28,7 +28,7 @@ impl<'a> Facts<'a> {
         Self {
             trail,
             model,
-            target: attempted.or_else(|| model.map(|model| model.target().clone())),
+            target: attempted.or_else(|| model.and_then(|model| model.target().cloned())),
             status: reported_status(outcome).to_string(),
             outcome: outcome.word(),
         }

@@ -1,0 +1,40 @@
+//! What serves the calls of a model.
+
+use std::sync::Arc;
+
+use super::Target;
+
+/// What serves the calls of a model.
+pub(crate) enum Serves {
+    /// One target.
+    Direct(Arc<Target>),
+}
+
+/// What a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModelKind {
+    /// One target serves it.
+    Direct,
+}
+
+// === impl Serves ===
+
+impl Serves {
+    pub(super) fn kind(&self) -> ModelKind {
+        match self {
+            Self::Direct(_) => ModelKind::Direct,
+        }
+    }
+}
+
+// === impl ModelKind ===
+
+impl ModelKind {
+    /// The kind in one word, as the Admin API tells it: `direct`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+        }
+    }
+}
