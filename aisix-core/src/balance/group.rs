@@ -189,12 +189,9 @@ impl Tier {
     ) {
         let mut open = Mask::none();
         let view = |(index, place): (usize, &usize)| {
-            let Standing {
-                excluded,
-                fitness: found,
-                mut view,
-            } = standings.get(*place).copied().unwrap_or(ABSENT);
-            view.eligible = view.eligible && !excluded && found == fitness;
+            let standing = standings.get(*place).copied();
+            let mut view = standing.map(|standing| standing.view).unwrap_or_default();
+            view.eligible &= standing.is_some_and(|s| !s.excluded && s.fitness == fitness);
             if view.eligible {
                 open.insert(index);
             }
@@ -213,19 +210,6 @@ impl Tier {
         }
     }
 }
-
-/// How a target stands that nothing is said of.
-const ABSENT: Standing = Standing {
-    excluded: true,
-    fitness: Fitness::Unfit,
-    view: View {
-        eligible: false,
-        in_flight: 0,
-        latency: None,
-        first_token: None,
-        slow_start: 1.0,
-    },
-};
 
 /// Tells lists of members apart.
 fn fingerprint(members: &[Member]) -> String {

@@ -7,7 +7,7 @@ pub struct Random(fastrand::Rng);
 // === impl Random ===
 
 impl Random {
-    /// A source that nobody can foresee.
+    /// A source that begins somewhere else each time.
     pub fn new() -> Self {
         Self(fastrand::Rng::new())
     }

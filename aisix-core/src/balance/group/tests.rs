@@ -217,12 +217,46 @@ fn turns_outlive_snapshots_until_the_members_change() {
     let third = compile(&targets, "model/1");
     assert_eq!(order(&third, "fff")[0], 2, "anew, and it is the heaviest");
 
+    // Each is held while the next one is made, so that it could be found.
+    let begins = |targets: &[Candidate]| {
+        let group = compile(targets, "model/3");
+        assert_eq!(order(&group, "fff")[0], 0);
+        group
+    };
+    let mut others = tiers(&[0, 0, 0]);
+    let as_declared = begins(&others);
+    others[1].member.name = "9".into();
+    let renamed = begins(&others);
+    for target in &mut others {
+        target.tier = 1;
+    }
+    let moved = begins(&others);
+    drop((as_declared, renamed, moved));
+
     drop((first, second, third));
     targets[2].member.weight = 1;
     assert_eq!(
         order(&compile(&targets, "model/1"), "fff")[0],
         0,
         "forgotten"
+    );
+}
+
+#[test]
+fn another_strategy_remembers_by_itself() {
+    let (states, strategies) = (States::default(), Strategies::new());
+    let targets = tiers(&[0, 0]);
+    let compile = |strategy| {
+        let strategy = strategies.find(strategy).unwrap();
+        Group::new(strategy.as_ref(), targets.clone(), &states, "model/1")
+    };
+    let turns = compile("round_robin");
+    let none = compile("failover");
+    let firsts = [&turns, &none, &turns, &none].map(|group| order(group, "ff")[0]);
+    assert_eq!(firsts, [0, 0, 1, 0]);
+    assert_eq!(
+        [turns.strategy(), none.strategy()],
+        ["round_robin", "failover"]
     );
 }
 

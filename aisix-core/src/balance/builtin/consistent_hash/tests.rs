@@ -65,6 +65,20 @@ fn keys_belong_to_whom_they_always_belonged() {
     ];
     assert_eq!(users.collect::<Vec<_>>(), expected);
     assert_eq!(of(&three, 3, "k96"), [1, 2, 0], "beyond the last point");
+    for (index, name) in ["gpt-a", "gpt-b", "gpt-c"].into_iter().enumerate() {
+        let key = format!("{name}\0\u{7}\0\0\0");
+        assert_eq!(of(&three, 3, &key)[0], index, "exactly on a point");
+    }
+    let counts = |ring, len| {
+        let mut counts = vec![0; len];
+        for n in 0..10_000 {
+            counts[of(ring, len, &format!("key-{n}"))[0]] += 1;
+        }
+        counts
+    };
+    assert_eq!(counts(&three, 3), [3_624, 3_235, 3_141]);
+    let heavy = Ring::new(&members(&[("a", 5), ("b", 1), ("c", 1)]));
+    assert_eq!(counts(&heavy, 3), [7_204, 1_386, 1_410]);
     let two = Ring::new(&members(&[("gpt-a", 4), ("gpt-b", 2)]));
     let users = (1..=3).map(|n| of(&two, 2, &format!("user-{n}")));
     assert_eq!(users.collect::<Vec<_>>(), [[0, 1], [1, 0], [0, 1]]);
