@@ -1,0 +1,30 @@
+//! The strategies that are built in.
+
+mod consistent_hash;
+mod failover;
+mod least_busy;
+mod least_cost;
+mod least_latency;
+mod power_of_two;
+mod random;
+mod round_robin;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::Strategy;
+
+/// All of them.
+pub(super) fn all() -> [Arc<dyn Strategy>; 8] {
+    [
+        Arc::new(consistent_hash::ConsistentHash),
+        Arc::new(failover::Failover),
+        Arc::new(least_busy::LeastBusy),
+        Arc::new(least_cost::LeastCost),
+        Arc::new(least_latency::LeastLatency),
+        Arc::new(power_of_two::PowerOfTwo),
+        Arc::new(random::ByLot),
+        Arc::new(round_robin::RoundRobin),
+    ]
+}

@@ -1,0 +1,228 @@
+//! A set of targets, compiled.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+
+use super::{
+    Facts, Fitness, Mask, Member, NoMatch, Order, Picker, Plan, Random, Standing, Strategy, View,
+    order::USUAL, tags::Tags,
+};
+use crate::config::States;
+
+/// A target of a [`Group`], as configured.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What strategies know of it.
+    pub member: Member,
+    /// Its tier: the lowest is tried first, the others are there for when it cannot serve.
+    pub tier: i64,
+    /// Words by which requests choose; see [`Group::by_tags`].
+    pub tags: Vec<Arc<str>>,
+}
+
+/// Targets in tiers, with a [`Strategy`] that orders each tier.
+///
+/// Targets go by their positions in the list that the group was made of, in [`Standing`]s as in [`Plan`]s. Of
+/// several with the same name the first counts; the others keep their positions and are never planned.
+pub struct Group {
+    strategy: &'static str,
+    candidates: Box<[Candidate]>,
+    /// The lowest first.
+    tiers: Box<[Tier]>,
+    tags: Tags,
+    max_fallbacks: Option<u32>,
+    try_anyway: bool,
+}
+
+struct Tier {
+    /// The positions of its members.
+    places: Box<[usize]>,
+    kept: Arc<Kept>,
+}
+
+/// A picker as it is kept in [`States`].
+struct Kept(Box<dyn Picker>);
+
+// === impl Group ===
+
+impl Group {
+    /// Compiles targets. There is no bound on fallbacks, and unfit targets are not tried.
+    ///
+    /// What the strategy remembers is kept in `states` under `identity`, which names the owner of the
+    /// targets, such as `model/<id>`. It stays for as long as a tier has the same members, in name, weight and cost, and
+    /// begins anew for a tier where these have changed.
+    pub fn new(
+        strategy: &dyn Strategy,
+        candidates: Vec<Candidate>,
+        states: &States,
+        identity: &str,
+    ) -> Self {
+        let mut names = HashSet::new();
+        let mut places: Vec<usize> = (0..candidates.len())
+            .filter(|place| names.insert(candidates[*place].member.name.clone()))
+            .collect();
+        let tags = Tags::of(places.iter().map(|place| (*place, &candidates[*place])));
+        // Stable: within a tier they stay in the order of their declaration.
+        places.sort_by_key(|place| candidates[*place].tier);
+        let tiers = places
+            .chunk_by(|a, b| candidates[*a].tier == candidates[*b].tier)
+            .map(|places| Tier::new(strategy, places, &candidates, states, identity))
+            .collect();
+        Self {
+            strategy: strategy.name(),
+            candidates: candidates.into(),
+            tiers,
+            tags,
+            max_fallbacks: None,
+            try_anyway: false,
+        }
+    }
+
+    /// How many targets may be tried after the first. Default: all.
+    #[must_use]
+    pub fn max_fallbacks(mut self, max: Option<u32>) -> Self {
+        self.max_fallbacks = max;
+        self
+    }
+
+    /// Whether unfit targets are tried when there are no others. Default: no.
+    #[must_use]
+    pub fn try_anyway(mut self, anyway: bool) -> Self {
+        self.try_anyway = anyway;
+        self
+    }
+
+    /// The name of the strategy.
+    pub fn strategy(&self) -> &'static str {
+        self.strategy
+    }
+
+    /// The targets, at their positions.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Says who is to be tried for a request, best first.
+    ///
+    /// Those who are fit are tried, in the order of their tiers; if there are none, those who are cooling; if
+    /// there are none either, and the group is told to try anyway, the unfit ones. Who is excluded is never tried. `standings` has
+    /// one for each position; a target without one is excluded.
+    ///
+    /// The bound on fallbacks comes last: targets that have been left out for their health do not use up the place of
+    /// a healthy one. Tiers beyond the bound are not asked, so what their strategies remember stays.
+    pub fn plan(&self, facts: &Facts<'_>, standings: &[Standing], random: &mut Random) -> Plan {
+        let room = self.max_fallbacks.map_or(usize::MAX, |max| {
+            usize::try_from(max).map_or(usize::MAX, |max| max.saturating_add(1))
+        });
+        for fitness in [Fitness::Fit, Fitness::Cooling, Fitness::Unfit] {
+            if fitness == Fitness::Unfit && !self.try_anyway {
+                break;
+            }
+            let mut order = Order::new();
+            for tier in &self.tiers {
+                if order.len() < room {
+                    tier.order(facts, standings, fitness, random, &mut order);
+                }
+            }
+            if !order.is_empty() {
+                order.truncate(room);
+                return Plan::Try { order, fitness };
+            }
+        }
+        Plan::Nobody
+    }
+
+    /// The targets for a request with these tags: those that have one of them.
+    ///
+    /// If none has, or the request has no tags, those that are tagged `default`. A request without tags may use all
+    /// targets where none is the default, and so may every request where no target has tags.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMatch`] if no target has a tag of the request and none is the default.
+    pub fn by_tags(&self, requested: &[&str]) -> Result<Mask, NoMatch> {
+        let chosen = self.tags.choose(requested)?;
+        Ok(chosen.unwrap_or_else(|| Mask::first(self.candidates.len())))
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group")
+            .field("strategy", &self.strategy)
+            .field("candidates", &self.candidates)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Tier ===
+
+impl Tier {
+    fn new(
+        strategy: &dyn Strategy,
+        places: &[usize],
+        candidates: &[Candidate],
+        states: &States,
+        identity: &str,
+    ) -> Self {
+        let places_in = places.iter().map(|place| &candidates[*place]);
+        let members: Vec<Member> = places_in.clone().map(|c| c.member.clone()).collect();
+        let tier = places_in.map(|c| c.tier).next().unwrap_or_default();
+        let (name, members_are) = (strategy.name(), fingerprint(&members));
+        let identity = format!("balance/{identity}/{tier}/{name}/{members_are}");
+        Self {
+            places: places.into(),
+            kept: states.state(&identity, || Kept(strategy.picker(&members))),
+        }
+    }
+
+    /// Puts the members of this fitness behind those that are in `order`.
+    fn order(
+        &self,
+        facts: &Facts<'_>,
+        standings: &[Standing],
+        fitness: Fitness,
+        random: &mut Random,
+        order: &mut Order,
+    ) {
+        let mut open = Mask::none();
+        let view = |(index, place): (usize, &usize)| {
+            let standing = standings.get(*place).copied();
+            let mut view = standing.map(|standing| standing.view).unwrap_or_default();
+            view.eligible &= standing.is_some_and(|s| !s.excluded && s.fitness == fitness);
+            if view.eligible {
+                open.insert(index);
+            }
+            view
+        };
+        let views: SmallVec<[View; USUAL]> = self.places.iter().enumerate().map(view).collect();
+        if open.is_empty() {
+            return;
+        }
+        let mut picked = Order::new();
+        self.kept.0.order(facts, &views, random, &mut picked);
+        for index in &picked {
+            if open.remove(*index) {
+                order.push(self.places[*index]);
+            }
+        }
+    }
+}
+
+/// Tells lists of members apart.
+fn fingerprint(members: &[Member]) -> String {
+    let mut hash = Sha256::new();
+    for member in members {
+        hash.update(member.name.len().to_le_bytes());
+        hash.update(member.name.as_bytes());
+        hash.update(member.weight.to_le_bytes());
+        hash.update([u8::from(member.cost.is_some())]);
+        hash.update(member.cost.unwrap_or_default().to_le_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;

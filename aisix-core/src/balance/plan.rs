@@ -1,0 +1,41 @@
+//! What a group is told of its targets, and what it answers.
+
+use super::{Order, View};
+
+/// How much can be expected of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fitness {
+    /// It serves.
+    #[default]
+    Fit,
+    /// It has failed lately and is given time. Tried only when nobody is fit.
+    Cooling,
+    /// It is known to be out of order. Tried only when the group is told to try anyway.
+    Unfit,
+}
+
+/// How a target stands for one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    /// Whether it must not serve this request, whatever its health: other tags were asked for, the client's
+    /// address is not allowed, or it is switched off.
+    pub excluded: bool,
+    /// What can be expected of it.
+    pub fitness: Fitness,
+    /// What strategies see of it. The group decides by the above whether it is eligible; one that is not eligible here stays so.
+    pub view: View,
+}
+
+/// Who is to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// These, until one answers.
+    Try {
+        /// The targets, best first; never empty. Indices are positions in the list that the group was made of.
+        order: Order,
+        /// What can be expected of all of them.
+        fitness: Fitness,
+    },
+    /// Nobody can serve the request.
+    Nobody,
+}
