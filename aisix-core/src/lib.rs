@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod balance;
 pub mod body;
 mod builder;
 pub mod call;

@@ -1,0 +1,3 @@
+//! Balancing: which of several targets serves a call.
+
+pub mod health;
