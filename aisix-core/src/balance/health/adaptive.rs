@@ -13,7 +13,8 @@ const DECREASE: f64 = 0.7;
 /// How much a new latency weighs in the average of late, and in the long one.
 const LATELY: f64 = 0.1;
 const LONG: f64 = 0.01;
-/// By how much of the difference the least long average rises with each answer, so that a target may become slower for good.
+/// By how much of the difference the least long average rises with each answer, so that a target may become slower
+/// for good.
 const DRIFT: f64 = 0.001;
 /// Averages of fewer answers say nothing.
 const ENOUGH: u32 = 20;
@@ -23,18 +24,19 @@ const ENOUGH: u32 = 20;
 pub struct Adaptive {
     /// The greatest limit, and the first one.
     pub max: NonZeroU32,
-    /// How many times slower than at its best the target is when it is taken to be overloaded. `0`: latency is not looked at.
-    /// By default 2.
+    /// How many times slower than at its best the target is when it is taken to be overloaded. `0`: latency is not
+    /// looked at. By default 2.
     pub latency_factor: f64,
 }
 
-/// A limit of concurrency that finds out by itself what a target can take: additive increase, multiplicative decrease (AIMD), as in TCP
-/// (RFC 5681) and in `AIMDLimit` of Netflix's concurrency-limits.
+/// A limit of concurrency that finds out by itself what a target can take: additive increase, multiplicative
+/// decrease (AIMD), as in TCP (RFC 5681) and in `AIMDLimit` of Netflix's concurrency-limits.
 ///
-/// The limit begins at its maximum. It grows by one when as many calls as it allows have succeeded while half of it or more was in use. It
-/// is multiplied by 0.7 when the target answers 429, when a deadline passes, or when the latency of late (an average of about ten
-/// answers) is more than `latency_factor` times the least that the long average (about a hundred) has been. As in TCP, one overload
-/// is one decrease: calls that had begun before it are not counted again. The limit is never less than 1.
+/// The limit begins at its maximum. It grows by one when as many calls as it allows have succeeded while half of it
+/// or more was in use. It is multiplied by 0.7 when the target answers 429, when a deadline passes, or when the
+/// latency of late (an average of about ten answers) is more than `latency_factor` times the least that the long
+/// average (about a hundred) has been. As in TCP, one overload is one decrease: calls that had begun before it are
+/// not counted again. The limit is never less than 1.
 ///
 /// Feed it with latencies that can be compared: of chats, the time to the first token.
 pub struct AdaptiveLimit(Mutex<Inner>);
@@ -139,7 +141,7 @@ impl Place {
         settings: &Adaptive,
     ) {
         let mut inner = self.limit.0.lock();
-        if inner.decreased.is_some_and(|at| self.began < at) {
+        if inner.decreased.is_some_and(|at| self.began <= at) {
             return;
         }
         let is_overload = match verdict {
@@ -203,21 +205,16 @@ impl Inner {
         self.lately = Mean::default();
     }
 
+    /// Takes note of a latency, and says whether those of late are too long.
     fn is_slow(&mut self, latency: Duration, factor: f64) -> bool {
-        let lately = self.lately.add(latency, LATELY);
-        let long = self.long.add(latency, LONG);
-        let Some(lately) = lately.filter(|_| factor > 0.0) else {
-            return false;
-        };
-        let Some(long) = long else {
-            return false;
-        };
-        let best = match self.best {
-            Some(best) if best < long => best + DRIFT * (long - best),
-            _ => long,
-        };
-        self.best = Some(best);
-        lately > factor * best
+        if let Some(long) = self.long.add(latency, LONG) {
+            let best = self.best.unwrap_or(long);
+            self.best = Some(long.min(best + DRIFT * (long - best)));
+        }
+        match (self.lately.add(latency, LATELY), self.best) {
+            (Some(lately), Some(best)) => factor > 0.0 && lately > factor * best,
+            _ => false,
+        }
     }
 }
 

@@ -13,14 +13,15 @@ const LEAST_SHARE: f32 = 0.1;
 
 /// Stops asking a target that fails, and tries with a few calls whether it is back.
 ///
-/// Closed, it lets calls pass. Failures in a row, or too many of the last calls, open it: the target takes no call at all.
-/// After a time it is half-open: a few calls are trials. It closes when all of them have been answered, and opens again,
-/// for twice as long, when one has failed. A trial that ended without a verdict, as when its caller left, is given back; while
-/// trials stay without an answer, one more is made each `open_seconds`.
+/// Closed, it lets calls pass. Failures in a row, or too many of the last calls, open it: the target takes no call
+/// at all. After a time it is half-open: a few calls are trials. It closes when all of them have been answered, and
+/// opens again, for twice as long, when one has failed. A trial that ended without a verdict, as when its caller
+/// left, is given back; while trials stay without an answer, one more is made each `open_seconds`.
 ///
-/// What counts as a failure: a deadline that has passed, a connection or an answer that broke, an error inside an answer, and any
-/// status but 4xx; of these, those that [`Cooldown::trigger_statuses`](super::Cooldown::trigger_statuses) names.
-/// Calls that had begun before it opened count for nothing.
+/// What counts as a failure: a deadline that has passed, a connection or an answer that broke, an error inside an
+/// answer, and any status but 4xx; of these, those that
+/// [`Cooldown::trigger_statuses`](super::Cooldown::trigger_statuses) names. Calls that had begun before it opened
+/// count for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CircuitBreaker {
@@ -44,8 +45,8 @@ pub struct CircuitBreaker {
     /// How many calls are trials. Default: 1.
     #[schemars(range(min = 1))]
     pub half_open_trials: u32,
-    /// Over how many seconds the target's share of its weight rises, from a tenth to all of it, once the breaker has closed.
-    /// Default: 0, it has all of it at once.
+    /// Over how many seconds the target's share of its weight rises, from a tenth to all of it, once the breaker
+    /// has closed. Default: 0, it has all of it at once.
     pub slow_start_seconds: u64,
 }
 

@@ -33,8 +33,8 @@ pub struct Cooldown {
     pub trigger_statuses: Vec<u16>,
     /// Whether a deadline that has passed is a failure. Default: true.
     pub trigger_on_timeout: bool,
-    /// Whether it is one when the upstream cannot be reached, when its answer breaks off or reports an error inside, or
-    /// is not in its dialect. Default: true.
+    /// Whether it is one when the upstream cannot be reached, when its answer breaks off or reports an error
+    /// inside, or is not in its dialect. Default: true.
     pub trigger_on_transport: bool,
 }
 

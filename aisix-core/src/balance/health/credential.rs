@@ -17,9 +17,9 @@ use crate::config::{Secret, States};
 
 /// What is remembered of a credential: whether upstreams refuse it.
 ///
-/// A refusal (401 or 403, where these are among the [`Cooldown::trigger_statuses`]) is the fault of the credential, not of
-/// the target: every target that uses it cools down, and none that uses another. That ends when the upstream accepts
-/// the credential, or with time.
+/// A refusal (401 or 403, where these are among the [`Cooldown::trigger_statuses`]) is the fault of the credential,
+/// not of the target: every target that uses it cools down, and none that uses another. That ends when the upstream
+/// accepts the credential, or with time.
 ///
 /// By default 401 counts and 403 does not: many upstreams say it about one model, or about what the caller wrote.
 pub struct Credential {

@@ -43,8 +43,8 @@ impl Fitness {
         }
     }
 
-    /// The fitness of what depends on both, such as a target and its credential: the worse of the two. Of two that cool
-    /// down, the one that does so longer.
+    /// The fitness of what depends on both, such as a target and its credential: the worse of the two. Of two that
+    /// cool down, the one that does so longer.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {

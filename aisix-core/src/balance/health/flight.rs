@@ -50,7 +50,8 @@ impl InFlight {
         self
     }
 
-    /// Names the credential that the call goes out with: it is told whether it was accepted, and takes the blame where it was not.
+    /// Names the credential that the call goes out with: it is told whether it was accepted, and takes the blame
+    /// where it was not.
     pub fn using(mut self, credential: &Arc<Credential>) -> Self {
         self.credential = Some(credential.clone());
         self
@@ -61,8 +62,9 @@ impl InFlight {
         self.began
     }
 
-    /// The upstream has answered with a success: its head is there, and as much of the answer as must be seen to know that it is
-    /// one. A trial has succeeded by that, so that a long stream does not hold the breaker half-open.
+    /// The upstream has answered with a success: its head is there, and as much of the answer as must be seen to
+    /// know that it is one. A trial has succeeded by that, so that a long stream does not hold the breaker
+    /// half-open.
     pub fn head_received(&mut self, now: Instant) {
         if self.head.is_none() {
             self.head = Some(now.saturating_duration_since(self.began));
@@ -106,6 +108,12 @@ impl InFlight {
             }
             Verdict::Nothing => {}
         }
+    }
+
+    /// Which trial this is, if it is one without an answer so far.
+    #[cfg(test)]
+    pub(super) fn trial_epoch(&self) -> Option<u64> {
+        self.trial.as_ref().map(|trial| trial.epoch)
     }
 
     fn answered(&mut self, now: Instant) {

@@ -6,15 +6,15 @@
 //!
 //! | what | since when | [`Fitness`] | until |
 //! | --- | --- | --- | --- |
-//! | it is drained or disabled ([`Service`]) | configured | unfit | configured |
+//! | it is drained or disabled ([`Mode`]) | configured | unfit | configured |
 //! | its breaker is open ([`CircuitBreaker`]) | failures in a row, or a share of them | unfit | a trial has succeeded |
 //! | a check in the background failed ([`Check`]) | that check | unfit | a check has succeeded, or is stale |
 //! | it cools down ([`Cooldown`]) | one failure | cooling | a time |
 //! | its [`Credential`] was refused | that refusal | cooling | a time, or the credential has worked |
 //!
-//! Time is passed in. What fails is never the fault of a target when the caller made a mistake, when the caller left,
-//! or when the gateway itself refused: see [`Verdict`]. Nothing here waits but [`Slots`]. While a target is well, a call
-//! costs a few atomic operations; otherwise one short lock, never held across a call.
+//! Time is passed in. What fails is never the fault of a target when the caller made a mistake, when the caller
+//! left, or when the gateway itself refused: see [`Verdict`]. Nothing here waits but [`Slots`]. While a target is
+//! well, a call costs a few atomic operations; otherwise one short lock, never held across a call.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -64,7 +64,7 @@ pub use self::{
     reason::Reason,
     report::{HealthReport, HealthStatus},
     retry_budget::RetryBudget,
-    settings::{HealthSettings, Service},
+    settings::{HealthSettings, Mode},
     slots::{NoSlot, Slot, SlotLimits, Slots},
     target::TargetState,
     verdict::{Failure, Verdict},

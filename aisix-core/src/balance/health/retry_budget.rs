@@ -9,15 +9,17 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// How many retries a node may make, so that they cannot multiply what an upstream that fails has to bear.
 ///
-/// Of the requests of the last ten seconds, a share may be retried, and so many more in each second, so that a node with few requests
-/// retries too. It is tower's [`TpsBudget`], which is Finagle's `RetryBudget`. Share it between all workers.
+/// Of the requests of the last ten seconds, a share may be retried, and so many more in each second, so that a node
+/// with few requests retries too. It is tower's [`TpsBudget`], which is Finagle's `RetryBudget`. Share it between
+/// all workers.
 pub struct RetryBudget(TpsBudget);
 
 // === impl RetryBudget ===
 
 impl RetryBudget {
-    /// A budget of `ratio` retries for each request, and of `min_per_second` besides. Shares are taken as one retry for so many
-    /// requests, in whole numbers: 0.15 is one for six. What is no number, or negative, is 0; the most is 1, and 10 000 per second.
+    /// A budget of `ratio` retries for each request, and of `min_per_second` besides. Shares are taken as one retry
+    /// for so many requests, in whole numbers: 0.15 is one for six. What is no number, or negative, is 0; the most
+    /// is 1, and 10 000 per second.
     pub fn new(ratio: f32, min_per_second: u32) -> Self {
         let ratio = if ratio > 0.0 { ratio.min(1.0) } else { 0.0 };
         // One for more requests than this is none.

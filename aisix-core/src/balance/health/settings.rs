@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::{CircuitBreaker, Cooldown, Reason};
 
 /// The longest time that any setting stands for.
@@ -17,16 +20,17 @@ pub struct HealthSettings {
     /// After how long a check in the background says nothing any more. Default: never.
     pub stale_after: Option<Duration>,
     /// Whether the target is in service. Default: it is.
-    pub service: Service,
+    pub mode: Mode,
 }
 
 /// Whether somebody has taken a target out of service.
 ///
 /// A target that is not in service gets no new calls, whatever else there is: not even when everything else is
 /// unavailable. Calls that are under way go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Service {
+pub enum Mode {
     /// It is in service.
     #[default]
     Active,
@@ -46,9 +50,9 @@ pub(super) fn bounded(time: Duration) -> Duration {
     time.min(Duration::from_secs(LONGEST))
 }
 
-// === impl Service ===
+// === impl Mode ===
 
-impl Service {
+impl Mode {
     /// Why no new calls go to the target, if that is so.
     pub fn excludes(self) -> Option<Reason> {
         match self {

@@ -25,8 +25,9 @@ pub struct SlotLimits {
 
 /// The slots of a target, taken first come, first served.
 ///
-/// The limits come with each call, and the latest ones apply: with fewer slots, those that are held stay so, and there is none
-/// until enough were given back; with more, those that wait get them with the next call that comes or ends.
+/// The limits come with each call, and the latest ones apply: with fewer slots, those that are held stay so, and
+/// there is none until enough were given back; with more, those that wait get them with the next call that comes or
+/// ends.
 pub struct Slots(Mutex<Inner>);
 
 #[derive(Default)]

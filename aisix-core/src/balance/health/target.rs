@@ -24,8 +24,8 @@ use super::{
 
 /// What is remembered of one target, see the [module](super).
 ///
-/// Keep it in [`config::States`](crate::config::States) under what stays the same while the target does. One that is never told
-/// anything is well.
+/// Keep it in [`config::States`](crate::config::States) under what stays the same while the target does. One that
+/// is never told anything is well.
 pub struct TargetState {
     in_flight: AtomicU32,
     pub(super) latency: Average,
@@ -58,10 +58,10 @@ impl TargetState {
 
     /// Begins a call, unless the breaker does not let it pass or the target is not in service.
     ///
-    /// Whoever chose the target by its [`fitness`](Self::fitness) may still be refused, because another call was faster to be the trial:
-    /// take the next target then.
+    /// Whoever chose the target by its [`fitness`](Self::fitness) may still be refused, because another call was
+    /// faster to be the trial: take the next target then.
     pub fn admit(self: &Arc<Self>, now: Instant, settings: &HealthSettings) -> Option<InFlight> {
-        if settings.service.excludes().is_some() {
+        if settings.mode.excludes().is_some() {
             return None;
         }
         let Some(breaker) = settings.breaker.filter(|_| self.is_troubled()) else {
@@ -102,7 +102,7 @@ impl TargetState {
 
     /// Whether the target can take a call. Does not know of its [`Credential`].
     pub fn fitness(&self, now: Instant, settings: &HealthSettings) -> Fitness {
-        if let Some(reason) = settings.service.excludes() {
+        if let Some(reason) = settings.mode.excludes() {
             return Fitness::Unfit {
                 until: None,
                 reason,
@@ -115,7 +115,8 @@ impl TargetState {
         }
     }
 
-    /// The share of its weight that the target has now: less than 1 for some time after its breaker has closed, at least 0.1.
+    /// The share of its weight that the target has now: less than 1 for some time after its breaker has closed, at
+    /// least 0.1.
     pub fn share(&self, now: Instant, settings: &HealthSettings) -> f32 {
         match &settings.breaker {
             Some(breaker) if self.is_troubled() => self.record.lock().breaker.share(now, breaker),

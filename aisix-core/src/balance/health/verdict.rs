@@ -10,8 +10,8 @@ use crate::{
     reply::End,
 };
 
-/// Codes of errors inside of an answer that would have been a 4xx before it, besides those that begin with `invalid_`:
-/// the upstream works.
+/// Codes of errors inside of an answer that would have been a 4xx before it, besides those that begin with
+/// `invalid_`: the upstream works.
 const CLIENT_ERRORS: [&str; 7] = [
     "context_length_exceeded",
     "string_above_max_length",
