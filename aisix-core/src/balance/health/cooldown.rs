@@ -7,11 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{
-    Failure, Reason,
-    settings::{bounded, seconds},
-    verdict::Cause,
-};
+use super::{Failure, Reason, settings::seconds, verdict::Cause};
 
 /// Leaves a target alone for a time after a failure.
 ///
@@ -84,7 +80,7 @@ impl Cooldown {
         // "At once" is what an upstream says that has no idea.
         let asked = failure.retry_after.filter(|asked| !asked.is_zero());
         Some(match asked {
-            Some(asked) if self.honor_retry_after => bounded(asked).min(seconds(self.max_seconds)),
+            Some(asked) if self.honor_retry_after => asked.min(seconds(self.max_seconds)),
             _ => seconds(self.default_seconds),
         })
     }

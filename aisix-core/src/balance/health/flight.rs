@@ -90,7 +90,6 @@ impl InFlight {
             }
             // The upstream works; what it was asked was wrong.
             Verdict::Failure(failure) if is_client_error(&failure, settings) => {
-                self.head = None;
                 self.trial_ended(now, false);
                 self.state.succeeded(self.began, now, settings);
             }

@@ -58,6 +58,12 @@ impl Bench {
         self.state.admit(self.at(seconds), &self.settings)
     }
 
+    /// How many of nine calls are admitted that come together.
+    fn room(&self, seconds: f64) -> usize {
+        let flights: Vec<_> = (0..9).filter_map(|_| self.admit(seconds)).collect();
+        flights.len()
+    }
+
     fn ended(&self, flight: InFlight, seconds: f64, verdict: Verdict) {
         flight.ended(self.at(seconds), verdict, &self.settings);
     }

@@ -47,6 +47,15 @@ fn a_refused_credential_benches_all_that_use_it_and_nobody_else() {
 }
 
 #[test]
+fn a_second_refusal_can_only_make_the_bench_longer() {
+    let pair = Pair::new();
+    pair.call(&pair.a, 0.0, after(401, Some(100)));
+    pair.call(&pair.b, 10.0, status(401));
+    let benched = "cooling(upstream_auth_failure 0..100)";
+    assert_eq!(pair.tell(&pair.a, 11.0), benched);
+}
+
+#[test]
 fn other_failures_are_not_the_fault_of_the_credential() {
     let pair = Pair::new();
     pair.call(&pair.a, 0.0, status(429));
@@ -79,9 +88,9 @@ fn the_bench_is_lifted_as_soon_as_the_upstream_accepts_the_credential() {
 
     pair.call(&pair.a, 3.0, status(401));
     pair.b.ended(flight, 4.0, Verdict::Success);
-    assert_ne!(
+    assert_eq!(
         pair.tell(&pair.a, 4.0),
-        "fit",
+        "cooling(upstream_auth_failure 3..33)",
         "what was accepted before the refusal is no news"
     );
     pair.call(&pair.b, 5.0, status(500));

@@ -69,6 +69,20 @@ async fn nobody_waits_longer_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn any_time_can_be_waited() {
+    let slots = Arc::new(Slots::new());
+    let for_ever = SlotLimits {
+        queue_timeout: Duration::MAX,
+        ..limits(1, 1)
+    };
+    let _held = acquire(&slots, for_ever).await.unwrap();
+    let mut waiting = acquire(&slots, for_ever);
+    assert!(now(&mut waiting).is_none());
+    advance(Duration::from_secs(86_400)).await;
+    assert!(now(&mut waiting).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_leaves_the_queue_makes_room_and_loses_no_slot() {
     let slots = Arc::new(Slots::new());
     let held = acquire(&slots, limits(1, 2)).await.unwrap();

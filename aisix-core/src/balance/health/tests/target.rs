@@ -75,8 +75,10 @@ fn a_check_in_the_background_decides_until_the_next_or_until_it_is_stale() {
     check(&bench, 69.0, Check::Ignored { status: None });
     assert_eq!(bench.tell(70.0), "unfit(transport_error 0..?)");
     assert_eq!(bench.tell(70.1), "fit");
-    bench.settings.stale_after = None;
-    assert_eq!(bench.tell(1e6), "unfit(transport_error 0..?)");
+    for stale_after in [None, Some(Duration::MAX)] {
+        bench.settings.stale_after = stale_after;
+        assert_eq!(bench.tell(1e6), "unfit(transport_error 0..?)");
+    }
 
     check(&bench, 100.0, Check::Healthy { status: None });
     assert_eq!(bench.tell(100.0), "fit");
