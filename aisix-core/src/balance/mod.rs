@@ -39,6 +39,7 @@
 
 mod builtin;
 mod group;
+pub mod health;
 mod lots;
 mod mask;
 mod order;
