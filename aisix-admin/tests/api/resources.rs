@@ -132,8 +132,8 @@ async fn what_is_wrong_with_a_document_is_told_with_its_field() {
         ),
         (
             json!({"routing": {"targets": []}}),
-            "routing",
-            "is not supported yet",
+            "model_name",
+            "must not be given besides `routing`",
         ),
         (json!({"provider": "Open AI"}), "provider", "must match"),
     ] {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     States,
-    resource::{self, ApiKey, AutoPromptCaching, KeyHash, ProviderKey},
+    resource::{self, ApiKey, AutoPromptCaching, Direct, KeyHash, ProviderKey},
 };
 use crate::{
     call::Caller,
@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// The name at the upstream; empty for a wildcard that passes on what its `*` stands for.
-fn model_name(model: &resource::Model) -> &str {
-    model.model_name.as_deref().unwrap_or_default()
+fn model_name(direct: &Direct) -> &str {
+    direct.model_name.as_deref().unwrap_or_default()
 }
 
 /// What compiling needs besides the resources.
@@ -57,36 +57,65 @@ impl Compiler {
             limit: Limit::new(Scope::Model, format!("model:{name}"), &model.rate_limit)
                 .map(Arc::new),
             allowed_cidrs: model.allowed_cidrs.clone(),
-            cost: model.cost,
-            target: Arc::new(self.target(model, key)),
+            cost: model.direct().and_then(|direct| direct.cost),
+            target: Arc::new(match model.direct() {
+                Some(direct) => self.target(model, direct, key),
+                None => self.no_target(model),
+            }),
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             name,
         })
     }
 
-    fn target(&self, model: &resource::Model, key: Option<(&Arc<str>, &ProviderKey)>) -> Target {
+    /// That of a group, which nothing serves.
+    fn no_target(&self, model: &resource::Model) -> Target {
+        let message = format!("model {:?} is a group of models", model.display_name);
+        let kind = ErrorKind::ProviderUnavailable;
+        Target {
+            provider: "".into(),
+            model_name: "".into(),
+            key: Arc::new(UpstreamKey {
+                id: "".into(),
+                name: "".into(),
+            }),
+            endpoint: Err(Missing { kind, message }),
+            shape: Arc::new(Shape::compile(None)),
+            deadlines: self.deadlines(model),
+            retries: self.settings.retries,
+            on_unsupported: OnUnsupported::RefuseShape,
+            prompt_caching: None,
+            tls: None,
+        }
+    }
+
+    fn target(
+        &self,
+        model: &resource::Model,
+        direct: &Direct,
+        key: Option<(&Arc<str>, &ProviderKey)>,
+    ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
-            _ => model.provider.as_str(),
+            _ => direct.provider.as_str(),
         };
         Target {
-            provider: model.provider.as_str().into(),
-            model_name: model_name(model).into(),
+            provider: direct.provider.as_str().into(),
+            model_name: model_name(direct).into(),
             key: Arc::new(UpstreamKey {
                 id: key.map_or("", |(id, _)| id).into(),
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
             }),
-            endpoint: self.endpoint(model, provider, key),
+            endpoint: self.endpoint(model, direct, provider, key),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
             deadlines: self.deadlines(model),
             retries: self.settings.retries,
-            on_unsupported: match model.on_unsupported {
+            on_unsupported: match direct.on_unsupported {
                 None => OnUnsupported::RefuseShape,
                 Some(resource::OnUnsupported::Drop) => OnUnsupported::Drop,
                 Some(resource::OnUnsupported::Refuse) => OnUnsupported::Refuse,
             },
-            prompt_caching: model
+            prompt_caching: direct
                 .auto_prompt_caching
                 .and_then(AutoPromptCaching::breakpoints),
             tls: key.and_then(|(id, key)| self.tls(id, key)),
@@ -96,6 +125,7 @@ impl Compiler {
     fn endpoint(
         &self,
         model: &resource::Model,
+        direct: &Direct,
         provider: &str,
         key: Option<(&Arc<str>, &ProviderKey)>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
@@ -115,7 +145,7 @@ impl Compiler {
             })?;
         let spec = Spec {
             provider,
-            model_name: model_name(model),
+            model_name: model_name(direct),
             api_base: key.api_base.as_deref(),
             api_key: &key.api_key,
             key_id: id,

@@ -296,10 +296,12 @@ impl Writer {
     fn remove(&mut self, key: &Key) {
         match self.rows.get(key).map(|row| &row.resource) {
             Some(Resource::Model(model)) => {
-                let provider_key = model.provider_key_id.clone();
+                let provider_key = model.direct().map(|it| it.provider_key_id.clone());
                 let name = model.display_name.clone();
                 self.remove_model(&key.id, &name);
-                if let Some(users) = self.users.get_mut(provider_key.as_str()) {
+                if let Some(provider_key) = provider_key
+                    && let Some(users) = self.users.get_mut(provider_key.as_str())
+                {
                     users.remove(&key.id);
                     if users.is_empty() {
                         self.users.remove(provider_key.as_str());
@@ -355,8 +357,10 @@ impl Writer {
     fn insert(&mut self, key: &Key) {
         match self.rows.get(key).map(|row| &row.resource) {
             Some(Resource::Model(model)) => {
-                let users = self.users.entry(model.provider_key_id.as_str().into());
-                users.or_default().insert(key.id.clone());
+                if let Some(direct) = model.direct() {
+                    let users = self.users.entry(direct.provider_key_id.as_str().into());
+                    users.or_default().insert(key.id.clone());
+                }
                 let name = model.display_name.as_str();
                 let served = self.next.named(name).map(|model| Claim::of(&model.id));
                 let is_first = served
@@ -537,14 +541,14 @@ impl Writer {
         let Resource::Model(model) = &row.resource else {
             return None;
         };
-        let provider_key = key(Kind::ProviderKey, &model.provider_key_id);
-        let provider_key = match self.rows.get_key_value(&provider_key) {
-            Some((key, row)) => match &row.resource {
-                Resource::ProviderKey(document) => Some((&key.id, document)),
-                _ => None,
-            },
-            None => None,
-        };
+        let provider_key = model
+            .direct()
+            .map(|direct| key(Kind::ProviderKey, &direct.provider_key_id));
+        let provider_key = provider_key.and_then(|key| self.rows.get_key_value(&key));
+        let provider_key = provider_key.and_then(|(key, row)| match &row.resource {
+            Resource::ProviderKey(document) => Some((&key.id, document)),
+            _ => None,
+        });
         let chain = row.chain.clone();
         Some(self.compiler.model(id, model, provider_key, chain))
     }

@@ -266,15 +266,6 @@ fn every_kind_that_comes_later_is_refused_by_name() {
 }
 
 #[test]
-fn a_later_feature_of_a_model_is_refused_by_name() {
-    let text = file("").replace("provider_key: openai", "provider_key: openai, cooldown: {}");
-    assert_eq!(
-        problems(&text),
-        [r#"models[0] ("gpt-4o"): `cooldown` is not supported yet"#]
-    );
-}
-
-#[test]
 fn names_are_unique_within_a_kind() {
     let model = "{display_name: gpt-4o, provider: openai, model_name: x, provider_key: openai}";
     let text = file("").replace("models:\n", &format!("models:\n  - {model}\n"));
