@@ -323,6 +323,10 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
         let document = json!({"display_name": name, "provider": "openai", "model_name": "m", "provider_key_id": key});
         Entry::new(Kind::Model, id, document)
     };
+    let group = |id: &str, name: &str, target: &str| {
+        let document = json!({"display_name": name, "routing": {"targets": [{"model": target}]}});
+        Entry::new(Kind::Model, id, document)
+    };
     let caller = |id: &str, digit: &str, model: &str| {
         let document =
             json!({"key_hash": digit.repeat(64), "allowed_models": [model], "display_name": id});
@@ -343,9 +347,12 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
         model("m1", "one", "good"),
         model("m2", "two", "bad"),
         model("m3", "three", "gone"),
+        group("m4", "left out", "two"),
+        group("m5", "odd one", "left out"),
         caller("k1", "a", "one"),
         caller("k2", "b", "two"),
         caller("k3", "a", "one"),
+        caller("k4", "c", "odd one"),
         Entry::new(
             Kind::GuardrailAttachment,
             "a1",
@@ -378,7 +385,10 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
             "guardrail_attachments/a1: cannot stand in a resources file",
             "models/m3 (\"three\"): `provider_key_id` refers to provider_keys/gone, which does not exist",
             "models/m2 (\"two\"): `provider_key_id` refers to provider_keys/bad, which is left out",
+            "models/m4 (\"left out\"): `routing.targets[0].model` names no model: \"two\"",
+            "models/m5 (\"odd one\"): `routing.targets[0].model` is not a direct model: \"left out\"",
             "api_keys/k2 (\"k2\"): `allowed_models[0]` names no model: \"two\"",
+            "api_keys/k4 (\"k4\"): `allowed_models[0]` names no model: \"odd one\"",
             "rate_limit_policies/r1 (\"odd\"): refers to models/one, which is only the name of another",
             "provider_keys/pin (\"pin\"): `request.default_body_fields.token` is a secret and not a text, so \
              that no variable can stand for it: it can only be revealed",
