@@ -1,5 +1,7 @@
 //! Who has which name, and who refers to whom: what must hold between resources.
 
+mod models;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
@@ -11,6 +13,7 @@ use aisix_core::config::{
 };
 use serde_json::Value;
 
+use self::models::Models;
 use crate::answer::Refusal;
 
 /// A name within a kind and a group of its fields.
@@ -26,6 +29,7 @@ pub(crate) struct Catalog {
     /// Usually one each; whoever writes past this API may make more.
     owners: HashMap<Name, BTreeSet<Key>>,
     users: HashMap<Key, BTreeSet<Key>>,
+    models: Models,
 }
 
 // === impl Catalog ===
@@ -60,7 +64,7 @@ impl Catalog {
     }
 
     /// Refuses changes that would give a resource the name of another one, or leave a reference that leads
-    /// nowhere. Who has the name of another one already may keep it.
+    /// nowhere or to a model that others cannot be made of. Who has the name of another one already may keep it.
     pub(crate) fn check(&self, changes: &[Changed]) -> Result<(), Refusal> {
         match self.problems(changes).into_iter().next() {
             Some((_, refusal)) => Err(refusal),
@@ -111,6 +115,7 @@ impl Catalog {
                 problems.push((&gone.key, Refusal::conflict(message)));
             }
         }
+        problems.extend(self.models.problems(changes));
         problems
     }
 
@@ -136,6 +141,7 @@ impl Catalog {
         for (_, other) in references(key.kind, document) {
             self.users.entry(other).or_default().insert(key.clone());
         }
+        self.models.insert(key, document);
     }
 
     fn remove(&mut self, key: &Key, document: &Value) {
@@ -146,6 +152,7 @@ impl Catalog {
         for (_, other) in references(key.kind, document) {
             leave(&mut self.users, &other, key);
         }
+        self.models.remove(key, document);
     }
 }
 

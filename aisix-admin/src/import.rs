@@ -20,7 +20,7 @@ use std::{
 
 use aisix_core::config::{
     ConfigStore, Entry, Key, Kind,
-    resource::{Strictness, decode, normalize},
+    resource::{Strictness, decode, is_direct, normalize},
     store::{Changed, Edit, Listing, Revision, StoreError},
 };
 use jiff::Timestamp;
@@ -163,12 +163,19 @@ fn mean_the_same(kind: Kind, one: &Value, other: &Value) -> bool {
     one == other || normal(one) == normal(other)
 }
 
+/// A kind, and whether it is a model that is made of others.
+type Place = (Kind, bool);
+
 /// What is referred to is written before what refers to it, and deleted after it.
-fn order(changed: &Changed) -> (bool, Option<Kind>, Option<Reverse<Kind>>, &Key) {
+fn order(changed: &Changed) -> (bool, Option<Place>, Option<Reverse<Place>>, &Key) {
     let (key, is_gone) = (&changed.key, changed.after.is_none());
+    let document = changed.after.as_ref().or(changed.before.as_ref());
+    let members = document.and_then(Value::as_object);
+    let is_group = key.kind == Kind::Model && members.is_some_and(|it| !is_direct(it));
+    let place = (key.kind, is_group);
     match is_gone {
-        false => (is_gone, Some(key.kind), None, key),
-        true => (is_gone, None, Some(Reverse(key.kind)), key),
+        false => (is_gone, Some(place), None, key),
+        true => (is_gone, None, Some(Reverse(place)), key),
     }
 }
 

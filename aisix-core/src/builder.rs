@@ -9,7 +9,7 @@ use crate::{
     gateway::Gateway,
     hook::{ArrivalHookLayer, Hook, HookLayer, HttpHookLayer},
     ingest::IngestLayer,
-    limit::{LimitLayer, LimitStore, Memory},
+    limit::{LimitLayer, LimitStore, Memory, Reserve},
     models::AdmitLayer,
     observe::{ObserveLayer, Observer},
     pipeline::{Stages, pipeline},
@@ -150,6 +150,11 @@ impl GatewayBuilder {
         &self.limits
     }
 
+    /// How often an attempt is made again where nobody says it.
+    pub(crate) fn retries(&self) -> u32 {
+        self.config.upstream().retries
+    }
+
     /// The names of the hooks, outermost first.
     pub(crate) fn hook_names(&self) -> impl Iterator<Item = &'static str> {
         self.hooks.iter().map(|hook| hook.name())
@@ -160,6 +165,7 @@ impl GatewayBuilder {
             settings: self.settings,
             drain: self.drain.clone(),
         });
+        let limits = Reserve::new(self.limits);
         let stages = Stages {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
@@ -170,9 +176,10 @@ impl GatewayBuilder {
             auth: AuthLayer::new(self.authenticator),
             http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),
-            admit: AdmitLayer::new(exit),
-            limit: LimitLayer::new(self.limits),
+            admit: AdmitLayer::new(exit, limits.clone()),
+            limit: LimitLayer::new(limits),
             hooks: HookLayer::new(self.hooks),
+            route: self.config.route(),
             upstream: Upstream::new(self.config.upstream()),
         };
         Gateway {

@@ -35,6 +35,7 @@ pub(crate) struct Stages {
     pub(crate) admit: AdmitLayer,
     pub(crate) limit: LimitLayer,
     pub(crate) hooks: HookLayer,
+    pub(crate) route: RouteLayer,
     pub(crate) upstream: Upstream,
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn pipeline(stages: Stages) -> Pipeline {
         // Yours, then those that gateway, model and key name.
         .layer(stages.hooks)
         // → Attempt, again and elsewhere while nothing has reached the client.
-        .layer(RouteLayer)
+        .layer(stages.route)
         // → Reply.
         .service(stages.upstream)
 }

@@ -47,8 +47,52 @@ fn full() -> Vec<Entry> {
                 "display_name": "gpt", "provider": "openai", "model_name": "gpt-4o", "provider_key_id": "pk-1",
                 "timeout": 0, "stream_timeout": 5, "on_unsupported": "refuse", "auto_prompt_caching": {"enabled": true, "ttl": "1h"}, "rate_limit": limits,
                 "allowed_cidrs": ["10.0.0.0/8", "::1"], "cost": {"input_per_1k": 0.1, "output_per_1k": 2},
-                "embedding": {"dimensions": 3, "normalize": false},
+                "embedding": {"dimensions": 3, "normalize": false}, "retries": 0, "draining": true, "disabled": true,
+                "background_model_check": {"enabled": true, "interval_seconds": 5, "timeout_seconds": 1, "prompt": "${X} $",
+                    "max_tokens": 1, "stale_after_seconds": 60, "ignore_statuses": [408]},
+                "cooldown": {"enabled": false, "default_seconds": 0, "max_seconds": 1, "honor_retry_after": false,
+                    "trigger_statuses": [500], "trigger_on_timeout": false, "trigger_on_transport": false},
+                "circuit_breaker": {"consecutive_failures": 0, "failure_ratio": 0.5, "window_seconds": 1, "min_requests": 1,
+                    "open_seconds": 1, "max_open_seconds": 2, "half_open_trials": 3, "slow_start_seconds": 4},
+                "max_connections": {"limit": 1, "queue": 2, "queue_timeout_ms": 3},
+                "adaptive_concurrency": {"enabled": false, "max": 5, "latency_factor": 1.5},
                 "plugins": [{"name": "any", "settings": {"words": ["${X}"], "max": 5}}],
+            }),
+        ),
+        Entry::new(
+            Kind::Model,
+            "m-2",
+            json!({
+                "display_name": "group $", "routing": {
+                    "targets": [{"model": "gpt", "weight": 2, "priority": -1, "tags": ["eu", "~"]}, {"model": "o*"}],
+                    "strategy": "consistent_hash", "hash_on": [{"type": "header", "name": "x-a"}, {"type": "api_key"}],
+                    "retries": 1, "max_fallbacks": 0, "retry_on_429": true, "fallback_on_statuses": [409],
+                    "when_all_unavailable": "try_anyway", "continue_on_break": true, "prefix_affinity": true,
+                    "hedging": {"max_extra_share": 0.5, "percentile": 0.9, "min_delay_ms": 7}, "deadline_ms": 9,
+                },
+            }),
+        ),
+        Entry::new(
+            Kind::Model,
+            "m-3",
+            json!({
+                "display_name": "all of them", "ensemble": {
+                    "panel": [{"model": "gpt", "temperature": 0.5, "seed": 7, "weight": 1}],
+                    "judge": {"model": "gpt", "synthesis_prompt": "{original_request}: ${X}\n{labeled_candidates}"},
+                    "min_responses": 1, "timeout_ms": 5,
+                },
+            }),
+        ),
+        Entry::new(
+            Kind::Model,
+            "m-4",
+            json!({
+                "display_name": "by meaning", "semantic": {
+                    "embedding_model": "gpt", "default": "gpt", "embedding_timeout_ms": 5,
+                    "match": {"threshold": 0.5, "aggregation": "max", "distance_metric": "cosine"},
+                    "routes": [{"name": "no", "target": "gpt", "examples": ["007", "- s"], "threshold": 1, "description": "$"}],
+                    "on_embedding_failure": {"target": "gpt"},
+                },
             }),
         ),
         Entry::new(
@@ -279,6 +323,10 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
         let document = json!({"display_name": name, "provider": "openai", "model_name": "m", "provider_key_id": key});
         Entry::new(Kind::Model, id, document)
     };
+    let group = |id: &str, name: &str, target: &str| {
+        let document = json!({"display_name": name, "routing": {"targets": [{"model": target}]}});
+        Entry::new(Kind::Model, id, document)
+    };
     let caller = |id: &str, digit: &str, model: &str| {
         let document =
             json!({"key_hash": digit.repeat(64), "allowed_models": [model], "display_name": id});
@@ -299,9 +347,12 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
         model("m1", "one", "good"),
         model("m2", "two", "bad"),
         model("m3", "three", "gone"),
+        group("m4", "left out", "two"),
+        group("m5", "odd one", "left out"),
         caller("k1", "a", "one"),
         caller("k2", "b", "two"),
         caller("k3", "a", "one"),
+        caller("k4", "c", "odd one"),
         Entry::new(
             Kind::GuardrailAttachment,
             "a1",
@@ -334,7 +385,10 @@ fn what_a_file_cannot_say_is_named_and_left_out() {
             "guardrail_attachments/a1: cannot stand in a resources file",
             "models/m3 (\"three\"): `provider_key_id` refers to provider_keys/gone, which does not exist",
             "models/m2 (\"two\"): `provider_key_id` refers to provider_keys/bad, which is left out",
+            "models/m4 (\"left out\"): `routing.targets[0].model` names no model: \"two\"",
+            "models/m5 (\"odd one\"): `routing.targets[0].model` is not a direct model: \"left out\"",
             "api_keys/k2 (\"k2\"): `allowed_models[0]` names no model: \"two\"",
+            "api_keys/k4 (\"k4\"): `allowed_models[0]` names no model: \"odd one\"",
             "rate_limit_policies/r1 (\"odd\"): refers to models/one, which is only the name of another",
             "provider_keys/pin (\"pin\"): `request.default_body_fields.token` is a secret and not a text, so \
              that no variable can stand for it: it can only be revealed",

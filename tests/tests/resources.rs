@@ -109,13 +109,7 @@ api_keys: [{display_name: me, key_hash: abc, allowed_models: [m, absent]}]
 
 #[tokio::test]
 async fn what_a_later_version_brings_is_not_supported_yet() {
-    let model = "display_name: m, provider: openai, model_name: gpt, provider_key: up";
     let key = "display_name: k, key_env: CALLER, allowed_models: []";
-    let models = [
-        "cooldown: {enabled: true}",
-        "retries: 1",
-        "background_model_check: {enabled: false, interval_seconds: 5, timeout_seconds: 1, prompt: x, max_tokens: 1, stale_after_seconds: 1}",
-    ];
     let keys = [
         "allowed_routes: ['*']",
         "allowed_agents: ['*']",
@@ -132,16 +126,9 @@ async fn what_a_later_version_brings_is_not_supported_yet() {
         "passthrough_routes",
         "mcp_auth_settings",
     ];
-    let shapes = [
-        "routing: {targets: [{model: a}]}",
-        "ensemble: {panel: [{model: a}], judge: {model: a}}",
-        "semantic: {routes: []}",
-    ];
-    let entries = models
-        .map(|more| format!("models: [{{{model}, {more}}}]"))
+    let entries = keys
+        .map(|more| format!("api_keys: [{{{key}, {more}}}]"))
         .into_iter()
-        .chain(shapes.map(|shape| format!("models: [{{display_name: r, {shape}}}]")))
-        .chain(keys.map(|more| format!("api_keys: [{{{key}, {more}}}]")))
         .chain(kinds.map(|kind| format!("{kind}: [{{name: a}}]")));
     for entry in entries {
         let text = format!(

@@ -136,6 +136,11 @@ async fn everything_that_is_wrong_is_told_and_nothing_is_written() {
         strange,
         provider_key("p2", "p"),
         model("m2", "m2", "gone"),
+        Entry::new(
+            Kind::Model,
+            "m3",
+            json!({"display_name": "g", "routing": {"targets": [{"model": "m3"}]}}),
+        ),
         caller("k2", "a"),
         caller("k3", "b"),
         caller("k3", "c"),
@@ -143,12 +148,13 @@ async fn everything_that_is_wrong_is_told_and_nothing_is_written() {
     let refused = import(&store, entries, false).await.unwrap_err();
     assert_eq!(
         refused,
-        "5 error(s):
+        "6 error(s):
   - provider_keys/s: `colour` is not a known field
   - api_keys/k3: is there twice
   - provider_keys/p2: display_name \"p\" is already in use by provider_keys/p
   - models/m2: `provider_key_id` refers to provider_keys/gone, which does not exist
-  - api_keys/k2: API key already exists: it is that of api_keys/k"
+  - api_keys/k2: API key already exists: it is that of api_keys/k
+  - models/m3: `routing.targets[0].model` names no model: \"m3\""
     );
     let refused = import(&store, vec![model("m", "m", "p")], true)
         .await
@@ -164,7 +170,10 @@ async fn everything_that_is_wrong_is_told_and_nothing_is_written() {
 async fn a_store_that_bounds_its_commits_gets_several_in_an_order_that_holds() {
     let (store, _directory) = store();
     let store = Bounded(store, 2);
+    let group =
+        json!({"display_name": "g", "routing": {"targets": [{"model": "m1"}, {"model": "m2"}]}});
     let entries = vec![
+        Entry::new(Kind::Model, "a group", group),
         caller("k", "a"),
         model("m1", "m1", "p1"),
         model("m2", "m2", "p2"),
@@ -175,7 +184,7 @@ async fn a_store_that_bounds_its_commits_gets_several_in_an_order_that_holds() {
     let plan = Plan::new(&listing, entries.clone(), false).unwrap();
     assert_eq!(plan.commits(&store), 3);
     plan.commit(&store, "import").await.unwrap();
-    assert_eq!(keys(&store).await.len(), 5);
+    assert_eq!(keys(&store).await.len(), 6);
     import(&store, Vec::new(), true).await.unwrap();
     let mut there = std::collections::HashSet::new();
     for record in store.history(0).await.unwrap() {
@@ -187,8 +196,17 @@ async fn a_store_that_bounds_its_commits_gets_several_in_an_order_that_holds() {
         }
         // At each moment references lead somewhere.
         for key in there.iter().filter(|key| key.kind == Kind::Model) {
-            let (kind, id) = (Kind::ProviderKey, key.id.replace('m', "p").into());
-            assert!(there.contains(&Key { kind, id }), "{key}");
+            let needs = match &*key.id {
+                "a group" => vec![
+                    (Kind::Model, "m1".to_owned()),
+                    (Kind::Model, "m2".to_owned()),
+                ],
+                id => vec![(Kind::ProviderKey, id.replace('m', "p"))],
+            };
+            for (kind, id) in needs {
+                let id = id.into();
+                assert!(there.contains(&Key { kind, id }), "{key}");
+            }
         }
     }
     assert!(there.is_empty());

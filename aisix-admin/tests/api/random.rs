@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aisix_core::config::{Change, Config, ConfigStore, KeyHash, Kind, store::Listing};
+use aisix_core::config::{
+    Change, Config, ConfigStore, KeyHash, Kind, resource::targets, store::Listing,
+};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -23,6 +25,11 @@ fn document(rng: &mut Rng, kind: Kind) -> Value {
             json!({"display_name": name, "provider_key_id": pick(rng, &["one", "two", "nobody"])})
         }
         (Kind::Model, 2) => json!({"provider_config": {"api_base": "http://a"}}),
+        (Kind::Model, 3) => {
+            let target = pick(rng, &["a", "b", "c", "x*", "x1"]);
+            json!({"display_name": name, "routing": {"targets": [{"model": target}]}})
+        }
+        (Kind::Model, 4) => model("x*", pick(rng, &["one", "two"])),
         (Kind::Model, _) => model(name, pick(rng, &["one", "two", "three", "model-one"])),
         (Kind::ProviderKey, 0) => json!({"display_name": name, "colour": 1}),
         (Kind::ProviderKey, _) => provider_key(name),
@@ -78,12 +85,28 @@ fn check(listing: &Listing) {
                 );
             }
         }
+        for (path, name) in targets(key.kind, document) {
+            assert!(is_served(listing, name), "{key}: {path} leads nowhere");
+        }
         for (field, kind) in key.kind.references() {
-            let id = document[*field].as_str().unwrap().into();
+            let Some(id) = document[*field].as_str().map(Into::into) else {
+                continue;
+            };
             let other = aisix_core::config::Key { kind: *kind, id };
             assert!(keys.contains(&other), "{key} refers to {other}");
         }
         assert!(!document.to_string().contains("***"), "{document}");
+    }
+}
+
+/// Whether a direct model has this name, or nobody has it and a pattern matches.
+fn is_served(listing: &Listing, name: &str) -> bool {
+    let models = listing.entries.iter().map(|it| &it.entry);
+    let models = models.filter(|it| it.key.kind == Kind::Model);
+    let named = |name: &str| models.clone().find(|it| it.value["display_name"] == name);
+    match named(name) {
+        Some(model) => model.value.get("routing").is_none(),
+        None => name.starts_with('x') && named("x*").is_some(),
     }
 }
 

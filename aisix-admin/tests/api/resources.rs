@@ -132,8 +132,8 @@ async fn what_is_wrong_with_a_document_is_told_with_its_field() {
         ),
         (
             json!({"routing": {"targets": []}}),
-            "routing",
-            "is not supported yet",
+            "model_name",
+            "must not be given besides `routing`",
         ),
         (json!({"provider": "Open AI"}), "provider", "must match"),
     ] {
@@ -220,6 +220,74 @@ async fn references_lead_somewhere_and_what_is_in_use_stays() {
         .ask("DELETE", "/aisix/admin/provider_keys/up", Value::Null)
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn groups_are_made_of_direct_models_and_keep_them() {
+    let desk = Desk::new().with_model().await;
+    let put = async |id: &str, document: Value| {
+        let path = format!("/aisix/admin/models/{id}");
+        let answer = desk.ask("PUT", &path, document).await;
+        (
+            answer.status,
+            answer.json["error_msg"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        )
+    };
+    let group = |targets: &[&str]| {
+        let targets: Vec<Value> = targets.iter().map(|name| json!({"model": name})).collect();
+        json!({"display_name": "group", "routing": {"targets": targets}})
+    };
+    let conflict = |message: &str| (409, message.to_owned());
+    assert_eq!(
+        put("g", group(&["m", "n"])).await,
+        conflict("`routing.targets[1].model` names no model: \"n\"")
+    );
+    assert_eq!(
+        put("g", group(&["group"])).await,
+        conflict("`routing.targets[0].model` is not a direct model: \"group\"")
+    );
+    assert_eq!(put("any", model("any/*", "up")).await.0, 201);
+    assert_eq!(put("g", group(&["m", "any/x", "*"])).await.0, 201);
+
+    // Neither the model nor the pattern can go, be renamed or become a group.
+    let delete = async |id: &str| {
+        let path = format!("/aisix/admin/models/{id}");
+        desk.ask("DELETE", &path, Value::Null).await
+    };
+    for id in ["m", "any"] {
+        let answer = delete(id).await;
+        let expected = format!("models/{id} is in use by models/g");
+        assert_eq!((answer.status, answer.message()), (409, &*expected));
+    }
+    assert_eq!(
+        put("m", model("renamed", "up")).await,
+        conflict("models/m is in use by models/g, as the direct model \"m\"")
+    );
+    assert_eq!(
+        put("any", model("other/*", "up")).await,
+        conflict("models/any is in use by models/g, as the direct model \"any/x\"")
+    );
+    let other = json!({"display_name": "m", "routing": {"targets": [{"model": "any/y"}]}});
+    assert_eq!(
+        put("m", other.clone()).await,
+        conflict("models/m is in use by models/g, as the direct model \"m\"")
+    );
+    // Nor may a group hide what the pattern serves.
+    let mut hides = other;
+    hides["display_name"] = "any/x".into();
+    assert_eq!(
+        put("h", hides).await,
+        conflict("models/h is in use by models/g, as the direct model \"any/x\"")
+    );
+
+    // Somebody else may serve the name.
+    assert_eq!(put("x", model("any/x", "up")).await.0, 201);
+    assert_eq!(delete("any").await.status, 200);
+    assert_eq!(delete("g").await.status, 200);
+    assert_eq!(delete("m").await.status, 200);
 }
 
 #[tokio::test]

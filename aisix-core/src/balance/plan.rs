@@ -1,6 +1,6 @@
 //! What a group is told of its targets, and what it answers.
 
-use super::{Order, View};
+use super::{Order, View, health};
 
 /// How much can be expected of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,16 @@ pub enum Fitness {
     Cooling,
     /// It is known to be out of order. Tried only when the group is told to try anyway.
     Unfit,
+}
+
+impl From<health::Fitness> for Fitness {
+    fn from(fitness: health::Fitness) -> Self {
+        match fitness {
+            health::Fitness::Fit => Self::Fit,
+            health::Fitness::Cooling { .. } => Self::Cooling,
+            health::Fitness::Unfit { .. } => Self::Unfit,
+        }
+    }
 }
 
 /// How a target stands for one request.

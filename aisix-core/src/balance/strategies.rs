@@ -85,6 +85,12 @@ impl Strategies {
         })
     }
 
+    /// The strategy of this name, or `failover`.
+    pub(crate) fn find_or_failover(&self, name: &str) -> Arc<dyn Strategy> {
+        let found = self.find(name).ok().cloned();
+        found.unwrap_or_else(builtin::failover)
+    }
+
     /// All names, in alphabetical order, without the other names.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()

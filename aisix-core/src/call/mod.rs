@@ -26,6 +26,7 @@ use crate::{
     config::Snapshot,
     edge::Route,
     hook::Beyond,
+    limit::Reserve,
     models::{Model, Target},
     upstream::{Exit, Transport},
 };
@@ -85,6 +86,8 @@ pub struct Call {
     pub upstream_headers: HeaderMap,
     /// The way out.
     pub(crate) exit: Exit,
+    /// Takes the limits of those that a group tries.
+    pub(crate) limits: Reserve,
     /// What a hook has said, in place of what the model says.
     pub(crate) prompt_caching: Option<PromptCaching>,
     /// What it costs its caller; nothing while nothing was sent to an upstream.
@@ -108,6 +111,8 @@ pub struct Attempt {
     pub number: u32,
     /// Why it is made.
     pub kind: AttemptKind,
+    /// What it costs the limits of its target; nothing while nothing was sent.
+    pub(crate) expense: Expense,
     /// When it began.
     pub(crate) started: Instant,
     /// When all attempts of the call are over, and how long that was from its beginning.

@@ -14,20 +14,66 @@ use jiff::Timestamp;
 
 use super::{
     States,
-    resource::{self, ApiKey, AutoPromptCaching, KeyHash, ProviderKey},
+    resource::{
+        self, ApiKey, AutoPromptCaching, Direct, HashOn, Invalid, KeyHash, ProviderKey, Resource,
+        RoutingTarget, Shape as ModelShape, WhenAllUnavailable,
+    },
 };
 use crate::{
+    balance::{
+        self, Candidate, Group, Strategies, UnknownStrategy,
+        health::{Credential, HealthSettings, Mode, TargetState},
+    },
     call::Caller,
     error::ErrorKind,
     hook::{Chain, Chains},
     limit::{Limit, Scope},
-    models::{Deadlines, Missing, Model, Serves, Target, UpstreamKey},
+    models::{Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey},
+    route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
 
 /// The name at the upstream; empty for a wildcard that passes on what its `*` stands for.
-fn model_name(model: &resource::Model) -> &str {
-    model.model_name.as_deref().unwrap_or_default()
+fn model_name(direct: &Direct) -> &str {
+    direct.model_name.as_deref().unwrap_or_default()
+}
+
+/// The time that a model gives.
+fn times(model: &resource::Model) -> Times {
+    Times {
+        whole: model.timeout,
+        // Zero is no time, and defers.
+        gap: model.stream_timeout.filter(|millis| *millis > 0),
+    }
+}
+
+/// A target of a group as strategies see it.
+fn candidate(target: &RoutingTarget, member: &Member) -> Candidate {
+    let cost = member.model.cost;
+    Candidate {
+        member: balance::Member {
+            name: target.model.as_str().into(),
+            weight: target.weight,
+            cost: cost.map(|cost| cost.input_per_1k + cost.output_per_1k),
+        },
+        // Here, the lower is preferred.
+        tier: -i64::from(target.priority),
+        tags: target.tags.iter().map(|tag| tag.as_str().into()).collect(),
+    }
+}
+
+fn health(direct: &Direct) -> HealthSettings {
+    let check = direct.background_model_check.as_ref();
+    HealthSettings {
+        cooldown: direct.cooldown.clone(),
+        breaker: direct.circuit_breaker,
+        stale_after: check.map(|check| Duration::from_secs(check.stale_after_seconds.get())),
+        mode: match (direct.disabled, direct.draining) {
+            (true, _) => Mode::Disabled,
+            (_, true) => Mode::Draining,
+            _ => Mode::Active,
+        },
+    }
 }
 
 /// What compiling needs besides the resources.
@@ -36,19 +82,31 @@ pub(super) struct Compiler {
     pub(super) settings: Settings,
     pub(super) states: States,
     pub(super) chains: Chains,
+    pub(super) strategies: Strategies,
+    pub(super) route: RouteLayer,
+}
+
+/// What a model is compiled with.
+pub(super) struct Surroundings<'s> {
+    /// Its provider key, if that exists.
+    pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    /// The hooks that hang on it.
+    pub(super) chain: Option<Arc<Chain>>,
+    /// Finds the model that serves a name.
+    pub(super) find: &'s dyn Fn(&str) -> Option<Arc<Model>>,
 }
 
 // === impl Compiler ===
 
 impl Compiler {
-    /// Compiles a model with its provider key, if that exists.
+    /// Compiles a model.
     pub(super) fn model(
         &self,
         id: &Arc<str>,
         model: &resource::Model,
-        key: Option<(&Arc<str>, &ProviderKey)>,
-        chain: Option<Arc<Chain>>,
+        surroundings: Surroundings<'_>,
     ) -> Arc<Model> {
+        let Surroundings { key, chain, find } = surroundings;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let name: Arc<str> = model.display_name.as_str().into();
         Arc::new(Model {
@@ -57,45 +115,130 @@ impl Compiler {
             limit: Limit::new(Scope::Model, format!("model:{name}"), &model.rate_limit)
                 .map(Arc::new),
             allowed_cidrs: model.allowed_cidrs.clone(),
-            cost: model.cost,
-            serves: Serves::Direct(Arc::new(self.target(model, key))),
+            cost: model.direct().and_then(|direct| direct.cost),
+            retries: model.retries,
+            serves: match &model.shape {
+                ModelShape::Direct(direct) => {
+                    Serves::Direct(Arc::new(self.target(id, model, direct, key)))
+                }
+                ModelShape::Routing(routing) => {
+                    Serves::Routing(Box::new(self.routing(id, model, routing, find)))
+                }
+                ModelShape::Ensemble(_) | ModelShape::Semantic(_) => Serves::Nobody,
+            },
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             name,
         })
     }
 
-    fn target(&self, model: &resource::Model, key: Option<(&Arc<str>, &ProviderKey)>) -> Target {
+    /// Says so where a resource names a strategy that nobody knows.
+    pub(super) fn check_strategy(&self, resource: &Resource) -> Result<(), Vec<Invalid>> {
+        let Resource::Model(model) = resource else {
+            return Ok(());
+        };
+        let ModelShape::Routing(routing) = &model.shape else {
+            return Ok(());
+        };
+        let found = self.strategies.find(&routing.strategy);
+        let wrong =
+            |error: UnknownStrategy| vec![Invalid::new("routing.strategy", error.to_string())];
+        found.map(drop).map_err(wrong)
+    }
+
+    fn target(
+        &self,
+        id: &Arc<str>,
+        model: &resource::Model,
+        direct: &Direct,
+        key: Option<(&Arc<str>, &ProviderKey)>,
+    ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
-            _ => model.provider.as_str(),
+            _ => direct.provider.as_str(),
         };
         Target {
-            provider: model.provider.as_str().into(),
-            model_name: model_name(model).into(),
+            provider: direct.provider.as_str().into(),
+            model_name: model_name(direct).into(),
             key: Arc::new(UpstreamKey {
                 id: key.map_or("", |(id, _)| id).into(),
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
             }),
-            endpoint: self.endpoint(model, provider, key),
+            endpoint: self.endpoint(model, direct, provider, key),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
-            deadlines: self.deadlines(model),
-            retries: self.settings.retries,
-            on_unsupported: match model.on_unsupported {
+            deadlines: self.deadlines(times(model)),
+            times: times(model),
+            on_unsupported: match direct.on_unsupported {
                 None => OnUnsupported::RefuseShape,
                 Some(resource::OnUnsupported::Drop) => OnUnsupported::Drop,
                 Some(resource::OnUnsupported::Refuse) => OnUnsupported::Refuse,
             },
-            prompt_caching: model
+            prompt_caching: direct
                 .auto_prompt_caching
                 .and_then(AutoPromptCaching::breakpoints),
             tls: key.and_then(|(id, key)| self.tls(id, key)),
+            state: self.states.state(&format!("target:{id}"), TargetState::new),
+            credential: match key {
+                Some((id, key)) => Credential::of(&self.states, id, &key.api_key),
+                None => Arc::default(),
+            },
+            health: health(direct),
+        }
+    }
+
+    /// A group of models. Those that do not exist, or are groups themselves, are left out.
+    fn routing(
+        &self,
+        id: &str,
+        model: &resource::Model,
+        routing: &resource::Routing,
+        find: &dyn Fn(&str) -> Option<Arc<Model>>,
+    ) -> Routing {
+        let found = routing.targets.iter().filter_map(|target| {
+            let mut member = Member::of(&find(&target.model)?, &target.model)?;
+            self.give_time(&mut member, times(model));
+            Some((target, member))
+        });
+        let (candidates, members): (Vec<_>, Vec<_>) = found
+            .map(|(target, member)| (candidate(target, &member), member))
+            .unzip();
+        // Documents with an unknown strategy are refused; by then it was known.
+        let strategy = self.strategies.find_or_failover(&routing.strategy);
+        let identity = format!("model:{id}");
+        let group = Group::new(strategy.as_ref(), candidates, &self.states, &identity)
+            .max_fallbacks(routing.max_fallbacks)
+            .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway);
+        let hash_on = routing.hash_on.clone().unwrap_or_else(HashOn::usual);
+        Routing {
+            group,
+            members: members.into(),
+            hash_on: hash_on.into(),
+            rules: Rules {
+                retries: routing.retries,
+                default_retries: self.settings.retries,
+                on_429: routing.retry_on_429,
+                statuses: routing.fallback_on_statuses.as_slice().into(),
+                deadline: routing.deadline_ms.map(Duration::from_millis),
+            },
+        }
+    }
+
+    /// Gives a member the deadlines of its group, where it says nothing itself.
+    fn give_time(&self, member: &mut Member, group: Times) {
+        let times = member.target.times.or(group);
+        if times != member.target.times {
+            let target = Target::clone(&member.target);
+            member.target = Arc::new(Target {
+                deadlines: self.deadlines(times),
+                ..target
+            });
         }
     }
 
     fn endpoint(
         &self,
         model: &resource::Model,
+        direct: &Direct,
         provider: &str,
         key: Option<(&Arc<str>, &ProviderKey)>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
@@ -115,7 +258,7 @@ impl Compiler {
             })?;
         let spec = Spec {
             provider,
-            model_name: model_name(model),
+            model_name: model_name(direct),
             api_base: key.api_base.as_deref(),
             api_key: &key.api_key,
             key_id: id,
@@ -126,18 +269,18 @@ impl Compiler {
             .map_err(|error| missing(error.kind(), error.message().to_owned()))
     }
 
-    fn deadlines(&self, model: &resource::Model) -> Deadlines {
+    fn deadlines(&self, times: Times) -> Deadlines {
         let settings = &self.settings;
         let some = |millis: u64| (millis > 0).then(|| Duration::from_millis(millis));
         // An explicit 0 stops the chain with no deadline at all.
-        let total = match model.timeout {
+        let total = match times.whole {
             Some(millis) => some(millis),
             None => settings.timeout,
         };
-        let gap = match (model.stream_timeout.unwrap_or(0), model.timeout) {
-            (0, Some(millis)) => some(millis),
-            (0, None) => settings.stream_timeout.or(settings.timeout),
-            (millis, _) => some(millis),
+        let gap = match (times.gap, times.whole) {
+            (Some(millis), _) => some(millis),
+            (None, Some(millis)) => some(millis),
+            (None, None) => settings.stream_timeout.or(settings.timeout),
         };
         Deadlines {
             total,

@@ -13,6 +13,7 @@ mod change;
 mod claims;
 mod compile;
 pub mod glob;
+mod groups;
 mod guardrails;
 mod last_known;
 mod process;

@@ -17,7 +17,9 @@ use super::{
     summary::Latest,
 };
 use crate::{
+    balance::Strategies,
     hook::{Chains, Hooks},
+    route::RouteLayer,
     upstream::{Registry, Settings},
 };
 
@@ -46,6 +48,7 @@ struct Served {
 pub struct ConfigBuilder {
     providers: Registry,
     hooks: Hooks,
+    strategies: Strategies,
     upstream: Settings,
 }
 
@@ -66,6 +69,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// The strategies that configuration can name. Default: the built-in ones.
+    #[must_use]
+    pub fn strategies(mut self, strategies: Strategies) -> Self {
+        self.strategies = strategies;
+        self
+    }
+
     /// What holds for every upstream.
     #[must_use]
     pub fn upstream(mut self, settings: Settings) -> Self {
@@ -75,11 +85,15 @@ impl ConfigBuilder {
 
     /// An empty configuration, to be filled by [`Config::apply`] or [`Config::follow`].
     pub fn build(self) -> Config {
+        let states = States::default();
+        let route = RouteLayer::new(self.upstream, &states);
         let compiler = Compiler {
             providers: self.providers,
             settings: self.upstream,
-            states: States::default(),
-            chains: Chains::new(self.hooks, self.upstream),
+            chains: Chains::new(self.hooks, &route, self.upstream),
+            route,
+            states,
+            strategies: self.strategies,
         };
         Config(Arc::new(Shared {
             current: ArcSwap::default(),
@@ -120,19 +134,28 @@ impl Config {
         self.0.writer.lock().compiler.settings
     }
 
+    /// The stage that chooses targets, as chains of hooks have it too.
+    pub(crate) fn route(&self) -> RouteLayer {
+        self.0.writer.lock().compiler.route.clone()
+    }
+
     /// The hooks that configuration can name.
     pub fn hooks(&self) -> Hooks {
         self.0.writer.lock().compiler.chains.hooks.clone()
     }
 
-    /// Checks what a document says about hooks, and about guardrails, as strictly as people want it. Whether the document is
+    /// Checks what a document says about hooks, guardrails and strategies, as strictly as people want it. Whether the document is
     /// one of its kind, [`decode`](super::resource::decode) has to say.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with it.
     pub fn check_plugins(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
-        let chains = self.0.writer.lock().compiler.chains.clone();
+        let chains = {
+            let writer = self.0.writer.lock();
+            writer.compiler.check_strategy(resource)?;
+            writer.compiler.chains.clone()
+        };
         // With states of its own: what is only tried leaves nothing behind.
         let states = States::default();
         let strictness = Strictness::Strict;

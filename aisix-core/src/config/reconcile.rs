@@ -11,7 +11,8 @@ use super::{
     Change, Entry, Key, Known, Reason, Rejection, Report, RowName, Snapshot, Status,
     caches::CachePolicies,
     claims::{Claim, Claims},
-    compile::Compiler,
+    compile::{Compiler, Surroundings},
+    groups::Groups,
     guardrails::Guardrails,
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
     retired::Retired,
@@ -36,6 +37,8 @@ pub(super) struct Writer {
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// The names of models that several have.
     names: Claims<Arc<str>>,
+    /// The models that stand for others.
+    groups: Groups,
     /// The hashes of credentials that several API keys have.
     hashes: Claims<KeyHash>,
     /// The chains of gateways by their ids.
@@ -81,6 +84,7 @@ impl Writer {
             rows: imbl::HashMap::new(),
             users: HashMap::new(),
             names: Claims::default(),
+            groups: Groups::default(),
             hashes: Claims::default(),
             gateways: BTreeMap::new(),
             guardrails: Guardrails::default(),
@@ -150,6 +154,7 @@ impl Writer {
             return;
         }
         let compiled = decode(key.kind, value, Strictness::Lenient)
+            .and_then(|decoded| self.strategy(decoded))
             .and_then(|decoded| self.chain(&key, decoded))
             .and_then(|(decoded, chain)| Ok((self.guard(&key, decoded)?, chain)));
         match compiled {
@@ -175,6 +180,12 @@ impl Writer {
                 self.insert(&key);
             }
         }
+    }
+
+    /// Whether the strategy that it names exists.
+    fn strategy(&self, decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
+        self.compiler.check_strategy(&decoded.resource)?;
+        Ok(decoded)
     }
 
     /// The hooks that hang on a resource: those it has, if nothing was changed about them.
@@ -226,6 +237,9 @@ impl Writer {
 
     /// Brings what depends on several resources into the next snapshot.
     pub(super) fn finish(&mut self) {
+        for group in self.groups.take() {
+            self.recompile(&group);
+        }
         let innermost = &self.compiler.chains.innermost;
         if let Some(guards) = self.guardrails.changed(innermost) {
             self.next.guards = guards;
@@ -296,10 +310,13 @@ impl Writer {
     fn remove(&mut self, key: &Key) {
         match self.rows.get(key).map(|row| &row.resource) {
             Some(Resource::Model(model)) => {
-                let provider_key = model.provider_key_id.clone();
+                let provider_key = model.direct().map(|it| it.provider_key_id.clone());
                 let name = model.display_name.clone();
+                self.groups.remove(&key.id);
                 self.remove_model(&key.id, &name);
-                if let Some(users) = self.users.get_mut(provider_key.as_str()) {
+                if let Some(provider_key) = provider_key
+                    && let Some(users) = self.users.get_mut(provider_key.as_str())
+                {
                     users.remove(&key.id);
                     if users.is_empty() {
                         self.users.remove(provider_key.as_str());
@@ -329,9 +346,18 @@ impl Writer {
             return;
         }
         match heir.and_then(|heir| self.compiled(&heir)) {
-            Some(model) => self.next.put_model(model),
-            None => self.next.remove_model(name),
+            Some(model) => self.serve(model),
+            None => {
+                self.groups.changed(name);
+                self.next.remove_model(name);
+            }
         }
+    }
+
+    /// Serves a model in the place of its name.
+    fn serve(&mut self, model: Arc<crate::models::Model>) {
+        self.groups.changed(&model.name);
+        self.next.put_model(model);
     }
 
     fn remove_caller(&mut self, id: &Arc<str>, hash: KeyHash) {
@@ -355,14 +381,20 @@ impl Writer {
     fn insert(&mut self, key: &Key) {
         match self.rows.get(key).map(|row| &row.resource) {
             Some(Resource::Model(model)) => {
-                let users = self.users.entry(model.provider_key_id.as_str().into());
-                users.or_default().insert(key.id.clone());
+                if let Some(direct) = model.direct() {
+                    let users = self.users.entry(direct.provider_key_id.as_str().into());
+                    users.or_default().insert(key.id.clone());
+                }
+                let members = model.shape.names();
+                if !members.is_empty() {
+                    self.groups.put(&key.id, members);
+                }
                 let name = model.display_name.as_str();
                 let served = self.next.named(name).map(|model| Claim::of(&model.id));
                 let is_first = served
                     .is_none_or(|served| self.names.add(name.into(), served, Claim::of(&key.id)));
                 if let Some(model) = self.compiled(&key.id).filter(|_| is_first) {
-                    self.next.put_model(model);
+                    self.serve(model);
                 }
             }
             Some(Resource::ApiKey(api_key)) => {
@@ -517,13 +549,18 @@ impl Writer {
     fn recompile_users(&mut self, provider_key: &str) {
         let users = self.users.get(provider_key).cloned().unwrap_or_default();
         for id in users {
-            let compiled = self.compiled(&id).filter(|model| {
-                let served = self.next.named(&model.name);
-                served.is_some_and(|served| served.id == id)
-            });
-            if let Some(model) = compiled {
-                self.next.put_model(model);
-            }
+            self.recompile(&id);
+        }
+    }
+
+    /// Compiles a model again, if it is the one that serves its name.
+    fn recompile(&mut self, id: &Arc<str>) {
+        let compiled = self.compiled(id).filter(|model| {
+            let served = self.next.named(&model.name);
+            served.is_some_and(|served| served.id == *id)
+        });
+        if let Some(model) = compiled {
+            self.serve(model);
         }
     }
 
@@ -537,16 +574,20 @@ impl Writer {
         let Resource::Model(model) = &row.resource else {
             return None;
         };
-        let provider_key = key(Kind::ProviderKey, &model.provider_key_id);
-        let provider_key = match self.rows.get_key_value(&provider_key) {
-            Some((key, row)) => match &row.resource {
-                Resource::ProviderKey(document) => Some((&key.id, document)),
-                _ => None,
-            },
-            None => None,
+        let provider_key = model
+            .direct()
+            .map(|direct| key(Kind::ProviderKey, &direct.provider_key_id));
+        let provider_key = provider_key.and_then(|key| self.rows.get_key_value(&key));
+        let provider_key = provider_key.and_then(|(key, row)| match &row.resource {
+            Resource::ProviderKey(document) => Some((&key.id, document)),
+            _ => None,
+        });
+        let surroundings = Surroundings {
+            key: provider_key,
+            chain: row.chain.clone(),
+            find: &|name| self.next.model(name).cloned(),
         };
-        let chain = row.chain.clone();
-        Some(self.compiler.model(id, model, provider_key, chain))
+        Some(self.compiler.model(id, model, surroundings))
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Explanation {
     /// cache policy (`cache_policy:<name>`). They were not run: they may have effects, and may change or refuse the
     /// request.
     pub hooks: Vec<String>,
-    /// Where the model is served, in the order of the attempts. Empty when there is no model.
+    /// Where the model is served, in the order of the attempts; behind them, those that would not be asked, and
+    /// why. Empty when there is no model.
     pub targets: Vec<TargetFacts>,
 }
 
@@ -167,6 +168,8 @@ pub struct LimitFacts {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TargetFacts {
+    /// The name of the model: the one that is asked for, or one of those that it stands for.
+    pub model: String,
     /// The provider.
     pub provider: String,
     /// The id of the provider key; empty when there is none.
@@ -177,7 +180,7 @@ pub struct TargetFacts {
     pub upstream_model: String,
     /// The dialect in which the provider offers the operation.
     pub dialect: Option<Dialect>,
-    /// Why it cannot serve the request.
+    /// Why it cannot serve the request, or would not be asked.
     pub reason: Option<String>,
     /// Deadlines; `total` does not hold for streams, `first_token` and `gap` only for them.
     pub deadlines: Deadlines,

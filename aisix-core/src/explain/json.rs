@@ -150,6 +150,7 @@ fn target(target: &TargetFacts) -> Value {
     let millis = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let deadlines = target.deadlines;
     json!({
+        "model": target.model,
         "provider": target.provider,
         "provider_key": {"id": target.key_id, "name": target.key_name},
         "upstream_model": target.upstream_model,

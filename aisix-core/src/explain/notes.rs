@@ -16,7 +16,7 @@ use crate::{
     limit::{Claim, Look},
     observe::Observer,
     reply::{End, Outcome},
-    upstream::{Fidelity, Prepared, Witness},
+    upstream::{Considered, Fidelity, Prepared, Witness},
 };
 
 /// What is seen of one request: by an observer, at the borders, and where it would have left.
@@ -35,7 +35,8 @@ struct Seen {
     config: Option<Arc<Snapshot>>,
     is_key_unknown: bool,
     caller: Option<Arc<Caller>>,
-    claim: Option<(Claim, Option<Look>)>,
+    claims: Vec<(Claim, Option<Look>)>,
+    considered: Vec<Considered>,
     refusal: Option<Refusal>,
     upstream: Option<Upstream>,
 }
@@ -50,6 +51,8 @@ pub(super) struct Upstream {
     /// The members of the caller's body that were changed, added or left out.
     pub(super) edited: Vec<String>,
     pub(super) has_own_transport: bool,
+    /// The id of the model that it would go to.
+    pub(super) model_id: Arc<str>,
 }
 
 // === impl Notes ===
@@ -80,7 +83,7 @@ impl Notes {
     }
 
     pub(super) fn looked_at(&self, claim: Claim, look: Option<Look>) {
-        self.seen.lock().claim = Some((claim, look));
+        self.seen.lock().claims.push((claim, look));
     }
 
     pub(super) fn is_key_unknown(&self) -> bool {
@@ -97,9 +100,24 @@ impl Notes {
         self.seen.lock().caller.clone()
     }
 
-    /// What was asked of the limits, and how they stand.
+    /// What was asked of the limits, and how they stand: of those of the call, and of those of targets that were tried.
     pub(super) fn claim(&self) -> Option<(Claim, Option<Look>)> {
-        self.seen.lock().claim.clone()
+        let claims = self.seen.lock().claims.clone();
+        claims
+            .into_iter()
+            .reduce(|(mut all, look), (next, next_look)| {
+                all.limits.extend(next.limits);
+                let look = look.zip(next_look).map(|(mut look, next)| {
+                    look.limits.extend(next.limits);
+                    look
+                });
+                (all, look)
+            })
+    }
+
+    /// The models that a group has chosen among.
+    pub(super) fn considered(&self) -> Vec<Considered> {
+        self.seen.lock().considered.clone()
     }
 
     pub(super) fn refusal(&self) -> Option<Refusal> {
@@ -135,6 +153,10 @@ impl Observer for Notes {
 }
 
 impl Witness for Notes {
+    fn considered(&self, considered: Vec<Considered>) {
+        self.seen.lock().considered = considered;
+    }
+
     fn prepared(&self, attempt: &Attempt, prepared: Prepared) {
         let (head, body) = prepared.request.into_parts();
         let body = Bytes::copy_from_slice(body.as_bytes().unwrap_or_default());
@@ -149,6 +171,7 @@ impl Witness for Notes {
             fidelity: prepared.fidelity,
             dropped: prepared.dropped,
             edited,
+            model_id: attempt.model.id().clone(),
             has_own_transport: prepared.has_own_transport,
         });
     }

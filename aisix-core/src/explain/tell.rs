@@ -19,8 +19,8 @@ use crate::{
     error::ErrorKind,
     hook::Chain,
     limit::PolicyName,
-    models::{self, Model, Target},
-    route,
+    models::{self, Member, Model},
+    upstream::Considered,
 };
 
 /// Tells what was seen.
@@ -39,7 +39,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict, caller.as_deref(), model),
         hooks: hooks(notes, builder, caller.as_deref(), trail),
-        targets: targets(model, trail, notes),
+        targets: targets(model, trail, notes, builder.retries()),
         caller: caller.map(|caller| self::caller(&caller)),
         verdict,
     }
@@ -181,31 +181,55 @@ fn suspended(
     Some(names.collect())
 }
 
-fn targets(model: Option<&Arc<Model>>, trail: Option<&Trail>, notes: &Notes) -> Vec<TargetFacts> {
-    let model = model.into_iter();
-    let targets = model.flat_map(|model| model.targets().map(move |target| (model, target)));
-    targets
-        .map(|(model, target)| self::target(model, target, trail, notes))
-        .collect()
+fn targets(
+    model: Option<&Arc<Model>>,
+    trail: Option<&Trail>,
+    notes: &Notes,
+    default_retries: u32,
+) -> Vec<TargetFacts> {
+    let mut considered = notes.considered();
+    if considered.is_empty() {
+        let requested = notes.model.as_deref().unwrap_or_default();
+        let member = model.and_then(|model| Member::of(model, requested));
+        considered.extend(member.map(|member| Considered {
+            retries: member.model.retries.unwrap_or(default_retries),
+            member,
+            reason: None,
+        }));
+    }
+    let facts = considered
+        .iter()
+        .map(|considered| target(considered, trail, notes));
+    facts.collect()
 }
 
-fn target(model: &Model, target: &Target, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+    let Member {
+        model,
+        target,
+        upstream_model,
+    } = &considered.member;
     let requested = notes.model.as_deref().unwrap_or_default();
     let operation: Option<&Operation> = trail.and_then(Trail::operation);
     let offered = operation.map(|operation| models::way(target, operation, requested));
+    let unable = offered.and_then(Result::err);
     let dialect = || target.endpoint().ok()?.dialect(operation?);
+    let may_retry = operation.is_some_and(|operation| operation.may_retry);
+    let upstream = notes.upstream();
+    let upstream = upstream.filter(|upstream| upstream.model_id == *model.id());
     TargetFacts {
+        model: model.name().to_string(),
         provider: target.provider().to_string(),
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
-        upstream_model: model.upstream_name(target, requested).to_string(),
+        upstream_model: upstream_model.to_string(),
         dialect: dialect(),
-        reason: offered
-            .and_then(Result::err)
-            .map(|error| error.message().to_owned()),
+        reason: unable
+            .map(|error| error.message().to_owned())
+            .or_else(|| considered.reason.clone()),
         deadlines: target.deadlines(),
-        retries: operation.map_or(0, |operation| route::retries(operation, target)),
-        upstream: notes.upstream().as_ref().map(upstream),
+        retries: if may_retry { considered.retries } else { 0 },
+        upstream: upstream.as_ref().map(self::upstream),
     }
 }
 

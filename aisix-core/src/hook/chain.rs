@@ -73,8 +73,8 @@ type Compiled = (Option<Arc<Chain>>, Vec<String>);
 // === impl Chains ===
 
 impl Chains {
-    pub(crate) fn new(hooks: Hooks, settings: Settings) -> Self {
-        let route = RouteLayer.layer(Upstream::new(settings));
+    pub(crate) fn new(hooks: Hooks, route: &RouteLayer, settings: Settings) -> Self {
+        let route = route.layer(Upstream::new(settings));
         let route = BoxCloneSyncService::new(route);
         Self {
             hooks,

@@ -1,52 +1,37 @@
 //! The stage: takes the limits of a call and holds them until its reply ends.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::task::{Context, Poll};
 
 use http::{HeaderName, HeaderValue};
-use smallvec::SmallVec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Claim, Exceeded, Limit, LimitStore, Permit, Rate, Standing};
+use super::{Rate, Reserve, Standing};
 use crate::{
-    call::{Call, Expense},
-    error::{Error, ErrorKind},
+    call::Call,
+    error::Error,
     reply::Reply,
     stage::{StageFuture, replace},
 };
 
-/// Tokens that a call is expected to answer with when it does not say.
-const DEFAULT_OUTPUT: u64 = 1_024;
-
 /// Holds a call to the limits of its caller and its model, and to those of policies, in this order.
 #[derive(Clone)]
 pub(crate) struct LimitLayer {
-    store: Arc<dyn LimitStore>,
+    reserve: Reserve,
 }
 
 /// See [`LimitLayer`].
 #[derive(Clone)]
 pub(crate) struct LimitService<S> {
     inner: S,
-    store: Arc<dyn LimitStore>,
-}
-
-/// Settles the permit, also when the call is dropped.
-struct Guard {
-    permit: Option<Permit>,
-    expense: Expense,
-    prompt: u64,
+    reserve: Reserve,
 }
 
 // === impl LimitLayer ===
 
 impl LimitLayer {
-    pub(crate) fn new(store: Arc<dyn LimitStore>) -> Self {
-        Self { store }
+    pub(crate) fn new(reserve: Reserve) -> Self {
+        Self { reserve }
     }
 }
 
@@ -56,7 +41,7 @@ impl<S> Layer<S> for LimitLayer {
     fn layer(&self, inner: S) -> Self::Service {
         LimitService {
             inner,
-            store: self.store.clone(),
+            reserve: self.reserve.clone(),
         }
     }
 }
@@ -78,124 +63,29 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let mut inner = replace(&mut self.inner);
-        let limits = limits(&call);
-        if limits.is_empty() {
+        let Some(claim) = super::claim_of(&call) else {
             return Box::pin(inner.call(call));
-        }
-        let prompt = prompt_tokens(&call);
-        let claim = Claim {
-            limits,
-            tokens: prompt.saturating_add(output_tokens(&call)),
         };
         let from_caller = call.caller().limit().is_some();
-        let store = self.store.clone();
+        let reserve = self.reserve.clone();
         Box::pin(async move {
-            let permit = store.acquire(&claim).await.map_err(refusal)?;
+            let held = reserve.take(&claim, &call, call.expense.clone()).await?;
             let trail = call.trail().clone();
             if from_caller {
-                trail.set_standings(permit.standings());
+                trail.set_standings(held.standings());
             }
-            let guard = Guard {
-                permit: Some(permit),
-                expense: call.expense.clone(),
-                prompt,
-            };
             match inner.call(call).await {
                 Ok(mut reply) => {
                     write_standings(&mut reply, trail.standings());
-                    reply.on_end(move |outcome| guard.settle(outcome.usage.map(|u| u.total())));
+                    reply.on_end(move |outcome| held.settle(outcome.usage));
                     Ok(reply)
                 }
                 Err(error) => {
-                    guard.settle(Some(0));
+                    held.refused();
                     Err(error)
                 }
             }
         })
-    }
-}
-
-// === impl Guard ===
-
-impl Guard {
-    fn settle(mut self, tokens: Option<u64>) {
-        self.finish(tokens);
-    }
-
-    fn finish(&mut self, tokens: Option<u64>) {
-        let Some(permit) = self.permit.take() else {
-            return;
-        };
-        let tokens = tokens.unwrap_or(self.prompt);
-        permit.settle(self.expense.settlement(tokens));
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The client left before there was a reply. What the upstream used is unknown, but it has
-        // read the prompt.
-        self.finish(None);
-    }
-}
-
-/// Everything that a call is under now.
-fn limits(call: &Call) -> SmallVec<[Arc<Limit>; 4]> {
-    let (caller, model) = (call.caller(), &call.model);
-    let own = caller.limit().into_iter().chain(model.limit());
-    let mut limits: SmallVec<_> = own.cloned().collect();
-    let policies = call.inbound.config.policies();
-    if let Some(rules) = policies.and_then(|policies| policies.rules(caller, model)) {
-        let rules = rules.iter().filter(|rule| !rule.is_suspended());
-        limits.extend(rules.map(|rule| rule.limit().clone()));
-    }
-    limits
-}
-
-/// A quarter of the prompt's bytes.
-fn prompt_tokens(call: &Call) -> u64 {
-    let payload = &call.inbound.payload;
-    let members = call.inbound.operation.prompt;
-    let bytes: usize = members
-        .iter()
-        .filter_map(|name| payload.member(name))
-        .map(|member| member.value.len())
-        .sum();
-    (bytes as u64).div_ceil(4)
-}
-
-/// The maximum that the caller asked for, for each answer it asked for.
-fn output_tokens(call: &Call) -> u64 {
-    let payload = &call.inbound.payload;
-    let names = call.inbound.operation.output_limit;
-    if names.is_empty() {
-        return 0;
-    }
-    let maximum = names.iter().find_map(|name| payload.u64_at(name));
-    let answers = call.inbound.operation.answers;
-    let answers = answers.iter().find_map(|name| payload.u64_at(name));
-    maximum
-        .unwrap_or(DEFAULT_OUTPUT)
-        .saturating_mul(answers.unwrap_or(1).max(1))
-}
-
-fn refusal(exceeded: Exceeded) -> Error {
-    let Exceeded {
-        limit,
-        rate,
-        retry_after,
-    } = exceeded;
-    let error = match rate {
-        Rate::Concurrency => Error::new(ErrorKind::RateLimited, "concurrency limit exceeded"),
-        _ => Error::new(
-            ErrorKind::RateLimited,
-            format!("{} limit exceeded ({})", rate.unit(), rate.name()),
-        ),
-    };
-    let error = error.with_limit(limit, rate);
-    match retry_after {
-        Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
-        None => error,
     }
 }
 

@@ -10,14 +10,17 @@ mod layer;
 mod look;
 mod memory;
 mod policy;
+mod reserve;
 mod store;
 mod sync;
 
 use std::{fmt, sync::Arc};
 
+use self::reserve::claim_of;
 pub(crate) use self::{
     layer::{LimitLayer, LimitService},
     policy::{Known, Policies},
+    reserve::{Held, Reserve},
 };
 pub use self::{
     look::{Level, Look, Reading},

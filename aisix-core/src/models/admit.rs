@@ -11,6 +11,7 @@ use super::{Model, Target};
 use crate::{
     call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
+    limit::Reserve,
     reply::Reply,
     stage::{StageFuture, replace},
     upstream::{Exit, Way},
@@ -23,20 +24,21 @@ const MAX_QUOTED: usize = 128;
 #[derive(Clone)]
 pub(crate) struct AdmitLayer {
     exit: Exit,
+    limits: Reserve,
 }
 
 /// See [`AdmitLayer`].
 #[derive(Clone)]
 pub(crate) struct Admit<S> {
     inner: S,
-    exit: Exit,
+    layer: AdmitLayer,
 }
 
 // === impl AdmitLayer ===
 
 impl AdmitLayer {
-    pub(crate) fn new(exit: Exit) -> Self {
-        Self { exit }
+    pub(crate) fn new(exit: Exit, limits: Reserve) -> Self {
+        Self { exit, limits }
     }
 }
 
@@ -46,7 +48,7 @@ impl<S> Layer<S> for AdmitLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Admit {
             inner,
-            exit: self.exit.clone(),
+            layer: self.clone(),
         }
     }
 }
@@ -67,13 +69,13 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        let admitted = admit(inbound, &self.exit);
+        let admitted = admit(inbound, &self.layer);
         let mut inner = replace(&mut self.inner);
         Box::pin(async move { inner.call(admitted?).await })
     }
 }
 
-fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
+fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
     let requested = inbound.requested_model.clone();
     let model = inbound
         .config
@@ -100,7 +102,8 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         inbound,
         model,
         upstream_headers: HeaderMap::new(),
-        exit: exit.clone(),
+        exit: layer.exit.clone(),
+        limits: layer.limits.clone(),
         prompt_caching: None,
         expense: Expense::default(),
         beyond: None,

@@ -4,14 +4,16 @@ mod admit;
 pub mod health;
 mod list;
 mod model;
+mod routing;
 mod serves;
 mod target;
 
 pub(crate) use self::{
     admit::{Admit, AdmitLayer, quoted, unavailable, way},
     list::{list, one},
+    routing::{Member, Routing},
     serves::Serves,
-    target::Missing,
+    target::{Missing, Times},
 };
 pub use self::{
     model::Model,

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use super::{ModelKind, Serves, Target};
+use super::{Member, ModelKind, Serves, Target};
 use crate::{
     config::{
         glob::Glob,
@@ -21,6 +21,8 @@ pub struct Model {
     pub(crate) limit: Option<Arc<Limit>>,
     pub(crate) allowed_cidrs: Cidrs,
     pub(crate) cost: Option<Cost>,
+    /// How often a failed attempt is made again at its target, if it says so.
+    pub(crate) retries: Option<u32>,
     pub(crate) serves: Serves,
     /// The hooks of its calls.
     pub(crate) chain: Option<Arc<Chain>>,
@@ -64,12 +66,18 @@ impl Model {
     pub fn target(&self) -> Option<&Arc<Target>> {
         match &self.serves {
             Serves::Direct(target) => Some(target),
+            Serves::Routing(_) | Serves::Nobody => None,
         }
     }
 
     /// Everywhere where its calls may be served.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.target().into_iter()
+        let members: &[Member] = match &self.serves {
+            Serves::Direct(_) | Serves::Nobody => &[],
+            Serves::Routing(routing) => &routing.members,
+        };
+        let members = members.iter().map(|member| &member.target);
+        self.target().into_iter().chain(members)
     }
 
     /// Networks that clients must come from, if there are restrictions.

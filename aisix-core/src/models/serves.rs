@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Target;
+use super::{Routing, Target};
 
 /// What serves the calls of a model.
 pub(crate) enum Serves {
     /// One target.
     Direct(Arc<Target>),
+    /// One of several models.
+    Routing(Box<Routing>),
+    /// Nobody.
+    Nobody,
 }
 
 /// What a model is.
@@ -16,6 +20,8 @@ pub(crate) enum Serves {
 pub enum ModelKind {
     /// One target serves it.
     Direct,
+    /// One of several models serves it.
+    Routing,
 }
 
 // === impl Serves ===
@@ -24,6 +30,7 @@ impl Serves {
     pub(super) fn kind(&self) -> ModelKind {
         match self {
             Self::Direct(_) => ModelKind::Direct,
+            Self::Routing(_) | Self::Nobody => ModelKind::Routing,
         }
     }
 }
@@ -31,10 +38,11 @@ impl Serves {
 // === impl ModelKind ===
 
 impl ModelKind {
-    /// The kind in one word, as the Admin API tells it: `direct`.
+    /// The kind in one word, as the Admin API tells it: `direct` or `routing`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
+            Self::Routing => "routing",
         }
     }
 }

@@ -6,11 +6,13 @@ use aisix_wire::{anthropic::PromptCaching, chat::OnUnsupported};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
+    balance::health::{Credential, HealthSettings, TargetState},
     error::{Error, ErrorKind},
     upstream::{Endpoint, Shape, Tls},
 };
 
 /// One place that serves a model: a provider, a credential, and the model's name there.
+#[derive(Clone)]
 pub struct Target {
     pub(crate) provider: Arc<str>,
     pub(crate) model_name: Arc<str>,
@@ -18,7 +20,12 @@ pub struct Target {
     pub(crate) endpoint: Result<Arc<dyn Endpoint>, Missing>,
     pub(crate) shape: Arc<Shape>,
     pub(crate) deadlines: Deadlines,
-    pub(crate) retries: u32,
+    /// What of them its model has said.
+    pub(crate) times: Times,
+    /// What is remembered of it.
+    pub(crate) state: Arc<TargetState>,
+    pub(crate) credential: Arc<Credential>,
+    pub(crate) health: HealthSettings,
     pub(crate) on_unsupported: OnUnsupported,
     pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -31,8 +38,17 @@ pub struct UpstreamKey {
     pub(crate) name: Arc<str>,
 }
 
+/// The time that a model gives, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// For a whole answer; 0 is no deadline.
+    pub(crate) whole: Option<u64>,
+    /// Between two pieces of a stream; never 0.
+    pub(crate) gap: Option<u64>,
+}
+
 /// Why a target has no endpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Missing {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
@@ -97,6 +113,18 @@ impl fmt::Debug for Target {
             .field("provider", &self.provider)
             .field("model_name", &self.model_name)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Times ===
+
+impl Times {
+    /// These, and where nothing is said, the others.
+    pub(crate) fn or(self, others: Self) -> Self {
+        Self {
+            whole: self.whole.or(others.whole),
+            gap: self.gap.or(others.gap),
+        }
     }
 }
 

@@ -20,8 +20,7 @@ pub struct Endings(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     started: usize,
-    attempts: Vec<Option<ErrorKind>>,
-    abandoned: usize,
+    attempts: Vec<AttemptRecord>,
     endings: Vec<Ending>,
 }
 
@@ -57,12 +56,20 @@ impl Endings {
 
     /// The attempts so far: why they failed, or `None`.
     pub fn attempts(&self) -> Vec<Option<ErrorKind>> {
+        let seen = self.0.lock();
+        seen.attempts.iter().map(|attempt| attempt.error).collect()
+    }
+
+    /// All that was told of the attempts so far.
+    pub fn records(&self) -> Vec<AttemptRecord> {
         self.0.lock().attempts.clone()
     }
 
     /// How many of the attempts were abandoned.
     pub fn abandoned(&self) -> usize {
-        self.0.lock().abandoned
+        let seen = self.0.lock();
+        let abandoned = seen.attempts.iter().filter(|it| it.abandoned);
+        abandoned.count()
     }
 
     /// The endings so far.
@@ -88,9 +95,7 @@ impl Observer for Endings {
     }
 
     fn attempt_ended(&self, _: &Trail, attempt: &AttemptRecord) {
-        let mut seen = self.0.lock();
-        seen.attempts.push(attempt.error);
-        seen.abandoned += usize::from(attempt.abandoned);
+        self.0.lock().attempts.push(attempt.clone());
     }
 
     fn ended(&self, _: &Trail, outcome: &Outcome<'_>) {

@@ -1,7 +1,7 @@
 //! A provider that plays scripts, in this process.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     future::Future,
     pin::Pin,
@@ -13,6 +13,7 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use parking_lot::Mutex;
+use serde_json::Value;
 use tower_service::Service;
 
 use super::{
@@ -24,8 +25,9 @@ use crate::{BoxError, body::Body};
 
 /// An upstream in memory: a Tower service, and so a [`Transport`](crate::upstream::Transport).
 ///
-/// It plays the answers that it was given, one for each request, in order. Requests beyond that are
-/// refused with 404, which is not retried. Clones are the same upstream.
+/// It plays the answers that it was given, one for each request, in order. Requests beyond that get what
+/// [`always`](Self::always) says of their model, or are refused with 404, which is not retried. Clones are the same
+/// upstream.
 ///
 /// ```
 /// use aisix_core::testing::{self, Answer, Ended, Upstream};
@@ -52,6 +54,9 @@ pub struct Upstream(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     answers: VecDeque<(Answer, Side)>,
+    /// The answers for requests that name this model.
+    by_model: HashMap<String, VecDeque<(Answer, Side)>>,
+    always: HashMap<String, Answer>,
     requests: Vec<Arc<Recorded>>,
 }
 
@@ -68,6 +73,27 @@ impl Upstream {
         let (side, exchange) = exchange();
         self.0.lock().answers.push_back((answer, side));
         exchange
+    }
+
+    /// Adds an answer for the next request that names this model and has none.
+    pub fn answer_for(&self, model: &str, answer: Answer) -> Exchange {
+        let (side, exchange) = exchange();
+        let mut inner = self.0.lock();
+        let answers = inner.by_model.entry(model.to_owned()).or_default();
+        answers.push_back((answer, side));
+        exchange
+    }
+
+    /// Answers every request that names this model and for which there is no other answer.
+    pub fn always(&self, model: &str, answer: Answer) {
+        self.0.lock().always.insert(model.to_owned(), answer);
+    }
+
+    /// How many requests have named this model.
+    pub fn count(&self, model: &str) -> usize {
+        let requests = self.requests();
+        let named = requests.iter().filter(|request| named(request) == model);
+        named.count()
     }
 
     /// The requests so far.
@@ -89,9 +115,14 @@ impl Upstream {
         let request = Arc::new(request);
         let mut inner = self.0.lock();
         inner.requests.push(request.clone());
-        let next = inner.answers.pop_front();
-        let (answer, side) =
-            next.unwrap_or_else(|| (Answer::refusal(404, "nothing is scripted"), exchange().0));
+        let model = named(&request);
+        let own = inner.by_model.get_mut(&model).and_then(VecDeque::pop_front);
+        let next = own.or_else(|| inner.answers.pop_front());
+        let (answer, side) = next.unwrap_or_else(|| {
+            let always = inner.always.get(&model).cloned();
+            let answer = always.unwrap_or_else(|| Answer::refusal(404, "nothing is scripted"));
+            (answer, exchange().0)
+        });
         side.requested(request);
         (answer, side)
     }
@@ -111,6 +142,12 @@ impl Upstream {
         *response.headers_mut() = answer.headers;
         Ok(response)
     }
+}
+
+/// The model that a request names, if it does so in its body.
+fn named(request: &Recorded) -> String {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    body["model"].as_str().unwrap_or_default().to_owned()
 }
 
 enum Played {

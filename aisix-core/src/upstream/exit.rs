@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Transport, encode::Fidelity};
-use crate::{body::Body, call::Attempt};
+use crate::{body::Body, call::Attempt, models::Member};
 
 /// How calls leave the gateway.
 #[derive(Clone)]
@@ -26,6 +26,19 @@ impl Exit {
 /// Is shown what would be sent.
 pub(crate) trait Witness: Send + Sync + 'static {
     fn prepared(&self, attempt: &Attempt, prepared: Prepared);
+
+    /// The models that a group has chosen among: first those that it would try, in order.
+    fn considered(&self, considered: Vec<Considered>);
+}
+
+/// A model that a group has chosen among.
+#[derive(Clone)]
+pub(crate) struct Considered {
+    pub(crate) member: Member,
+    /// How often it would be asked again.
+    pub(crate) retries: u32,
+    /// Why it is not tried.
+    pub(crate) reason: Option<String>,
 }
 
 /// A request that is ready to be sent.

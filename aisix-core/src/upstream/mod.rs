@@ -22,7 +22,7 @@ pub use self::{
 };
 pub(crate) use self::{
     encode::Fidelity,
-    exit::{Exit, Prepared, Witness},
+    exit::{Considered, Exit, Prepared, Witness},
     send::Upstream,
     way::Way,
 };

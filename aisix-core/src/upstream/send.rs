@@ -117,6 +117,7 @@ async fn exchange(
         }
     };
     call.expense.attempted();
+    attempt.expense.attempted();
     let response = receive_head(transport, attempt, request).await?;
     let (head, body) = response.into_parts();
     record.status = Some(head.status);

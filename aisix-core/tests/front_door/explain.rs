@@ -367,7 +367,8 @@ async fn a_request_that_would_be_sent_is_told_in_full() {
         }], "suspended": [{"id": "idle", "name": "never"}]},
         "hooks": {"run": false, "names": []},
         "targets": [{
-            "provider": "plain", "provider_key": {"id": "key", "name": "key"}, "upstream_model": "w-1",
+            "model": "wild-*", "provider": "plain", "provider_key": {"id": "key", "name": "key"},
+            "upstream_model": "w-1",
             "dialect": "openai", "reason": null,
             "deadlines_ms": {"total": 6_000_000, "head": null, "first_token": null, "gap": 6_000_000},
             "retries": 2,

@@ -22,5 +22,6 @@ mod policies;
 mod relay;
 mod requests;
 mod retries;
+mod routing;
 mod shape;
 mod streams;

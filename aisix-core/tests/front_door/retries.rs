@@ -76,18 +76,18 @@ async fn attempts_end_and_the_last_error_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pause_doubles_and_heeds_the_upstreams_wish() {
+async fn pauses_are_bounded_and_heed_the_upstreams_wish() {
     let fail = || Answer::refusal(503, "no");
     let within =
         |took: u128, least: u128, jitter: u128| (least..=least + jitter + 5).contains(&took);
     let (_, _, took) = asked([fail(), fail()]).await;
-    assert!(within(took, 750, 500), "250 ms and 500 ms, not {took}");
+    assert!(within(took, 0, 1_500), "at most 500 ms and 1 s, not {took}");
     let (_, _, took) = asked([fail().header("retry-after", "3")]).await;
     assert!(within(took, 3_000, 250), "{took}");
     let (_, _, took) = asked([fail().header("retry-after-ms", "1500")]).await;
     assert!(within(took, 1_500, 250), "{took}");
     let (_, _, took) = asked([fail().header("retry-after", "60")]).await;
-    assert!(within(took, 250, 250), "too long to wait for: {took}");
+    assert!(within(took, 0, 500), "too long to wait for: {took}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aisix_core::config::{Entry, Kind};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     draft::{self, Draft},
@@ -48,6 +48,16 @@ impl Held<'_> {
         named
             .map(|(key, name)| (name, key.id.to_string()))
             .collect()
+    }
+
+    /// The models that stay there, with their names.
+    pub(super) fn models(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        let staying = self.entries.iter().filter(|_| self.stays);
+        let models = staying.filter(|entry| entry.key.kind == Kind::Model);
+        models.filter_map(|entry| {
+            let members = entry.value.as_object()?;
+            Some((members.get("display_name")?.as_str()?, members))
+        })
     }
 }
 

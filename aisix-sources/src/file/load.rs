@@ -15,7 +15,7 @@ use super::{
     held::{Held, Ids},
     interpolate::Env,
     names,
-    references::{self, Keys},
+    references::{self, Keys, Models},
     report::{Problems, Report},
     sugar::{self, Known},
     yaml,
@@ -27,7 +27,7 @@ pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// What a resources file holds.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The resources, of revision 1. References come after what they refer to.
+    /// The resources, of revision 1. References come after what they refer to, but for names of models.
     pub entries: Vec<Entry>,
     /// The SHA-256 of the file, in hexadecimal.
     pub hash: String,
@@ -160,16 +160,15 @@ fn entries(
     let held = into.unwrap_or(Held::NOTHING);
     let mut ids = Ids::new(held, &drafts);
     let mut known: Known = Kind::ALL.map(|kind| (kind, held.staying(kind))).into();
-    let mut models: Vec<String> = held.staying(Kind::Model).into_keys().collect();
-    models.extend(named(&drafts, Kind::Model).map(str::to_owned));
-    let mut keys = Keys::new(models.iter().map(String::as_str));
+    let models = models(held, &drafts);
+    let mut keys = Keys::default();
 
     // What is referred to comes before what refers to it.
     let mut entries = Vec::with_capacity(drafts.len());
     for mut draft in drafts {
         sugar::desugar(&mut draft, &known, env, problems);
         if draft.kind == Kind::ApiKey {
-            keys.allowed(&draft, problems);
+            report(&draft, models.not_allowed(&draft.members), problems);
         }
         let id = ids.of(&draft, problems);
         if let (Some(name), Some(id)) = (&draft.name, &id) {
@@ -177,6 +176,7 @@ fn entries(
             of_kind.insert(name.clone(), id.clone());
         }
         let value = document_of(&mut draft, into.is_some());
+        report(&draft, models.not_direct(draft.kind, &value), problems);
         check(&draft, &value, &mut keys, problems);
         entries.extend(id.map(|id| {
             let entry = Entry {
@@ -189,9 +189,27 @@ fn entries(
     entries
 }
 
-fn named(drafts: &[Draft], kind: Kind) -> impl Iterator<Item = &str> {
-    let of_kind = drafts.iter().filter(move |draft| draft.kind == kind);
-    of_kind.filter_map(|draft| draft.name.as_deref())
+/// All models that may be named.
+fn models(held: Held<'_>, drafts: &[Draft]) -> Models {
+    let mut models = Models::default();
+    for (name, members) in held.models() {
+        models.add(name, members);
+    }
+    for draft in drafts.iter().filter(|draft| draft.kind == Kind::Model) {
+        if let Some(name) = draft.name.as_deref() {
+            models.add(name, &draft.members);
+        }
+    }
+    models
+}
+
+/// Reports what is wrong with fields, unless it is said already.
+fn report(draft: &Draft, wrong: Vec<(String, String)>, problems: &mut Problems) {
+    for (path, message) in wrong {
+        if !draft.bad.contains(&path) {
+            problems.at(&draft.scope, format!("`{path}` {message}"));
+        }
+    }
 }
 
 /// The document of a draft. Only a store keeps the names of API keys.
@@ -207,7 +225,7 @@ fn document_of(draft: &mut Draft, for_store: bool) -> Value {
 }
 
 /// Reports what is wrong with a document, unless it is said already.
-fn check(draft: &Draft, value: &Value, keys: &mut Keys<'_>, problems: &mut Problems) {
+fn check(draft: &Draft, value: &Value, keys: &mut Keys, problems: &mut Problems) {
     match decode(draft.kind, value.clone(), Strictness::Strict) {
         Ok(decoded) => {
             if let Resource::ApiKey(key) = &decoded.resource {

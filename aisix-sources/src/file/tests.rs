@@ -266,11 +266,25 @@ fn every_kind_that_comes_later_is_refused_by_name() {
 }
 
 #[test]
-fn a_later_feature_of_a_model_is_refused_by_name() {
-    let text = file("").replace("provider_key: openai", "provider_key: openai, cooldown: {}");
+fn groups_are_made_of_direct_models() {
+    let group = "{display_name: group, routing: {targets: [{model: gpt-4o}, {model: gpt-4}, {model: group}, {model: any/x}, {model: '*'}]}}";
+    let ensemble =
+        "{display_name: all, ensemble: {panel: [{model: gpt-4o}], judge: {model: later}}}";
+    let semantic = "{display_name: by meaning, semantic: {embedding_model: nobody, default: all, match: {threshold: 1},
+        routes: [{name: a, target: gpt-4o, examples: [a]}], on_embedding_failure: {target: '${NOPE}'}}}";
+    let any = "{display_name: any/*, provider: openai, provider_key: openai}";
+    let models = format!("models:\n  - {group}\n  - {ensemble}\n  - {semantic}\n  - {any}\n");
+    let text = file("").replace("models:\n", &models);
     assert_eq!(
         problems(&text),
-        [r#"models[0] ("gpt-4o"): `cooldown` is not supported yet"#]
+        [
+            r#"models[2] ("by meaning"): `semantic.on_embedding_failure.target` needs the environment variable `NOPE`, which is unset or empty"#,
+            r#"models[0] ("group"): `routing.targets[1].model` names no model: "gpt-4"; did you mean "gpt-4o"?"#,
+            r#"models[0] ("group"): `routing.targets[2].model` is not a direct model: "group""#,
+            r#"models[1] ("all"): `ensemble.judge.model` names no model: "later""#,
+            r#"models[2] ("by meaning"): `semantic.embedding_model` names no model: "nobody""#,
+            r#"models[2] ("by meaning"): `semantic.default` is not a direct model: "all""#,
+        ]
     );
 }
 

@@ -7,12 +7,14 @@ use std::{
 
 use aisix_core::config::{
     Entry, Key, Secret,
-    glob::Glob,
     resource::{Kind, Strictness, decode, json_schema},
 };
 use serde_json::{Map, Value};
 
-use super::{document::empty, mentions, names::names, report::Problem, variables::Variables, yaml};
+use super::{
+    document::empty, mentions, names::names, references::Models, report::Problem,
+    variables::Variables, yaml,
+};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +124,7 @@ impl<'e> Writer<'e> {
             }
         }
         self.check_references(&all);
-        self.check_allowed(&all);
+        self.check_models(&all);
         self.check_mentions(&all);
     }
 
@@ -156,36 +158,37 @@ impl<'e> Writer<'e> {
         }
     }
 
-    /// A file must define the models that its keys name.
-    fn check_allowed(&mut self, all: &[&'e Entry]) {
-        let models = all.iter().filter(|entry| entry.key.kind == Kind::Model);
-        let models = models.filter(|entry| !self.left_out.contains(&entry.key));
-        let models: Vec<&String> = models
-            .filter_map(|entry| self.names.get(&entry.key))
-            .collect();
-        let patterns: Vec<Glob> = models
-            .iter()
-            .map(|name| Glob::new(name))
-            .filter(Glob::is_wildcard)
-            .collect();
-        let known: HashSet<&str> = models.into_iter().map(String::as_str).collect();
-        let serves = |name: &str| {
-            Glob::new(name).is_wildcard()
-                || known.contains(name)
-                || patterns.iter().any(|pattern| pattern.matches(name))
-        };
+    /// A file must define the models that its other models and its keys name.
+    fn check_models(&mut self, all: &[&'e Entry]) {
+        let models = self.models(all);
+        for entry in all {
+            let wrong = models.not_direct(entry.key.kind, &entry.value);
+            self.refuse_all(entry, wrong);
+        }
+        // Without those that are left out by now.
+        let models = self.models(all);
         for entry in all.iter().filter(|it| it.key.kind == Kind::ApiKey) {
-            let allowed = entry.value.get("allowed_models").and_then(Value::as_array);
-            for (index, name) in allowed.into_iter().flatten().enumerate() {
-                let Some(name) = name.as_str().filter(|name| !serves(name)) else {
-                    continue;
-                };
-                let name: String = name.chars().take(64).collect();
-                self.refuse(
-                    entry,
-                    format!("`allowed_models[{index}]` names no model: {name:?}"),
-                );
+            let members = entry.value.as_object();
+            let wrong = members.map(|members| models.not_allowed(members));
+            self.refuse_all(entry, wrong.unwrap_or_default());
+        }
+    }
+
+    fn models(&self, all: &[&'e Entry]) -> Models {
+        let mut models = Models::default();
+        let of_kind = all.iter().filter(|entry| entry.key.kind == Kind::Model);
+        for entry in of_kind.filter(|entry| !self.left_out.contains(&entry.key)) {
+            let members = entry.value.as_object();
+            if let Some((name, members)) = self.names.get(&entry.key).zip(members) {
+                models.add(name, members);
             }
+        }
+        models
+    }
+
+    fn refuse_all(&mut self, entry: &'e Entry, wrong: Vec<(String, String)>) {
+        for (path, message) in wrong {
+            self.refuse(entry, format!("`{path}` {message}"));
         }
     }
 

@@ -15,6 +15,11 @@ use std::sync::Arc;
 
 use super::Strategy;
 
+/// The order of declaration.
+pub(super) fn failover() -> Arc<dyn Strategy> {
+    Arc::new(failover::Failover)
+}
+
 /// All of them.
 pub(super) fn all() -> [Arc<dyn Strategy>; 8] {
     [

@@ -2,53 +2,12 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{settings::seconds, window::Window};
+use super::{CircuitBreaker, settings::seconds, window::Window};
 
 /// The least share of its weight that a target has while it starts slowly, as in Envoy.
 const LEAST_SHARE: f32 = 0.1;
-
-/// Stops asking a target that fails, and tries with a few calls whether it is back.
-///
-/// Closed, it lets calls pass. Failures in a row, or too many of the last calls, open it: the target takes no call
-/// at all. After a time it is half-open: a few calls are trials. It closes when all of them have been answered, and
-/// opens again, for twice as long, when one has failed. A trial that ended without a verdict, as when its caller
-/// left, is given back; while trials stay without an answer, one more is made each `open_seconds`.
-///
-/// What counts as a failure: a deadline that has passed, a connection or an answer that broke, an error inside an
-/// answer, and any status but 4xx; of these, those that
-/// [`Cooldown::trigger_statuses`](super::Cooldown::trigger_statuses) names. Calls that had begun before it opened
-/// count for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CircuitBreaker {
-    /// How many failures in a row open it. `0`: any number does not. Default: 5.
-    pub consecutive_failures: u32,
-    /// Which share of the calls in the window opens it when they have failed. Default: none.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub failure_ratio: Option<f64>,
-    /// The length of that window, in seconds. It moves on by a tenth at a time. Default: 30.
-    #[schemars(range(min = 1))]
-    pub window_seconds: u64,
-    /// With fewer calls in the window, their share says nothing. Default: 10.
-    #[schemars(range(min = 1))]
-    pub min_requests: u32,
-    /// How long it is open, in seconds. Default: 30.
-    #[schemars(range(min = 1))]
-    pub open_seconds: u64,
-    /// How long at most, in seconds, when trials keep failing. Default: 300.
-    #[schemars(range(min = 1))]
-    pub max_open_seconds: u64,
-    /// How many calls are trials. Default: 1.
-    #[schemars(range(min = 1))]
-    pub half_open_trials: u32,
-    /// Over how many seconds the target's share of its weight rises, from a tenth to all of it, once the breaker
-    /// has closed. Default: 0, it has all of it at once.
-    pub slow_start_seconds: u64,
-}
 
 /// Where a breaker stands.
 #[derive(Clone, Debug, Default)]
@@ -105,21 +64,6 @@ pub(super) struct Shut {
 }
 
 // === impl CircuitBreaker ===
-
-impl Default for CircuitBreaker {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: 5,
-            failure_ratio: None,
-            window_seconds: 30,
-            min_requests: 10,
-            open_seconds: 30,
-            max_open_seconds: 300,
-            half_open_trials: 1,
-            slow_start_seconds: 0,
-        }
-    }
-}
 
 impl CircuitBreaker {
     /// How long it is open for the `openings`-th time in a row.

@@ -3,36 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Failure, Reason, settings::seconds, verdict::Cause};
-
-/// Leaves a target alone for a time after a failure.
-///
-/// It is still asked when there is nothing better. A failure during that time can only make it longer.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Cooldown {
-    /// Whether the target cools down at all. Default: true.
-    pub enabled: bool,
-    /// How long, in seconds, if the upstream does not say. `0`: not at all. Default: 30.
-    pub default_seconds: u64,
-    /// The longest time that the upstream can ask for, in seconds. Default: 600.
-    #[schemars(range(min = 1))]
-    pub max_seconds: u64,
-    /// Whether the upstream can say how long, by `Retry-After`. Default: true.
-    pub honor_retry_after: bool,
-    /// Which statuses are failures. Default: 401, 408, 429, 500, 502, 503, 504.
-    #[schemars(inner(range(min = 100, max = 599)))]
-    pub trigger_statuses: Vec<u16>,
-    /// Whether a deadline that has passed is a failure. Default: true.
-    pub trigger_on_timeout: bool,
-    /// Whether it is one when the upstream cannot be reached, when its answer breaks off or reports an error
-    /// inside, or is not in its dialect. Default: true.
-    pub trigger_on_transport: bool,
-}
+use super::{Cooldown, Failure, Reason, settings::seconds, verdict::Cause};
 
 /// A target, or a credential, that cools down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +16,6 @@ pub(super) struct Cooling {
 }
 
 // === impl Cooldown ===
-
-impl Default for Cooldown {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            default_seconds: 30,
-            max_seconds: 600,
-            honor_retry_after: true,
-            trigger_statuses: vec![401, 408, 429, 500, 502, 503, 504],
-            trigger_on_timeout: true,
-            trigger_on_transport: true,
-        }
-    }
-}
 
 impl Cooldown {
     /// Whether a failure is one that these settings name.

@@ -55,9 +55,7 @@ mod window;
 
 pub use self::{
     adaptive::{Adaptive, AdaptiveLimit, Place},
-    breaker::CircuitBreaker,
     check::Check,
-    cooldown::Cooldown,
     credential::Credential,
     fitness::Fitness,
     flight::InFlight,
@@ -69,3 +67,4 @@ pub use self::{
     target::TargetState,
     verdict::{Failure, Verdict},
 };
+pub use crate::config::resource::{CircuitBreaker, Cooldown};

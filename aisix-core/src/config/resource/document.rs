@@ -11,10 +11,6 @@ pub(super) trait Document: DeserializeOwned + JsonSchema {
     /// Fields that mean something, but are not served yet.
     const LATER: &'static [&'static str] = &[];
 
-    /// Fields that make another thing of the document, which is not served yet. Without them it
-    /// would mean nothing, so they are refused even where unknown fields are not.
-    const SHAPES: &'static [&'static str] = &[];
-
     /// Groups of fields: no two resources of the kind may have the same text in fields of one group.
     const IDENTITIES: &'static [&'static [&'static str]];
 
@@ -30,6 +26,12 @@ pub(super) trait Document: DeserializeOwned + JsonSchema {
 
     /// Fields that are well-formed and of no effect. The document need not fit its schema.
     fn inapplicable(_document: &Map<String, Value>) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Fields that are well-formed and do not belong there: refused where people write, left out and reported where
+    /// machines deliver. The document need not fit its schema.
+    fn misplaced(_document: &Map<String, Value>) -> Vec<Invalid> {
         Vec::new()
     }
 }

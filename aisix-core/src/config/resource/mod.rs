@@ -49,7 +49,13 @@ pub use self::{
     key_hash::KeyHash,
     kind::{Kind, UnknownKind},
     mask::{mask, secrets, unmask},
-    model::{AutoPromptCaching, CacheTtl, Cost, Embedding, Model, OnUnsupported},
+    model::{
+        AdaptiveConcurrency, Aggregation, AutoPromptCaching, BackgroundCheck, CacheTtl,
+        CircuitBreaker, Cooldown, Cost, Direct, DistanceMetric, Embedding, Ensemble, FailureTarget,
+        HashOn, Judge, MaxConnections, Model, Named, OnEmbeddingFailure, OnUnsupported,
+        PanelMember, Routing, RoutingTarget, Semantic, SemanticMatch, SemanticRoute, Shape,
+        WhenAllUnavailable, is_direct, targets,
+    },
     normal::normalize,
     plugin::{Merge, Mode, Plugin, Stage},
     policy::{

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Kind, schema::json_schema};
+use super::{Kind, model::of_today, schema::json_schema};
 
 /// Takes out of a document what means no more than its absence: nulls, defaults, and mappings and lists
 /// that are empty. A field that has two spellings gets the usual one, and whole numbers are integers.
@@ -18,15 +18,39 @@ pub fn normalize(kind: Kind, document: &mut Value) {
     }
     super::tidy::tidy(document, schema, "", &mut Vec::new());
     reduce(document, schema);
-    if let (Kind::Model, Value::Object(members)) = (kind, document)
-        && members.get("stream_timeout").is_some_and(|it| *it == 0)
+    if kind == Kind::Model {
+        of_model(document);
+    }
+}
+
+/// What only models can say in two ways.
+fn of_model(document: &mut Value) {
+    if let Some(strategy) = document.pointer_mut("/routing/strategy")
+        && let Some(today) = strategy.as_str().and_then(of_today)
     {
-        members.shift_remove("stream_timeout");
+        *strategy = today.into();
+    }
+    for (block, name) in [
+        ("", "stream_timeout"),
+        ("/ensemble", "timeout_ms"),
+        ("/semantic", "embedding_timeout_ms"),
+    ] {
+        if let Some(Value::Object(members)) = document.pointer_mut(block)
+            && members.get(name).is_some_and(|it| *it == 0)
+        {
+            members.shift_remove(name);
+        }
     }
 }
 
 /// Takes out optional members that say nothing.
 fn reduce(value: &mut Value, schema: &Value) {
+    if let Value::Array(items) = value {
+        for item in items {
+            reduce(item, &schema["items"]);
+        }
+        return;
+    }
     let (Value::Object(members), Value::Object(properties)) = (value, &schema["properties"]) else {
         return;
     };
@@ -45,7 +69,9 @@ fn says_nothing(value: &Value, schema: &Value) -> bool {
             value == default
         }
         _ => match value {
-            Value::Object(members) => members.is_empty(),
+            Value::Object(members) => {
+                members.is_empty() && schema["x-means-something-when-empty"] != true
+            }
             Value::Array(items) => items.is_empty(),
             _ => false,
         },

@@ -119,7 +119,7 @@ fn every_field_of_a_model_is_read() {
     assert_eq!((rates.rpm, rates.concurrency), (Some(3), Some(2)));
     assert!(model.allowed_cidrs.admits("10.0.0.1".parse().ok()));
     assert!(!model.allowed_cidrs.admits(None));
-    let embedding = model.embedding.expect("given");
+    let embedding = model.direct().and_then(|it| it.embedding).expect("given");
     assert_eq!((embedding.dimensions.get(), embedding.normalize), (3, true));
 }
 
@@ -176,13 +176,6 @@ fn all_mistakes_are_reported_at_once() {
 
 #[test]
 fn later_fields_are_refused_by_name_when_people_write() {
-    for field in ["cooldown", "background_model_check", "retries"] {
-        let document = with(model(), json!({field: 1}));
-        assert_eq!(
-            errors(Kind::Model, document),
-            [format!("`{field}` is not supported yet")]
-        );
-    }
     for field in [
         "allowed_routes",
         "allowed_agents",
@@ -204,23 +197,13 @@ fn later_fields_are_refused_by_name_when_people_write() {
 }
 
 #[test]
-fn other_shapes_of_models_are_refused_in_one_sentence() {
-    for shape in ["routing", "ensemble", "semantic"] {
-        let document = json!({"display_name": "group", shape: {}});
-        let expected = [format!("`{shape}` is not supported yet")];
-        assert_eq!(errors(Kind::Model, document.clone()), expected);
-        assert_eq!(lenient(Kind::Model, document).unwrap_err(), expected);
-    }
-}
-
-#[test]
 fn lenient_decoding_leaves_unknown_fields_out_and_reports_them() {
     let document = with(
         model(),
-        json!({"rate_limit": {"rpm": 1, "rpw": 2}, "colour": "red", "retries": 1}),
+        json!({"rate_limit": {"rpm": 1, "rpw": 2}, "colour": "red", "shade": 1}),
     );
     let decoded = lenient(Kind::Model, document).expect("valid but for unknown fields");
-    assert_eq!(decoded.unknown, ["colour", "rate_limit.rpw", "retries"]);
+    assert_eq!(decoded.unknown, ["colour", "rate_limit.rpw", "shade"]);
 }
 
 #[test]

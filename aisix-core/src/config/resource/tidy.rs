@@ -50,10 +50,8 @@ pub(super) fn tidy(value: &mut Value, schema: &Value, path: &str, unknown: &mut 
                 .as_f64()
                 .filter(|float| number.is_f64() && float.fract() == 0.0);
             // 2^53: up to here every whole number is exactly the one that was written.
-            if let Some(float) =
-                whole.filter(|float| (0.0..=9_007_199_254_740_992.0).contains(float))
-            {
-                *value = Value::from(float as u64);
+            if let Some(float) = whole.filter(|float| float.abs() <= 9_007_199_254_740_992.0) {
+                *value = Value::from(float as i64);
             }
         }
         _ => {}

@@ -31,12 +31,12 @@ pub(super) fn validated<T: Document>(
     mut value: Value,
     strictness: Strictness,
 ) -> Result<(T, Vec<String>), Vec<Invalid>> {
-    let later = |name: &str| T::LATER.contains(&name) || T::SHAPES.contains(&name);
+    let later = |name: &str| T::LATER.contains(&name);
     if let Value::Object(members) = &mut value {
         members.retain(|name, value| !(value.is_null() && later(name)));
     }
     let Checked {
-        value,
+        mut value,
         unknown,
         mut errors,
         mut left_out,
@@ -47,14 +47,15 @@ pub(super) fn validated<T: Document>(
             let inapplicable = T::inapplicable(members).into_iter();
             left_out.extend(inapplicable.map(|name| format!("inapplicable:{name}")));
         }
-    }
-    let is_shape = |field: &Unknown| T::SHAPES.contains(&field.path.as_str());
-    let (shapes, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_shape);
-    if !shapes.is_empty() {
-        // What is required here is not required of the other shape.
-        errors.retain(|error| error.message != REQUIRED || error.path == "display_name");
-        let not_yet = |field: Unknown| Invalid::new(field.path, NOT_YET);
-        errors.extend(shapes.into_iter().map(not_yet));
+        for misplaced in T::misplaced(members) {
+            match strictness {
+                Strictness::Strict => errors.push(misplaced),
+                Strictness::Lenient => {
+                    take_out(&mut value, &misplaced.path);
+                    left_out.push(format!("inapplicable:{}", misplaced.path));
+                }
+            }
+        }
     }
     for field in unknown {
         match strictness {
@@ -62,10 +63,23 @@ pub(super) fn validated<T: Document>(
                 errors.push(Invalid::new(field.path, NOT_YET));
             }
             Strictness::Lenient if !is_within(&field.path, T::EXACT) => left_out.push(field.path),
-            _ => errors.push(stranger(field, &[T::LATER, T::SHAPES].concat())),
+            _ => errors.push(stranger(field, T::LATER)),
         }
     }
     decoded(value, errors, left_out)
+}
+
+/// Takes the member at the end of a path out; the path leads through mappings only.
+fn take_out(value: &mut Value, path: &str) {
+    match (value, path.split_once('.')) {
+        (Value::Object(members), None) => drop(members.shift_remove(path)),
+        (Value::Object(members), Some((name, rest))) => {
+            if let Some(inner) = members.get_mut(name) {
+                take_out(inner, rest);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether a path leads into one of these lists.

@@ -5,8 +5,8 @@
 //! policies change. Each value by which a policy groups calls has a limit of its own, with a key of its own,
 //! which holds neither numbers nor conditions: changing those keeps the counts.
 //!
-//! There are only models with one target now. A policy on what a target is, its `model`, `model_name` or
-//! `provider`, is one for the stage that chooses targets once there are more.
+//! A model that stands for others is under the policies that are about itself. Those on what a model is, its `model`,
+//! `model_name` or `provider`, hold for each of the others, too, when it is tried.
 
 mod known;
 mod suspension;
@@ -73,6 +73,7 @@ enum About {
 pub(crate) struct Rule {
     limit: Arc<Limit>,
     suspension: Option<Arc<Suspension>>,
+    is_about_models: bool,
 }
 
 // === impl Policies ===
@@ -180,7 +181,23 @@ impl Policy {
         Some(Rule {
             limit: limit?,
             suspension: self.suspension.clone(),
+            is_about_models: self.is_about_models(),
         })
+    }
+
+    /// Whether it is about what a model is, and not only about who calls.
+    fn is_about_models(&self) -> bool {
+        let is_of_model = |dimension: Dimension| {
+            use Dimension::{Model, ModelName, Provider};
+            matches!(dimension, Model | ModelName | Provider)
+        };
+        match &self.about {
+            About::One { scope, .. } => *scope == PolicyScope::Model,
+            About::All {
+                conditions,
+                group_by,
+            } => conditions.mention(&is_of_model) || group_by.iter().copied().any(is_of_model),
+        }
     }
 
     /// What tells these calls from others of the policy, as the end of a key; `None` when it is not about
@@ -256,6 +273,11 @@ impl Rule {
     /// The limit.
     pub(crate) fn limit(&self) -> &Arc<Limit> {
         &self.limit
+    }
+
+    /// Whether its policy is about what a model is.
+    pub(crate) fn is_about_models(&self) -> bool {
+        self.is_about_models
     }
 
     /// Whether its policy is suspended now.

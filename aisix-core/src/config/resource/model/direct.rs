@@ -1,68 +1,44 @@
-//! Models as callers name them.
+//! Models that a provider serves.
 
 use std::num::NonZeroU32;
 
 use aisix_wire::anthropic::{self, PromptCaching};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use super::{
-    Invalid, Kind, cidrs::Cidrs, document::Document, plugin::Plugin, rate_limit::RateLimit,
-};
-use crate::config::glob::Glob;
+use super::{AdaptiveConcurrency, BackgroundCheck, CircuitBreaker, Cooldown, MaxConnections};
 
-/// A name for callers and what serves it.
-///
-/// A `display_name` with one `*` is a pattern: it serves every name that it matches.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// The name, unique among models.
-    #[schemars(length(min = 1))]
-    pub display_name: String,
+/// A model that a provider serves.
+#[derive(Clone, Debug)]
+pub struct Direct {
     /// The provider, such as `openai`.
-    #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9._-]*$"))]
     pub provider: String,
-    /// The name at the provider. A `*` in it becomes what the `*` of the pattern stands for. Only a
-    /// pattern may leave it out: then it is what the `*` stands for.
-    #[serde(default)]
-    #[schemars(length(min = 1))]
+    /// The name at the provider, which only a pattern may leave out.
     pub model_name: Option<String>,
     /// The id of the provider key.
-    #[schemars(length(min = 1))]
     pub provider_key_id: String,
-    /// The time for a whole answer, in milliseconds; not for streams. `0` is none. Default: the
-    /// gateway's own.
-    #[serde(default)]
-    pub timeout: Option<u64>,
-    /// The time between two pieces of a stream, in milliseconds. Default, and `0`: `timeout`, or
-    /// the gateway's own.
-    #[serde(default)]
-    pub stream_timeout: Option<u64>,
-    /// What is done with members of a request that the provider cannot say: `drop` leaves all of them
-    /// out, `refuse` refuses the request. Default: what would change the shape of the answer is refused,
-    /// hints are left out.
-    #[serde(default)]
+    /// What is done with members of a request that the provider cannot say.
     pub on_unsupported: Option<OnUnsupported>,
-    /// Has prompts cached, by providers of Anthropic's dialect; nothing elsewhere.
-    #[serde(default)]
+    /// Whether prompts are cached.
     pub auto_prompt_caching: Option<AutoPromptCaching>,
-    /// Limits of everything that uses this model.
-    #[serde(default)]
-    pub rate_limit: RateLimit,
-    /// Where clients may come from. Default: anywhere.
-    #[serde(default)]
-    pub allowed_cidrs: Cidrs,
     /// What tokens cost.
-    #[serde(default)]
     pub cost: Option<Cost>,
     /// Set for a model that makes embeddings.
-    #[serde(default)]
     pub embedding: Option<Embedding>,
-    /// Hooks of calls of this model, see [`Plugin`].
-    #[serde(default)]
-    pub plugins: Vec<Plugin>,
+    /// Whether it is asked in the background.
+    pub background_model_check: Option<BackgroundCheck>,
+    /// When it rests.
+    pub cooldown: Cooldown,
+    /// When it is taken out.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many requests it answers at a time.
+    pub max_connections: Option<MaxConnections>,
+    /// Whether that number follows how the upstream fares.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
+    /// Whether it takes no more requests of groups.
+    pub draining: bool,
+    /// Whether it takes no requests at all.
+    pub disabled: bool,
 }
 
 /// What is done with members of a request that the provider cannot say.
@@ -146,23 +122,6 @@ impl From<CacheTtl> for anthropic::CacheTtl {
         match ttl {
             CacheTtl::FiveMinutes => Self::FiveMinutes,
             CacheTtl::OneHour => Self::OneHour,
-        }
-    }
-}
-
-// === impl Model ===
-
-impl Document for Model {
-    const LATER: &'static [&'static str] = &["cooldown", "background_model_check", "retries"];
-    const SHAPES: &'static [&'static str] = &["routing", "ensemble", "semantic"];
-    const IDENTITIES: &'static [&'static [&'static str]] = &[&["display_name"]];
-    const REFERENCES: &'static [(&'static str, Kind)] = &[("provider_key_id", Kind::ProviderKey)];
-
-    fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
-        let name = document.get("display_name").and_then(Value::as_str);
-        let is_pattern = name.is_some_and(|name| Glob::new(name).is_wildcard());
-        if !is_pattern && !document.contains_key("model_name") {
-            errors.push(Invalid::new("model_name", "is required"));
         }
     }
 }
