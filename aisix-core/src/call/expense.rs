@@ -29,6 +29,11 @@ impl Expense {
         self.0.fetch_max(TOKENS, Ordering::Relaxed);
     }
 
+    /// Whether something was sent to an upstream.
+    pub(crate) fn was_attempted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == TOKENS
+    }
+
     /// How the call is counted, if its attempts used `tokens`.
     pub(crate) fn settlement(&self, tokens: u64) -> Settlement {
         match self.0.load(Ordering::Relaxed) {

@@ -28,7 +28,9 @@ use crate::{
     error::ErrorKind,
     hook::{Chain, Chains},
     limit::{Limit, Scope},
-    models::{Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey},
+    models::{
+        Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
+    },
     route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
@@ -183,6 +185,7 @@ impl Compiler {
                 None => Arc::default(),
             },
             health: health(direct),
+            capacity: Capacity::of(direct, id, &self.states),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Models: what callers name, and where it is served.
 
 mod admit;
+mod capacity;
 pub mod health;
 mod list;
 mod model;
@@ -10,6 +11,7 @@ mod target;
 
 pub(crate) use self::{
     admit::{Admit, AdmitLayer, quoted, unavailable, way},
+    capacity::{Capacity, Seat},
     list::{list, one},
     routing::{Member, Routing},
     serves::Serves,

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use aisix_wire::{anthropic::PromptCaching, chat::OnUnsupported};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::Capacity;
 use crate::{
     balance::health::{Credential, HealthSettings, TargetState},
     error::{Error, ErrorKind},
@@ -26,6 +27,7 @@ pub struct Target {
     pub(crate) state: Arc<TargetState>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) health: HealthSettings,
+    pub(crate) capacity: Option<Capacity>,
     pub(crate) on_unsupported: OnUnsupported,
     pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,

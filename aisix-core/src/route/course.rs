@@ -6,15 +6,11 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
-use super::{RouteLayer, back_off::back_off, rules::Rules};
+use super::{RouteLayer, back_off::back_off, rules::Rules, taken::Taken};
 use crate::{
-    balance::{
-        Fitness,
-        health::{Credential, InFlight},
-    },
+    balance::{Fitness, health::Credential},
     call::{Attempt, AttemptKind, AttemptRecord, Call, Expense},
     error::Error,
-    limit::Held,
     models::{Member, unavailable},
     reply::Reply,
 };
@@ -36,6 +32,8 @@ pub(super) struct Course<'c, S> {
     pub(super) deadline: Option<(Instant, Duration)>,
     /// How many were made.
     pub(super) attempts: u32,
+    /// Whether the last attempt was sent to its upstream.
+    pub(super) was_sent: bool,
     /// The name of the model that has answered.
     pub(super) served_by: Option<Arc<str>>,
 }
@@ -77,9 +75,8 @@ where
 
     /// Whether the next member may be tried after this error.
     fn may_go_on(&self, error: &Error) -> bool {
-        // Nothing was sent: the member itself has refused.
-        let is_own = error.limit().is_some();
-        (is_own || self.call.inbound.operation.may_retry && self.rules.elsewhere(error))
+        (self.call.inbound.operation.may_retry || !self.was_sent)
+            && (error.limit().is_some() || self.rules.elsewhere(error))
             && self.attempts < MAX_ATTEMPTS
             && !self.is_over(Instant::now())
             && (self.fitness == Fitness::Fit || self.route.budget.withdraw())
@@ -93,13 +90,15 @@ where
             false => 0,
         };
         let mut failed = 0;
+        // Who has another one to go to does not queue.
+        let may_wait = !has_next;
         loop {
             let kind = match (self.attempts, failed) {
                 (0, _) => AttemptKind::Initial,
                 (_, 0) => AttemptKind::Fallback,
                 _ => AttemptKind::Retry,
             };
-            let error = match self.once(member, kind).await {
+            let error = match self.once(member, kind, may_wait).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -128,13 +127,16 @@ where
         self.deadline.is_some_and(|(end, _)| at >= end)
     }
 
-    async fn once(&mut self, member: &Member, kind: AttemptKind) -> Result<Reply, Error> {
-        let started = Instant::now();
-        let Some(in_flight) = self.admit(member, started) else {
-            return Err(unavailable(self.call.requested_model()));
-        };
+    async fn once(
+        &mut self,
+        member: &Member,
+        kind: AttemptKind,
+        may_wait: bool,
+    ) -> Result<Reply, Error> {
+        self.was_sent = false;
         self.attempts += 1;
-        let attempt = Attempt {
+        let started = Instant::now();
+        let mut attempt = Attempt {
             call: self.call.clone(),
             model: member.model.clone(),
             target: member.target.clone(),
@@ -145,13 +147,10 @@ where
             started,
             deadline: self.deadline_of(member, started),
         };
-        // Limits of a model that stands for itself were taken with the call's.
-        let held = match self.is_group {
-            true => self.call.limits.take_for(&attempt).await,
-            false => Ok(None),
-        };
-        let held = match held {
-            Ok(held) => held,
+        let heeds_health = self.is_group && self.fitness != Fitness::Unfit;
+        let taken = Taken::take(&mut attempt, self.is_group, heeds_health, may_wait);
+        let taken = match taken.await {
+            Ok(taken) => taken,
             Err(error) => {
                 let mut record = AttemptRecord::new(&attempt);
                 record.error = Some(error.kind());
@@ -159,19 +158,10 @@ where
                 return Err(error);
             }
         };
+        let expense = attempt.expense.clone();
         let answered = self.inner.call(attempt).await;
-        ended(answered, in_flight, held, member)
-    }
-
-    /// Begins a call of a member; `None` if its breaker does not let it pass. A model that stands for itself is asked whatever
-    /// is known of it.
-    fn admit(&self, member: &Member, now: Instant) -> Option<InFlight> {
-        let target = &member.target;
-        let in_flight = match self.is_group && self.fitness != Fitness::Unfit {
-            true => target.state.admit(now, &target.health)?,
-            false => target.state.begin(now),
-        };
-        Some(in_flight.using(&target.credential))
+        self.was_sent = expense.was_attempted();
+        taken.ended(answered)
     }
 
     /// When an attempt is over. A stream has no deadline of its own, only a longest gap.
@@ -186,37 +176,4 @@ where
 fn is_unauthorized(error: &Error) -> bool {
     let refusal = error.upstream();
     refusal.is_some_and(|refusal| refusal.status == Some(StatusCode::UNAUTHORIZED))
-}
-
-/// Tells the target how the attempt ended, at once or with its reply.
-fn ended(
-    answered: Result<Reply, Error>,
-    mut in_flight: InFlight,
-    held: Option<Held>,
-    member: &Member,
-) -> Result<Reply, Error> {
-    let now = Instant::now();
-    match answered {
-        Ok(mut reply) => {
-            in_flight.head_received(now);
-            if reply.is_event_stream() {
-                in_flight.first_token(now);
-            }
-            let target = member.target.clone();
-            reply.on_end(move |outcome| {
-                in_flight.ended(Instant::now(), outcome.end.into(), &target.health);
-                if let Some(held) = held {
-                    held.settle(outcome.usage);
-                }
-            });
-            Ok(reply)
-        }
-        Err(error) => {
-            in_flight.ended(now, (&error).into(), &member.target.health);
-            if let Some(held) = held {
-                held.refused();
-            }
-            Err(error)
-        }
-    }
 }

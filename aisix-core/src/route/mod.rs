@@ -4,6 +4,7 @@ mod back_off;
 mod choose;
 mod course;
 mod rules;
+mod taken;
 
 use std::{
     sync::Arc,
@@ -19,7 +20,10 @@ use tower_service::Service;
 pub(crate) use self::rules::Rules;
 use self::{choose::choose, course::Course};
 use crate::{
-    balance::{Fitness, health::RetryBudget},
+    balance::{
+        Fitness,
+        health::{Mode, RetryBudget},
+    },
     call::{Attempt, Call},
     config::States,
     error::Error,
@@ -119,6 +123,8 @@ impl RouteLayer {
         S: Service<Attempt, Response = Reply, Error = Error>,
     {
         let member = Member::of(&call.model, call.requested_model());
+        let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
+        let member = member.filter(is_on);
         let members: SmallVec<[&Member; 1]> = member.iter().collect();
         // A stream has no total deadline, only a longest gap.
         let total = member.as_ref().and_then(|it| it.target.deadlines.total);
@@ -132,6 +138,7 @@ impl RouteLayer {
             fitness: Fitness::Fit,
             deadline: total.map(|total| (Instant::now() + total, total)),
             attempts: 0,
+            was_sent: false,
             served_by: None,
         };
         course.run(&members).await
@@ -156,6 +163,7 @@ impl RouteLayer {
             fitness: choice.fitness,
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
             attempts: 0,
+            was_sent: false,
             served_by: None,
         };
         let members = choice.order.iter().map(|place| &routing.members[*place]);

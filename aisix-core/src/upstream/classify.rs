@@ -1,10 +1,10 @@
 //! What an upstream's refusal means. The only place that reads upstream status codes.
 
-use std::time::Duration;
-
 use aisix_wire::{Refusal, read_error};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response::Parts};
+use jiff::Timestamp;
 
+use super::hint::retry_after;
 use crate::error::{Error, ErrorKind, Retry, UpstreamRefusal};
 
 /// How much of a refusal's body is read, in bytes.
@@ -48,22 +48,13 @@ pub fn refused(head: &Parts, said: Option<Refusal>) -> Error {
     if let Some(param) = said.and_then(|said| said.param) {
         error = error.with_param(param);
     }
-    if let Some(after) = retry_after(&head.headers) {
+    if let Some(after) = retry_after(status, &head.headers, Timestamp::now()) {
         error = error.with_retry_after(after);
     }
     for (name, value) in relayed(&head.headers) {
         error = error.with_header(name, value);
     }
     error
-}
-
-/// When the upstream wants to be asked again, if it says so in numbers.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms")
-        .map(|millis| millis / 1_000.0)
-        .or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// An error inside an answer that began as a success.

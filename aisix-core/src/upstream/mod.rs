@@ -5,6 +5,7 @@ mod classify;
 mod encode;
 mod exit;
 mod headers;
+mod hint;
 mod provider;
 mod recording;
 mod relay;
