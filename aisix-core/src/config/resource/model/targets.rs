@@ -1,6 +1,6 @@
 //! What models say of other models.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     super::{Kind, tidy::join},
@@ -68,10 +68,10 @@ fn find<'d>(value: &'d Value, place: &str, path: String, found: &mut Vec<(String
 }
 
 /// Whether the document of a model is that of one which a provider serves, and not of a group of others.
-pub fn is_direct(model: &Value) -> bool {
+pub fn is_direct(model: &Map<String, Value>) -> bool {
     SHAPES
         .iter()
-        .all(|shape| model.get(shape).is_none_or(Value::is_null))
+        .all(|shape| model.get(*shape).is_none_or(Value::is_null))
 }
 
 // === impl Named ===
