@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tower_layer::Layer;
+
 use crate::{
     auth::{AuthLayer, Authenticator, Keys},
     config::Config,
@@ -13,6 +15,7 @@ use crate::{
     models::AdmitLayer,
     observe::{ObserveLayer, Observer},
     pipeline::{Stages, pipeline},
+    route::RouteLayer,
     upstream::{Exit, Transport, Upstream},
 };
 
@@ -160,6 +163,9 @@ impl GatewayBuilder {
             settings: self.settings,
             drain: self.drain.clone(),
         });
+        let upstream = Upstream::new(self.config.upstream());
+        // What hooks ask other models goes the same way, from here on.
+        let router = RouteLayer.layer(upstream.clone());
         let stages = Stages {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
@@ -170,10 +176,10 @@ impl GatewayBuilder {
             auth: AuthLayer::new(self.authenticator),
             http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),
-            admit: AdmitLayer::new(exit),
+            admit: AdmitLayer::new(exit, router),
             limit: LimitLayer::new(self.limits),
             hooks: HookLayer::new(self.hooks),
-            upstream: Upstream::new(self.config.upstream()),
+            upstream,
         };
         Gateway {
             pipeline: pipeline(stages),

@@ -58,6 +58,7 @@ impl Compiler {
                 .map(Arc::new),
             allowed_cidrs: model.allowed_cidrs.clone(),
             cost: model.cost,
+            embedding: model.embedding,
             target: Arc::new(self.target(model, key)),
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),

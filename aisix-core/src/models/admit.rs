@@ -1,6 +1,9 @@
 //! The stage: the model exists, its caller may use it, and somebody can serve it.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use aisix_wire::{Form, Operation};
 use http::HeaderMap;
@@ -12,8 +15,9 @@ use crate::{
     call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
     reply::Reply,
+    route::Router,
     stage::{StageFuture, replace},
-    upstream::{Exit, Way},
+    upstream::{Exit, Upstream, Way},
 };
 
 /// The longest name that is repeated in a message, in characters.
@@ -23,20 +27,23 @@ const MAX_QUOTED: usize = 128;
 #[derive(Clone)]
 pub(crate) struct AdmitLayer {
     exit: Exit,
+    /// What answers the questions that hooks have for other models.
+    router: Arc<Router<Upstream>>,
 }
 
 /// See [`AdmitLayer`].
 #[derive(Clone)]
 pub(crate) struct Admit<S> {
     inner: S,
-    exit: Exit,
+    layer: AdmitLayer,
 }
 
 // === impl AdmitLayer ===
 
 impl AdmitLayer {
-    pub(crate) fn new(exit: Exit) -> Self {
-        Self { exit }
+    pub(crate) fn new(exit: Exit, router: Router<Upstream>) -> Self {
+        let router = Arc::new(router);
+        Self { exit, router }
     }
 }
 
@@ -46,7 +53,7 @@ impl<S> Layer<S> for AdmitLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Admit {
             inner,
-            exit: self.exit.clone(),
+            layer: self.clone(),
         }
     }
 }
@@ -67,13 +74,13 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        let admitted = admit(inbound, &self.exit);
+        let admitted = admit(inbound, &self.layer);
         let mut inner = replace(&mut self.inner);
         Box::pin(async move { inner.call(admitted?).await })
     }
 }
 
-fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
+fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
     let requested = inbound.requested_model.clone();
     let model = inbound
         .config
@@ -100,7 +107,8 @@ fn admit(inbound: Inbound, exit: &Exit) -> Result<Call, Error> {
         inbound,
         model,
         upstream_headers: HeaderMap::new(),
-        exit: exit.clone(),
+        exit: layer.exit.clone(),
+        router: layer.router.clone(),
         prompt_caching: None,
         expense: Expense::default(),
         beyond: None,
@@ -128,7 +136,7 @@ fn not_offered(operation: &Operation, requested: &str) -> Error {
     }
 }
 
-pub(super) fn not_found(name: &str) -> Error {
+pub(crate) fn not_found(name: &str) -> Error {
     Error::new(
         ErrorKind::ModelNotFound,
         format!("model {} not found", quoted(name)),

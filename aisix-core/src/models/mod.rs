@@ -7,7 +7,7 @@ mod model;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer, quoted, way},
+    admit::{Admit, AdmitLayer, not_found, quoted, way},
     list::{list, one},
     target::Missing,
 };
