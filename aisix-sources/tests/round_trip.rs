@@ -113,7 +113,8 @@ fn full() -> Vec<Entry> {
             "c-1",
             json!({"name": "answers", "enabled": false, "applies_to": "model:gpt", "backend": "redis", "scope": "env",
                 "ttl_seconds": 60, "purge_generation": 2, "streaming": true, "coalesce": true, "max_bytes": 1_000_000,
-                "max_entry_bytes": 10_000}),
+                "max_entry_bytes": 10_000,
+                "semantic": {"embedding_model": "gpt", "threshold": 0.95, "embedding_timeout_ms": 500, "max_entries": 100}}),
         ),
         Entry::new(
             Kind::ApiKey,
