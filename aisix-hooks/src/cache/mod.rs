@@ -109,17 +109,14 @@ impl PluginFactory for Cache {
         };
         let name = settings.name.unwrap_or_else(|| context.id().to_owned());
         let remembered = context.state(semantic::Memory::default);
-        let semantic = settings.semantic.and_then(|alike| match settings.backend {
-            CacheBackend::Memory => {
-                let policy = name.clone();
-                let memory = remembered.clone();
-                let semantic = Semantic::new(alike, policy, settings.max_bytes, memory);
-                Some(Arc::new(semantic))
-            }
-            CacheBackend::Redis => {
-                remembered.warn_of_redis(&name);
-                None
-            }
+        let semantic = settings.semantic.map(|alike| {
+            let memory = remembered.clone();
+            Arc::new(Semantic::new(
+                alike,
+                name.clone(),
+                settings.max_bytes,
+                memory,
+            ))
         });
         let policy = Arc::new(Policy {
             name,

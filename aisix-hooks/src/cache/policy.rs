@@ -85,6 +85,10 @@ impl Policy {
             return Ok(self.hit(&call, &entry, Layer::Exact));
         }
         let look = match &self.semantic {
+            Some(semantic) if !store.finds_alike() => {
+                semantic.has_no_effect();
+                Look::default()
+            }
             Some(semantic) if is_kept && !(directives.no_cache && directives.no_store) => {
                 semantic.look(&call, &self.prints).await
             }

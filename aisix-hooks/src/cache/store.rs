@@ -46,6 +46,11 @@ impl Store {
         }
     }
 
+    /// Whether what is alike can be found here.
+    pub(super) fn finds_alike(&self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
     /// Whether one of these answers is there. What is elsewhere is taken to be.
     pub(super) fn has(&self, keys: &[Key]) -> bool {
         match self {

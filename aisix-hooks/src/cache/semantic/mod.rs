@@ -144,6 +144,16 @@ impl Semantic {
         self.memory.index.remove(place.rest, fingerprint);
     }
 
+    /// Logs, once, that where the answers are only the same requests are found.
+    pub(super) fn has_no_effect(&self) {
+        if !self.memory.is_told_of_redis.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                policy = self.policy,
+                "`semantic` has no effect on a cache in Redis: only the same requests are found"
+            );
+        }
+    }
+
     fn succeeded(&self) {
         let memory = &self.memory;
         if memory.is_failing.load(Ordering::Relaxed)
@@ -168,20 +178,6 @@ impl Semantic {
             place: None,
             took,
             failure: Some(failure),
-        }
-    }
-}
-
-// === impl Memory ===
-
-impl Memory {
-    /// Logs, once, that a cache in Redis finds only the same requests.
-    pub(super) fn warn_of_redis(&self, policy: &str) {
-        if !self.is_told_of_redis.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                policy,
-                "`semantic` has no effect on a cache in Redis: only the same requests are found"
-            );
         }
     }
 }
