@@ -56,6 +56,7 @@ struct FirstToken {
     histogram: Arc<Histogram>,
 }
 
+/// The series of the tokens of requests and questions.
 struct Tokens {
     consumed: Arc<Counter>,
     input: Arc<Counter>,
@@ -64,6 +65,13 @@ struct Tokens {
     client_input: Arc<Counter>,
     client_output: Arc<Counter>,
     spend: Option<Arc<Spend>>,
+}
+
+/// The series of all questions to other models that have the same [`Key`](super::key::Key).
+pub(super) struct Asked {
+    tokens: Tokens,
+    /// Keeps the address of the key's target from being used again.
+    _target: Option<Weak<Target>>,
 }
 
 /// What a bundle is filled in from when something is counted for the first time.
@@ -231,6 +239,22 @@ impl Tokens {
             let dollars = input as f64 * price.input_per_1k + output as f64 * price.output_per_1k;
             spend.add(dollars / 1e3);
         }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    pub(super) fn new(scope: &Scope<'_>) -> Self {
+        Self {
+            tokens: Tokens::new(scope),
+            _target: scope.facts().target().map(Arc::downgrade),
+        }
+    }
+
+    /// Counts the tokens of one question.
+    pub(super) fn record(&self, scope: &Scope<'_>) {
+        self.tokens.record(scope);
     }
 }
 

@@ -42,7 +42,7 @@ use aisix_core::{
 };
 
 use self::{
-    bundle::{Bundle, Scope},
+    bundle::{Asked, Bundle, Scope},
     client::ClientTypes,
     families::Families,
     key::Key,
@@ -166,11 +166,33 @@ impl Observer for Metrics {
         }
     }
 
+    /// A question is no request: its tokens are counted, under the model that was asked.
+    fn ask_ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
+        if outcome.usage.is_none() {
+            return;
+        }
+        let last = trail.last_attempt();
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let client = memory.client(&state.clients, trail);
+        let scope = Scope {
+            families: &state.families,
+            trail,
+            outcome,
+            client: state.clients.name(client),
+            minute: self.minute(trail.started() + outcome.elapsed),
+            latency: last.as_ref().map(|attempt| attempt.latency),
+            is_fallback: false,
+        };
+        let target = last.map_or(0, |attempt| address(&attempt.target));
+        let key = Key::new(trail, outcome, target, false, client);
+        memory.asked(key, || Asked::new(&scope)).record(&scope);
+    }
+
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
-        trail.with_marks(|marks| cache::count(&self.0.families, marks));
         let attempted = trail.with_attempts(|attempts| {
             let (first, last) = (attempts.first()?, attempts.last()?);
             let (first, target) = (address(&first.target), address(&last.target));
@@ -178,6 +200,9 @@ impl Observer for Metrics {
         });
         let (target, is_fallback) =
             attempted.map_or((0, false), |(target, other, _)| (target, other));
+
+        let minute = self.minute(trail.started() + outcome.elapsed);
+        trail.with_marks(|marks| cache::count(&self.0.families, marks, minute));
 
         let state = &self.0;
         let mut memory = state.memory.mine();
@@ -190,7 +215,7 @@ impl Observer for Metrics {
             trail,
             outcome,
             client: state.clients.name(client),
-            minute: self.minute(trail.started() + outcome.elapsed),
+            minute,
             latency: attempted.map(|(.., latency)| latency),
             is_fallback,
         };
