@@ -198,7 +198,7 @@ impl Inner {
     }
 
     fn decrease(&mut self, now: Instant, settings: &Adaptive) {
-        self.limit = Some((self.exact(settings) * DECREASE).max(1.0));
+        self.limit = Some(self.exact(settings) * DECREASE);
         self.successes = 0;
         self.decreased = Some(now);
         // What was slow does not count against the smaller limit.

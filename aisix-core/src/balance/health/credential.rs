@@ -12,14 +12,14 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{Cooldown, Failure, Fitness, Reason, cooldown::Cooling};
+use super::{Cooldown, Failure, Fitness, cooldown::Cooling};
 use crate::config::{Secret, States};
 
 /// What is remembered of a credential: whether upstreams refuse it.
 ///
 /// A refusal (401 or 403, where these are among the [`Cooldown::trigger_statuses`]) is the fault of the credential,
 /// not of the target: every target that uses it cools down, and none that uses another. That ends when the upstream
-/// accepts the credential, or with time.
+/// accepts the credential, or with time. Where cooldowns are off, the target's breaker counts refusals.
 ///
 /// By default 401 counts and 403 does not: many upstreams say it about one model, or about what the caller wrote.
 pub struct Credential {
@@ -64,19 +64,16 @@ impl Credential {
         }
     }
 
-    /// The upstream has refused it.
-    pub(super) fn refused(&self, now: Instant, failure: &Failure, settings: &Cooldown) {
-        if let Some(time) = settings.time(failure) {
-            let mut bench = self.bench.lock();
-            *bench = Some(Cooling::extended(*bench, now, time, failure.reason()));
-            self.is_benched.store(true, Ordering::Release);
-        }
+    /// The upstream has refused it. Whether that has benched it: settings may know no cooldown.
+    pub(super) fn refused(&self, now: Instant, failure: &Failure, settings: &Cooldown) -> bool {
+        let Some(time) = settings.time(failure) else {
+            return false;
+        };
+        let mut bench = self.bench.lock();
+        *bench = Some(Cooling::extended(*bench, now, time, failure.reason()));
+        self.is_benched.store(true, Ordering::Release);
+        true
     }
-}
-
-/// Whether a failure is the fault of the credential.
-pub(super) fn is_at_fault(failure: &Failure) -> bool {
-    failure.reason() == Reason::UpstreamAuthFailure
 }
 
 impl Default for Credential {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    CircuitBreaker, Credential, Failure, HealthSettings, TargetState, Verdict, credential,
+    CircuitBreaker, Credential, Failure, HealthSettings, Reason, TargetState, Verdict,
     verdict::Cause,
 };
 
@@ -95,14 +95,9 @@ impl InFlight {
             }
             Verdict::Failure(failure) => {
                 self.head = None;
-                match &self.credential {
-                    Some(credential) if credential::is_at_fault(&failure) => {
-                        credential.refused(now, &failure, &settings.cooldown);
-                    }
-                    _ => {
-                        self.trial_ended(now, true);
-                        self.state.failed(self.began, now, &failure, settings);
-                    }
+                if !self.is_fault_of_credential(now, &failure, settings) {
+                    self.trial_ended(now, true);
+                    self.state.failed(self.began, now, &failure, settings);
                 }
             }
             Verdict::Nothing => {}
@@ -113,6 +108,21 @@ impl InFlight {
     #[cfg(test)]
     pub(super) fn trial_epoch(&self) -> Option<u64> {
         self.trial.as_ref().map(|trial| trial.epoch)
+    }
+
+    /// Whether the credential takes the blame for a failure, and is benched.
+    fn is_fault_of_credential(
+        &self,
+        now: Instant,
+        failure: &Failure,
+        settings: &HealthSettings,
+    ) -> bool {
+        match &self.credential {
+            Some(credential) if failure.reason() == Reason::UpstreamAuthFailure => {
+                credential.refused(now, failure, &settings.cooldown)
+            }
+            _ => false,
+        }
     }
 
     fn answered(&mut self, now: Instant) {

@@ -236,6 +236,57 @@ fn a_trial_that_hangs_does_not_keep_the_target_away_for_ever() {
 }
 
 #[test]
+fn trials_of_the_last_time_say_nothing() {
+    for verdict in [Verdict::Success, broken()] {
+        let bench = opened(json!({}));
+        let hangs = bench.admit(30.0).unwrap();
+        bench.ended(bench.admit(60.0).unwrap(), 60.0, broken());
+        let _trial = bench.admit(120.0).unwrap();
+        bench.ended(hangs, 121.0, verdict);
+        let told = bench.tell(121.0);
+        assert_eq!(told, "unfit(circuit_open 0..150)", "{verdict:?}");
+    }
+}
+
+#[test]
+fn what_opened_it_is_forgotten_when_it_closes() {
+    let document = json!({"consecutive_failures": 2});
+    let by_share = json!({"consecutive_failures": 0, "failure_ratio": 0.5, "window_seconds": 300});
+    for (document, failures) in [(document, 2), (by_share, 10)] {
+        let bench = breaker(document);
+        (0..failures).for_each(|_| bench.call(0.0, broken()));
+        assert_eq!(bench.tell(0.0), "unfit(circuit_open 0..30)");
+        let mut trial = bench.admit(30.0).unwrap();
+        trial.head_received(bench.at(30.0));
+        bench.call(31.0, broken());
+        assert_eq!(bench.tell(31.0), "fit");
+    }
+}
+
+#[test]
+fn a_success_never_opens_it() {
+    let bench = breaker(json!({"consecutive_failures": 0, "failure_ratio": 0.5}));
+    (0..9).for_each(|_| bench.call(0.0, broken()));
+    bench.call(0.0, Verdict::Success);
+    assert_eq!(bench.tell(0.0), "fit");
+    bench.call(0.0, broken());
+    assert_eq!(bench.tell(0.0), "unfit(circuit_open 0..30)");
+}
+
+#[test]
+fn a_window_of_another_length_begins_anew() {
+    let document = json!({"consecutive_failures": 0, "failure_ratio": 0.5, "window_seconds": 10});
+    let mut bench = breaker(document);
+    bench.call(0.0, broken());
+    bench.settings.breaker.as_mut().unwrap().window_seconds = 100;
+    (0..5).for_each(|_| bench.call(1.0, broken()));
+    (0..4).for_each(|_| bench.call(50.0, broken()));
+    assert_eq!(bench.tell(50.0), "fit", "the first is forgotten");
+    bench.call(50.0, broken());
+    assert_eq!(bench.tell(50.0), "unfit(circuit_open 50..80)");
+}
+
+#[test]
 fn calls_that_had_begun_before_it_opened_count_for_nothing() {
     let bench = breaker(json!({"consecutive_failures": 1}));
     let old: Vec<_> = (0..3).filter_map(|_| bench.admit(0.0)).collect();
@@ -303,6 +354,17 @@ fn without_settings_there_is_no_breaker_and_what_it_knew_is_forgotten() {
     bench.call(2.0, broken());
     bench.settings.breaker = breaker;
     assert_eq!(bench.tell(3.0), "fit");
+
+    // A trial from before that is none any more.
+    let mut bench = opened(json!({}));
+    let old = bench.admit(30.0).unwrap();
+    let breaker = bench.settings.breaker.take();
+    bench.call(31.0, broken());
+    bench.settings.breaker = breaker;
+    bench.call(40.0, broken());
+    let _trial = bench.admit(70.0).unwrap();
+    drop(old);
+    assert_eq!(bench.room(71.0), 0);
 }
 
 #[test]

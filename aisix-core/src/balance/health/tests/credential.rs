@@ -107,6 +107,19 @@ fn without_a_credential_the_target_takes_the_blame() {
 }
 
 #[test]
+fn where_nothing_cools_down_the_breaker_counts_refused_credentials() {
+    let pair = Pair::new();
+    let bench = Bench::with_breaker(CircuitBreaker {
+        consecutive_failures: 1,
+        ..CircuitBreaker::default()
+    });
+    let flight = bench.admit(0.0).unwrap().using(&pair.credential);
+    bench.ended(flight, 0.0, status(401));
+    assert_eq!(bench.tell(0.0), "unfit(circuit_open 0..30)");
+    assert_eq!(pair.tell(&pair.a, 0.0), "fit");
+}
+
+#[test]
 fn a_trial_whose_credential_was_refused_is_given_back() {
     let pair = Pair::new();
     let mut bench = Bench::with_breaker(CircuitBreaker {
