@@ -17,7 +17,7 @@ use crate::{
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
-    observe::{GuardVerdict, Observers},
+    observe::{GuardVerdict, HealthTurn, Observers},
 };
 
 /// Attempts that are kept; later ones are counted only.
@@ -278,6 +278,13 @@ impl Trail {
     pub fn note_guard(&self, verdict: &GuardVerdict<'_>) {
         for observer in self.0.observers.iter() {
             observer.guard_ended(self, verdict);
+        }
+    }
+
+    /// Tells the observers that the health of a target has changed.
+    pub(crate) fn note_health(&self, turn: &HealthTurn<'_>) {
+        for observer in self.0.observers.iter() {
+            observer.health_turned(self, turn);
         }
     }
 

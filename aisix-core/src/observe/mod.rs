@@ -1,12 +1,16 @@
 //! Watching requests. Observers see every ending once; they decide nothing.
 
+mod health;
 mod layer;
 mod verdict;
 
 use http::StatusCode;
 
 pub(crate) use self::layer::{Incoming, Observe, ObserveLayer, Observers};
-pub use self::verdict::{GuardVerdict, Phase, Ruling};
+pub use self::{
+    health::HealthTurn,
+    verdict::{GuardVerdict, Phase, Ruling},
+};
 use crate::{
     call::{AttemptRecord, Trail},
     reply::Outcome,
@@ -29,6 +33,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A guard has looked at the request, or at its answer.
     fn guard_ended(&self, _trail: &Trail, _verdict: &GuardVerdict<'_>) {}
+
+    /// An attempt of the request has changed the health of its target.
+    fn health_turned(&self, _trail: &Trail, _turn: &HealthTurn<'_>) {}
 
     /// A request has ended. Called exactly once for each `started`.
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>);
