@@ -20,7 +20,7 @@ use crate::{
     observe::{GuardVerdict, HealthTurn, Observers},
 };
 
-/// Attempts that are kept; later ones are counted only.
+/// Attempts that are kept: of more, the first ones and the last.
 const MAX_ATTEMPTS: usize = 16;
 /// Marks that are kept; later ones are dropped.
 const MAX_MARKS: usize = 32;
@@ -250,12 +250,12 @@ impl Trail {
         self.0.rest.lock().attempts.last().cloned()
     }
 
-    /// The attempts, the first sixteen of them.
+    /// The attempts, sixteen at most: of more, the first fifteen and the last.
     pub fn attempts(&self) -> Vec<AttemptRecord> {
         self.0.rest.lock().attempts.clone()
     }
 
-    /// Looks at the attempts, the first sixteen of them, without copying. `look` must not use the
+    /// Looks at the same without copying. `look` must not use the
     /// trail itself.
     pub fn with_attempts<R>(&self, look: impl FnOnce(&[AttemptRecord]) -> R) -> R {
         look(&self.0.rest.lock().attempts)
@@ -334,9 +334,8 @@ impl Trail {
         }
         let mut rest = self.0.rest.lock();
         rest.attempt_count += 1;
-        if rest.attempts.len() < MAX_ATTEMPTS {
-            rest.attempts.push(attempt);
-        }
+        rest.attempts.truncate(MAX_ATTEMPTS - 1);
+        rest.attempts.push(attempt);
     }
 }
 
