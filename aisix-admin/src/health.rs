@@ -3,7 +3,7 @@
 use aisix_core::{
     body::Body,
     config::{Config, status::Source},
-    models::health::{self, Health, HealthStatus},
+    models::health::{self, Grade, Health},
 };
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::answer::json_response;
 /// For how many seconds a source may be out of reach before that is told as trouble.
 const STALE: i64 = 300;
 
-/// `[{id, display_name, kind, status, status_reason?}]`.
+/// `[{id, display_name, kind, status, …}]`, see [`health::to_json`].
 pub(crate) fn models(config: &Config) -> Response<Body> {
     json_response(StatusCode::OK, &health::to_json(&config.current()))
 }
@@ -26,24 +26,19 @@ pub(crate) fn summary(config: &Config) -> Response<Body> {
 
 fn summary_at(config: &Config, now: Timestamp) -> Value {
     let snapshot = config.current();
-    let models: Vec<(Health, u8)> = health::all(&snapshot)
-        .map(|health| match health.status {
-            HealthStatus::Healthy => (health, 0),
-            _ => (health, 2),
-        })
-        .collect();
+    let models: Vec<Health> = health::all(&snapshot).collect();
     let age = age(&config.source(), now);
-    let is_down = !models.is_empty() && models.iter().all(|(_, grade)| *grade == 2);
-    let is_well =
-        age.is_some_and(|age| age <= STALE) && models.iter().all(|(_, grade)| *grade == 0);
+    let is_down = !models.is_empty() && models.iter().all(|health| health.grade == Grade::Down);
+    let is_well = age.is_some_and(|age| age <= STALE)
+        && models.iter().all(|health| health.grade == Grade::Well);
     let status = match (snapshot.is_loaded() && !is_down, is_well) {
         (false, _) => "unhealthy",
         (true, false) => "degraded",
         (true, true) => "ok",
     };
-    let models = models.iter().map(|(health, grade)| {
+    let models = models.iter().map(|health| {
         let model = &health.model;
-        json!({"id": **model.id(), "name": **model.name(), "health": grade})
+        json!({"id": **model.id(), "name": **model.name(), "health": number(health.grade)})
     });
     let mut summary = json!({"status": status, "models": models.collect::<Value>()});
     // Files have no revisions.
@@ -51,6 +46,14 @@ fn summary_at(config: &Config, now: Timestamp) -> Value {
         summary["config"] = json!({"snapshot_revision": revision, "snapshot_age_seconds": age});
     }
     summary
+}
+
+fn number(grade: Grade) -> u8 {
+    match grade {
+        Grade::Well => 0,
+        Grade::Degraded => 1,
+        Grade::Down => 2,
+    }
 }
 
 /// How many seconds ago that was; 0 if the clock was set back since.

@@ -4,11 +4,14 @@
 use std::time::Duration;
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc, time::SystemTime};
 
-use aisix_core::config::{
-    Change, Config, ConfigSource, Entry, Kind,
-    resource::{Invalid, Strictness, decode},
-    status::Source,
-    store::Mirror,
+use aisix_core::{
+    config::{
+        Change, Config, ConfigSource, Entry, Kind,
+        resource::{Invalid, Strictness, decode},
+        status::Source,
+        store::Mirror,
+    },
+    models,
 };
 use aisix_hooks::observe::metrics::{ConfigMetrics, ReloadFailure};
 use aisix_sources::file::{Reloader, Watch};
@@ -199,6 +202,8 @@ pub(crate) fn failed(config: &Config, metrics: &ConfigMetrics, why: &str) {
 /// Brings the metrics up to date. Called when somebody reads them, since it looks at everything.
 pub(crate) fn measure(config: &Config, metrics: &ConfigMetrics) {
     let status = config.status();
+    let models: Vec<_> = models::health::all(&config.current()).collect();
+    metrics.health(&models);
     metrics.rejected(&counts(status.rejected_by_kind()));
     metrics.stale_served(&counts(named(status.stale)));
     let mut partial: Vec<(Kind, usize)> = Vec::new();

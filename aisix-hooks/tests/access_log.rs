@@ -10,6 +10,7 @@ use aisix_core::{
     Error, ErrorKind, Gateway,
     body::Body,
     call::Call,
+    config::Kind,
     hook::{self, Next},
     testing::{self, Answer, Setup, Upstream},
 };
@@ -90,10 +91,84 @@ async fn an_answer_is_one_line_with_its_tokens() {
             "method": "POST", "path": "/v1/chat/completions", "status": 200, "outcome": "success",
             "stream": false, "api_key_id": "caller", "provider": "plain", "model": "test-model",
             "prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12,
-            "provider_request_id": "up-1", "served_by_model": "upstream-model",
+            "provider_request_id": "up-1", "served_by_model": "test-model",
+            "upstream_model": "upstream-model",
             "routing_attempt_count": 1, "routing_fallback_count": 0,
         })
     );
+}
+
+/// A gateway whose model `group` stands for `a` and `b`.
+fn group() -> Setup {
+    let model = |name: &str| {
+        json!({"display_name": name, "provider": "plain", "model_name": format!("up-{name}"),
+            "provider_key_id": "key"})
+    };
+    let targets = json!([{"model": "a"}, {"model": "b"}]);
+    let group = json!({"display_name": "group", "routing": {"targets": targets, "retries": 1}});
+    Setup::new()
+        .add(Kind::Model, "a", model("a"))
+        .add(Kind::Model, "b", model("b"))
+        .add(Kind::Model, "group", group)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_tried_before_another_served_is_told() {
+    let (log, flush, lines) = log();
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::unreachable());
+    upstream.answer_for("up-b", Answer::chat("hello"));
+    let gateway = group().builder(&upstream).observe(log).build().unwrap();
+    let body = json!({"model": "group", "messages": [{"role": "user", "content": "hi"}]});
+    let request = testing::request("/v1/chat/completions", body.to_string());
+    testing::text(gateway.oneshot(request).await.unwrap()).await;
+
+    let mut line = lines.only(&flush);
+    let expected = json!({"model": "group", "served_by_model": "b", "upstream_model": "up-b",
+        "routing_attempt_count": 3, "routing_fallback_count": 1, "total_tokens": 12});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(line[name], *value, "{name}");
+    }
+    let attempts = line["attempts"].as_array_mut().unwrap();
+    for attempt in attempts.iter_mut() {
+        let latency = attempt.as_object_mut().unwrap().remove("latency_ms");
+        assert!(latency.unwrap().is_u64());
+    }
+    assert_eq!(
+        *attempts,
+        [
+            json!({"model": "a", "kind": "initial", "status": 503, "error": "upstream"}),
+            json!({"model": "a", "kind": "retry", "error": "transport"}),
+            json!({"model": "b", "kind": "fallback", "status": 200}),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_attempt_that_was_abandoned_nobody_knows_more() {
+    let (log, flush, lines) = log();
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    let mut exchange = upstream.answer_for("up-b", Answer::chat("hello").head_stall());
+    let gateway = group().builder(&upstream).observe(log).build().unwrap();
+    let body = json!({"model": "group", "messages": [{"role": "user", "content": "hi"}]});
+    let request = testing::request("/v1/chat/completions", body.to_string());
+    let mut response = Box::pin(gateway.oneshot(request));
+    tokio::select! {
+        _ = &mut response => panic!("there is no answer"),
+        _ = exchange.request() => {}
+    }
+    drop(response);
+
+    let line = lines.only(&flush);
+    let last = &line["attempts"][2];
+    assert_eq!(
+        (&last["model"], &last["abandoned"], &last["error"]),
+        (&json!("b"), &json!(true), &Value::Null)
+    );
+    assert!(line.get("served_by_model").is_none(), "{line}");
 }
 
 #[tokio::test]

@@ -7,12 +7,13 @@ use std::{
 };
 
 use aisix_core::{
-    Gateway, GatewayBuilder,
+    Error, ErrorKind, Gateway, GatewayBuilder,
     body::Body,
     call::Call,
     config::Kind,
     edge::Settings,
     hook::{Next, from_fn},
+    models::health,
     observe::{GuardVerdict, Phase, Ruling},
     testing::{self, Answer, Setup, Upstream},
 };
@@ -393,6 +394,147 @@ async fn an_attempt_that_fails_is_counted_at_its_target() {
         samples.sum("aisix_llm_api_latency_seconds_count", &[r#"status="400""#]),
         1.0
     );
+}
+
+/// A gateway whose model `group` stands for `a` and `b`, which have prices.
+fn group() -> Setup {
+    let model = |name: &str, price: f64| {
+        json!({"display_name": name, "provider": "plain", "model_name": format!("up-{name}"),
+            "provider_key_id": "key", "cost": {"input_per_1k": price, "output_per_1k": price}})
+    };
+    let targets = json!([{"model": "a"}, {"model": "b"}]);
+    let group = json!({"display_name": "group", "routing": {"targets": targets, "retries": 1}});
+    Setup::new()
+        .add(Kind::Model, "a", model("a", 1.0))
+        .add(Kind::Model, "b", model("b", 0.001))
+        .add(Kind::Model, "group", group)
+}
+
+fn group_request() -> http::Request<Body> {
+    let body = json!({"model": "group", "messages": [{"role": "user", "content": "hi"}]});
+    testing::request("/v1/chat/completions", body.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_group_does_counts_at_who_did_it() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    let gateway = build(group(), &upstream, &metrics);
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-b", Answer::chat("hello"));
+    assert_eq!(send(&gateway, group_request()).await, 200);
+    // Now that `a` cools down, `b` is asked first, and is nobody's fallback.
+    upstream.answer_for("up-b", Answer::chat("hello"));
+    assert_eq!(send(&gateway, group_request()).await, 200);
+
+    let samples = Samples::of(&metrics);
+    let (a, b) = (
+        r#"model="a",upstream_model="up-a""#,
+        r#"model="b",upstream_model="up-b""#,
+    );
+    let counts = |name: &str| [a, b].map(|labels| samples.sum(name, &[labels]));
+    assert_eq!(counts("aisix_deployment_requests_total"), [2.0, 2.0]);
+    assert_eq!(
+        counts("aisix_deployment_success_responses_total"),
+        [0.0, 2.0]
+    );
+    assert_eq!(
+        counts("aisix_deployment_failure_responses_total"),
+        [2.0, 0.0]
+    );
+    assert_eq!(counts("aisix_deployment_cooled_down_total"), [1.0, 0.0]);
+    let labels = [r#"model="group",fallback_model="b""#];
+    let taken = samples.sum("aisix_routing_successful_fallbacks_total", &labels);
+    assert_eq!(taken, 1.0);
+    assert_eq!(
+        samples.sum("aisix_routing_failed_fallbacks_total", &[]),
+        0.0
+    );
+    for (is_fallback, count) in [("true", 1.0), ("false", 1.0)] {
+        let labels = [
+            r#"model="group""#,
+            &format!("is_fallback=\"{is_fallback}\""),
+        ];
+        assert_eq!(samples.sum("aisix_llm_requests_total", &labels), count);
+    }
+    let served = [r#"model="group",upstream_model="up-b""#];
+    assert_eq!(samples.sum("aisix_llm_total_tokens_total", &served), 24.0);
+    let spend = samples.sum("aisix_llm_spend_micro_usd_total", &served);
+    assert!((spend - 24.0).abs() < 1e-6, "at the price of b: {spend}");
+    assert_eq!(samples.sum("aisix_llm_total_tokens_total", &[]), 24.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallbacks_that_fail_are_counted_once_and_abandoned_ones_not_at_all() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    for model in ["up-a", "up-b"] {
+        upstream.answer_for(model, Answer::refusal(503, "no"));
+        upstream.answer_for(model, Answer::refusal(503, "no"));
+    }
+    let gateway = build(group(), &upstream, &metrics);
+    assert_eq!(send(&gateway, group_request()).await, 502);
+    let counts = |name: &str| Samples::of(&metrics).sum(name, &[r#"fallback_model="b""#]);
+    let failed = || counts("aisix_routing_failed_fallbacks_total");
+    assert_eq!(failed(), 1.0);
+
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    let mut exchange = upstream.answer_for("up-b", Answer::chat("hello").head_stall());
+    let mut response = Box::pin(gateway.oneshot(group_request()));
+    tokio::select! {
+        _ = &mut response => panic!("there is no answer"),
+        _ = exchange.request() => {}
+    }
+    drop(response);
+    assert_eq!(failed(), 1.0);
+    assert_eq!(counts("aisix_routing_successful_fallbacks_total"), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_an_answer_that_is_withheld_were_used() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    upstream.answer(Answer::chat("hello"));
+    let withhold = |call: Call, next: Next| async move {
+        drop(next.run(call).await?);
+        Err(Error::new(ErrorKind::Blocked, "no"))
+    };
+    let builder = Setup::new().builder(&upstream).hook(from_fn(withhold));
+    let status = send(&finish(builder, &metrics), testing::chat_request("hi")).await;
+    assert!((400..500).contains(&status), "{status}");
+    let samples = Samples::of(&metrics);
+    assert_eq!(samples.sum("aisix_llm_total_tokens_total", &[]), 12.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_tells_how_models_fare() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-b", Answer::chat("hello"));
+    let off = json!({"display_name": "off", "provider": "plain", "model_name": "m",
+        "provider_key_id": "key", "disabled": true});
+    let config = group().add(Kind::Model, "off", off).config();
+    let gateway = Gateway::builder(config.clone()).transport(upstream.clone());
+    let gateway = gateway.build().unwrap();
+    send(&gateway, group_request()).await;
+    let states = || {
+        let models: Vec<_> = health::all(&config.current()).collect();
+        metrics.config().health(&models);
+        let samples = Samples::of(&metrics);
+        assert!(!samples.contains(r#"aisix_deployment_state{provider="unknown""#));
+        ["a", "b", "off"].map(|model| {
+            let label = format!("model=\"{model}\",");
+            samples.sum("aisix_deployment_state", &[&label])
+        })
+    };
+    assert_eq!(states(), [1.0, 0.0, 2.0]);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(states(), [0.0, 0.0, 2.0]);
 }
 
 #[tokio::test]

@@ -126,6 +126,7 @@ async fn the_metrics_are_those_of_the_contract() {
             "counter",
             deployment,
         ),
+        ("aisix_deployment_state", "gauge", deployment),
         (
             "aisix_proxy_in_flight_requests",
             "gauge",

@@ -4,7 +4,7 @@ use aisix_tests::{
     client::Client,
     exposition::Exposition,
     gateway::{self, Gateway, Setup},
-    upstream::{Answer, Flavour, Step, Upstream},
+    upstream::{self, Answer, Flavour, Reply, Step, Upstream},
 };
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ async fn every_request_is_one_line_of_the_access_log() {
 
     let usage = json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
     let served = json!({"level": "INFO", "method": "POST", "path": CHAT, "status": 200, "provider": "openai", "model": "alias",
-        "provider_request_id": "req_scripted", "served_by_model": "text", "routing_attempt_count": 1, "routing_fallback_count": 0,
+        "provider_request_id": "req_scripted", "served_by_model": "alias", "upstream_model": "text", "routing_attempt_count": 1, "routing_fallback_count": 0,
         "error_kind": null, "error": null});
     let none = json!({"provider": null, "model": null, "total_tokens": null, "routing_attempt_count": null});
     let table = [
@@ -150,7 +150,7 @@ async fn every_request_is_one_line_of_the_access_log() {
 #[tokio::test]
 async fn a_client_that_leaves_before_the_head_is_a_499() {
     let (upstream, gateway) = house().await;
-    upstream.next(aisix_tests::upstream::Reply::never());
+    upstream.next(Reply::never());
     let client = Client::new(gateway.proxy()).header("x-aisix-request-id", "early");
     let exchange = tokio::select! {
         _ = client.chat("text", "hi") => panic!("it never answers"),
@@ -171,6 +171,99 @@ async fn a_client_that_leaves_before_the_head_is_a_499() {
         1.0
     );
     assert_eq!(metrics.sum("aisix_proxy_in_flight_requests", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn who_took_over_and_who_rests_is_seen_everywhere() {
+    let (dead, upstream) = (
+        Upstream::start(Flavour::OpenAi).await,
+        Upstream::start(Flavour::OpenAi).await,
+    );
+    dead.on(
+        "one",
+        Reply::error(503, "server_error", None, "overloaded").header("retry-after", "100"),
+    );
+    let key = json!({"display_name": "second", "provider": "openai",
+        "api_base": upstream.base_url(), "api_key": upstream::KEY});
+    let targets = json!([{"model": "a"}, {"model": "b"}]);
+    let price = |price: f64| json!({"input_per_1k": price, "output_per_1k": price});
+    let setup = Setup::new()
+        .provider(&dead)
+        .model("a", json!({"model_name": "one", "cost": price(1.0)}))
+        .entry("provider_keys", key)
+        .model(
+            "b",
+            json!({"model_name": "two", "provider_key": "second", "cost": price(0.001)}),
+        )
+        .entry(
+            "models",
+            json!({"display_name": "group", "routing": {"targets": targets}}),
+        );
+    let gateway = Gateway::start(setup).await;
+    for id in ["first", "second"] {
+        let client = Client::new(gateway.proxy()).header("x-aisix-request-id", id);
+        let response = client.chat("group", "hi").await;
+        assert_eq!(response.header("x-aisix-served-by"), Some("b"));
+        response.text().await;
+    }
+
+    let line = gateway.access_log("first").await;
+    let expected = json!({"model": "group", "served_by_model": "b", "upstream_model": "two",
+        "routing_attempt_count": 2, "routing_fallback_count": 1});
+    assert_eq!(chosen(&line, &expected), expected, "{line}");
+    let attempt = json!({"model": "a", "kind": "initial", "status": 503, "error": "upstream"});
+    assert_eq!(chosen(&line["attempts"][0], &attempt), attempt, "{line}");
+    let line = gateway.access_log("second").await;
+    assert_eq!(
+        (&line["routing_attempt_count"], &line["attempts"]),
+        (&json!(1), &json!(null))
+    );
+    let cools_down = |line: &Value| line["message"] == "model cools down";
+    let line = gateway.logged("the cooldown", cools_down).await;
+    let expected =
+        json!({"level": "WARN", "model": "a", "reason": "upstream_server_error", "seconds": 100});
+    assert_eq!(chosen(&line, &expected), expected, "{line}");
+    assert_eq!(
+        gateway.log().iter().filter(|line| cools_down(line)).count(),
+        1
+    );
+
+    let aside = Client::anonymous(gateway.metrics_listener());
+    let told = aside.get("/status/models").await.json().await;
+    let told = told.as_array().expect("a list").iter();
+    let told: Vec<_> = told
+        .map(|told| (&told["display_name"], &told["status"], &told["targets"]))
+        .collect();
+    let targets =
+        json!([{"model": "a", "status": "cooldown"}, {"model": "b", "status": "healthy"}]);
+    let expected = [
+        (&json!("a"), &json!("cooldown"), &json!(null)),
+        (&json!("b"), &json!("healthy"), &json!(null)),
+        (&json!("group"), &json!("not_applicable"), &targets),
+    ];
+    assert_eq!(told, expected);
+
+    let metrics = Exposition::parse(&gateway.metrics().await);
+    let fallback = [("model", "group"), ("fallback_model", "b")];
+    let served = [("model", "group"), ("upstream_model", "two")];
+    type Row = (&'static str, &'static [(&'static str, &'static str)], f64);
+    let table: [Row; 7] = [
+        (
+            "aisix_deployment_state",
+            &[("model", "a"), ("upstream_model", "one")],
+            1.0,
+        ),
+        ("aisix_deployment_state", &[("model", "b")], 0.0),
+        ("aisix_deployment_cooled_down_total", &[("model", "a")], 1.0),
+        ("aisix_deployment_requests_total", &[("model", "b")], 2.0),
+        ("aisix_routing_successful_fallbacks_total", &fallback, 1.0),
+        ("aisix_llm_total_tokens_total", &served, 30.0),
+        ("aisix_llm_spend_micro_usd_total", &served, 30.0),
+    ];
+    for (name, labels, value) in table {
+        let found = metrics.sum(name, labels);
+        assert!((found - value).abs() < 1e-6, "{name}{labels:?}: {found}");
+    }
 }
 
 #[tokio::test]

@@ -17,11 +17,11 @@ use crate::{
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
-    observe::{GuardVerdict, Observers},
+    observe::{GuardVerdict, HealthTurn, Observers},
     reply::Outcome,
 };
 
-/// Attempts that are kept; later ones are counted only.
+/// Attempts that are kept: of more, the first ones and the last.
 const MAX_ATTEMPTS: usize = 16;
 /// Questions that are kept; later ones are not listed.
 const MAX_ASKED: usize = 16;
@@ -254,12 +254,12 @@ impl Trail {
         self.0.rest.lock().attempts.last().cloned()
     }
 
-    /// The attempts, the first sixteen of them.
+    /// The attempts, sixteen at most: of more, the first fifteen and the last.
     pub fn attempts(&self) -> Vec<AttemptRecord> {
         self.0.rest.lock().attempts.clone()
     }
 
-    /// Looks at the attempts, the first sixteen of them, without copying. `look` must not use the
+    /// Looks at the same without copying. `look` must not use the
     /// trail itself.
     pub fn with_attempts<R>(&self, look: impl FnOnce(&[AttemptRecord]) -> R) -> R {
         look(&self.0.rest.lock().attempts)
@@ -288,6 +288,13 @@ impl Trail {
     pub fn note_guard(&self, verdict: &GuardVerdict<'_>) {
         for observer in self.0.observers.iter() {
             observer.guard_ended(self, verdict);
+        }
+    }
+
+    /// Tells the observers that the health of a target has changed.
+    pub(crate) fn note_health(&self, turn: &HealthTurn<'_>) {
+        for observer in self.0.observers.iter() {
+            observer.health_turned(self, turn);
         }
     }
 
@@ -376,9 +383,8 @@ impl Trail {
         }
         let mut rest = self.0.rest.lock();
         rest.attempt_count += 1;
-        if rest.attempts.len() < MAX_ATTEMPTS {
-            rest.attempts.push(attempt);
-        }
+        rest.attempts.truncate(MAX_ATTEMPTS - 1);
+        rest.attempts.push(attempt);
     }
 }
 

@@ -1,12 +1,16 @@
 //! Watching requests. Observers see every ending once; they decide nothing.
 
+mod health;
 mod layer;
 mod verdict;
 
 use http::StatusCode;
 
 pub(crate) use self::layer::{Incoming, Observe, ObserveLayer, Observers};
-pub use self::verdict::{GuardVerdict, Phase, Ruling};
+pub use self::{
+    health::HealthTurn,
+    verdict::{GuardVerdict, Phase, Ruling},
+};
 use crate::{
     call::{AttemptRecord, Trail},
     reply::Outcome,
@@ -34,6 +38,9 @@ pub trait Observer: Send + Sync + 'static {
     /// operation, model and attempts are those of the question, the rest is the request's. `started`, `routed` and `ended` are
     /// not called for it, `attempt_ended` is.
     fn ask_ended(&self, _trail: &Trail, _outcome: &Outcome<'_>) {}
+
+    /// An attempt of the request has changed the health of its target.
+    fn health_turned(&self, _trail: &Trail, _turn: &HealthTurn<'_>) {}
 
     /// A request has ended. Called exactly once for each `started`.
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>);

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     models::{Member, unavailable},
     reply::Reply,
+    upstream::Exit,
 };
 
 /// The most attempts of one call, whatever is configured.
@@ -161,7 +162,11 @@ where
         let expense = attempt.expense.clone();
         let answered = self.inner.call(attempt).await;
         self.was_sent = expense.was_attempted();
-        taken.ended(answered)
+        match self.call.exit {
+            Exit::Send(_) => taken.ended(answered),
+            // What is only shown says nothing about the target.
+            Exit::Show(_) => answered,
+        }
     }
 
     /// When an attempt is over. A stream has no deadline of its own, only a longest gap.

@@ -5,6 +5,7 @@ mod choose;
 mod course;
 mod rules;
 mod taken;
+mod tell;
 
 use std::{
     sync::Arc,

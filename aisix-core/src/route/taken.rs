@@ -1,22 +1,21 @@
 //! What an attempt takes, and gives back when it has ended.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
+use super::tell::Tell;
 use crate::{
     balance::health::{InFlight, Verdict},
     call::Attempt,
     error::Error,
     limit::Held,
-    models::{Seat, Target, unavailable},
+    models::{Seat, unavailable},
     reply::Reply,
 };
 
 /// What an attempt takes: it counts as under way, has a seat where there are only so many, and room in the limits
 /// of its target. All of it is given back when the reply has ended, or when this is dropped.
 pub(super) struct Taken {
-    target: Arc<Target>,
+    tell: Tell,
     began: Instant,
     in_flight: InFlight,
     seat: Option<Seat>,
@@ -57,7 +56,7 @@ impl Taken {
         };
         Ok(Self {
             in_flight: in_flight.using(&target.credential),
-            target,
+            tell: Tell::of(attempt),
             began,
             seat,
             held,
@@ -69,7 +68,7 @@ impl Taken {
         let now = Instant::now();
         match answered {
             Ok(mut reply) => {
-                self.in_flight.head_received(now);
+                self.tell.turns(self.in_flight.head_received(now));
                 if reply.is_event_stream() {
                     self.in_flight.first_token(now);
                 }
@@ -91,8 +90,9 @@ impl Taken {
             let latency = answered.map(|at| at.saturating_duration_since(self.began));
             seat.ended(&verdict, latency);
         }
-        self.in_flight
-            .ended(Instant::now(), verdict, &self.target.health);
+        let health = &self.tell.target.health;
+        let turns = self.in_flight.ended(Instant::now(), verdict, health);
+        self.tell.turns(turns);
         if let Some(held) = self.held {
             settle(held);
         }

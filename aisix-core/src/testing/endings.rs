@@ -7,9 +7,10 @@ use http::StatusCode;
 use parking_lot::Mutex;
 
 use crate::{
+    balance::health::Turn,
     call::{AttemptRecord, Trail},
     error::ErrorKind,
-    observe::Observer,
+    observe::{HealthTurn, Observer},
     reply::{End, Outcome},
 };
 
@@ -21,6 +22,7 @@ pub struct Endings(Arc<Mutex<Seen>>);
 struct Seen {
     started: usize,
     attempts: Vec<AttemptRecord>,
+    turns: Vec<(String, Turn)>,
     endings: Vec<Ending>,
 }
 
@@ -65,6 +67,11 @@ impl Endings {
         self.0.lock().attempts.clone()
     }
 
+    /// What has happened to the health of targets so far, with the names of their models.
+    pub fn turns(&self) -> Vec<(String, Turn)> {
+        self.0.lock().turns.clone()
+    }
+
     /// How many of the attempts were abandoned.
     pub fn abandoned(&self) -> usize {
         let seen = self.0.lock();
@@ -96,6 +103,11 @@ impl Observer for Endings {
 
     fn attempt_ended(&self, _: &Trail, attempt: &AttemptRecord) {
         self.0.lock().attempts.push(attempt.clone());
+    }
+
+    fn health_turned(&self, _: &Trail, told: &HealthTurn<'_>) {
+        let turn = (told.model.name().to_string(), told.turn);
+        self.0.lock().turns.push(turn);
     }
 
     fn ended(&self, _: &Trail, outcome: &Outcome<'_>) {

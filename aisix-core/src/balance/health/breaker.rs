@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CircuitBreaker, settings::seconds, window::Window};
+use super::{CircuitBreaker, Turn, settings::seconds, window::Window};
 
 /// The least share of its weight that a target has while it starts slowly, as in Envoy.
 const LEAST_SHARE: f32 = 0.1;
@@ -161,9 +161,9 @@ impl Breaker {
         now: Instant,
         is_failure: bool,
         settings: &CircuitBreaker,
-    ) {
+    ) -> Option<Turn> {
         if epoch != self.epoch {
-            return;
+            return None;
         }
         let Phase::HalfOpen {
             under_way,
@@ -171,16 +171,15 @@ impl Breaker {
             ..
         } = &mut self.phase
         else {
-            return;
+            return None;
         };
         if is_failure {
-            return self.open(now, settings);
+            return Some(self.open(now, settings));
         }
         *under_way = under_way.saturating_sub(1);
         *answered = answered.saturating_add(1);
-        if *answered >= settings.half_open_trials.max(1) {
-            self.close(now, settings);
-        }
+        let is_enough = *answered >= settings.half_open_trials.max(1);
+        is_enough.then(|| self.close(now, settings))
     }
 
     /// A trial of this epoch has ended without a verdict.
@@ -199,10 +198,10 @@ impl Breaker {
         now: Instant,
         is_failure: bool,
         settings: &CircuitBreaker,
-    ) {
+    ) -> Option<Turn> {
         let is_closed = matches!(self.phase, Phase::Closed | Phase::Rising);
         if !is_closed || self.opened.is_some_and(|opened| began < opened) {
-            return;
+            return None;
         }
         self.in_a_row = match is_failure {
             true => self.in_a_row.saturating_add(1),
@@ -217,9 +216,8 @@ impl Breaker {
             let counts = window.record(now, is_failure);
             (counts.total, counts.failed)
         });
-        if is_failure && settings.is_too_much(self.in_a_row, counts) {
-            self.open(now, settings);
-        }
+        let is_too_much = is_failure && settings.is_too_much(self.in_a_row, counts);
+        is_too_much.then(|| self.open(now, settings))
     }
 
     /// The share of its weight that the target has.
@@ -243,7 +241,7 @@ impl Breaker {
         };
     }
 
-    fn open(&mut self, now: Instant, settings: &CircuitBreaker) {
+    fn open(&mut self, now: Instant, settings: &CircuitBreaker) -> Turn {
         let since = match self.phase {
             Phase::Open { since, .. } | Phase::HalfOpen { since, .. } => since,
             Phase::Closed | Phase::Rising => now,
@@ -253,18 +251,21 @@ impl Breaker {
         self.opened = Some(now);
         self.in_a_row = 0;
         self.window = None;
+        let time = settings.open_time(self.openings);
         self.phase = Phase::Open {
             since,
-            until: now + settings.open_time(self.openings),
+            until: now + time,
         };
+        Turn::BreakerOpened { time }
     }
 
-    fn close(&mut self, now: Instant, settings: &CircuitBreaker) {
+    fn close(&mut self, now: Instant, settings: &CircuitBreaker) -> Turn {
         self.openings = 0;
         self.closed = Some(now);
         self.phase = match settings.slow_start_seconds {
             0 => Phase::Closed,
             _ => Phase::Rising,
         };
+        Turn::BreakerClosed
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{Reason, settings::bounded};
+use super::{Reason, Turn, settings::bounded};
 
 /// What a check in the background found out about a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +49,17 @@ pub(super) struct Unwell {
 // === impl Checked ===
 
 impl Checked {
-    pub(super) fn record(&mut self, now: Instant, check: Check) {
+    pub(super) fn record(&mut self, now: Instant, check: Check) -> Option<Turn> {
+        let mut turn = None;
         let status = match check {
             Check::Healthy { status } => {
-                self.unwell = None;
+                let was_unwell = self.unwell.take().is_some();
+                turn = was_unwell.then_some(Turn::CheckSucceeded);
                 status
             }
             Check::Unhealthy { status, reason } => {
+                let is_new = self.unwell.is_none();
+                turn = is_new.then_some(Turn::CheckFailed { reason });
                 let since = self.unwell.map_or(now, |unwell| unwell.since);
                 self.unwell = Some(Unwell {
                     since,
@@ -67,6 +71,7 @@ impl Checked {
             Check::Ignored { status } => status,
         };
         self.last = Some((now, status));
+        turn
     }
 
     /// Whether a check, however old, has found the target unhealthy, and none since has found it well.

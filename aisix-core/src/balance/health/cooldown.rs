@@ -48,6 +48,11 @@ impl Cooldown {
 // === impl Cooling ===
 
 impl Cooling {
+    /// Whether that lasts at `now`.
+    pub(super) fn lasts(&self, now: Instant) -> bool {
+        self.until > now
+    }
+
     /// What becomes of `current` when there is reason to leave the target alone for `time`.
     pub(super) fn extended(
         current: Option<Self>,
@@ -58,7 +63,7 @@ impl Cooling {
         let until = now + time;
         match current {
             Some(current) if current.until >= until => current,
-            Some(current) if current.until > now => Self {
+            Some(current) if current.lasts(now) => Self {
                 until,
                 reason,
                 ..current

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{Cooldown, Failure, Fitness, cooldown::Cooling};
+use super::{Cooldown, Failure, Fitness, Turn, Turns, cooldown::Cooling};
 use crate::config::{Secret, States};
 
 /// What is remembered of a credential: whether upstreams refuse it.
@@ -64,15 +64,20 @@ impl Credential {
         }
     }
 
-    /// The upstream has refused it. Whether that has benched it: settings may know no cooldown.
-    pub(super) fn refused(&self, now: Instant, failure: &Failure, settings: &Cooldown) -> bool {
-        let Some(time) = settings.time(failure) else {
-            return false;
-        };
+    /// The upstream has refused it. `None` if that has not benched it: settings may know no cooldown.
+    pub(super) fn refused(
+        &self,
+        now: Instant,
+        failure: &Failure,
+        settings: &Cooldown,
+    ) -> Option<Turns> {
+        let time = settings.time(failure)?;
         let mut bench = self.bench.lock();
+        let is_new = bench.is_none_or(|bench| !bench.lasts(now));
         *bench = Some(Cooling::extended(*bench, now, time, failure.reason()));
         self.is_benched.store(true, Ordering::Release);
-        true
+        let turn = is_new.then_some(Turn::CredentialRefused { time });
+        Some(Turns::new(turn, None))
     }
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    CircuitBreaker, Credential, Failure, HealthSettings, Reason, TargetState, Verdict,
+    CircuitBreaker, Credential, Failure, HealthSettings, Reason, TargetState, Turn, Turns, Verdict,
     verdict::Cause,
 };
 
@@ -64,12 +64,16 @@ impl InFlight {
 
     /// The upstream has answered with a success: its head is there, and as much of the answer as must be seen to
     /// know that it is one. A trial has succeeded by that, so that a long stream does not hold the breaker
-    /// half-open.
-    pub fn head_received(&mut self, now: Instant) {
-        if self.head.is_none() {
-            self.head = Some(now.saturating_duration_since(self.began));
-            self.answered(now);
+    /// half-open; that may close it.
+    pub fn head_received(&mut self, now: Instant) -> Option<Turn> {
+        if self.head.is_some() {
+            return None;
         }
+        self.head = Some(now.saturating_duration_since(self.began));
+        if let Some(credential) = &self.credential {
+            credential.accepted();
+        }
+        self.trial_ended(now, false)
     }
 
     /// The first token of a stream is there.
@@ -81,26 +85,22 @@ impl InFlight {
         }
     }
 
-    /// The call has ended: its reply's body too, if there was one.
-    pub fn ended(mut self, now: Instant, verdict: Verdict, settings: &HealthSettings) {
+    /// The call has ended: its reply's body too, if there was one. Tells what that has brought about.
+    pub fn ended(mut self, now: Instant, verdict: Verdict, settings: &HealthSettings) -> Turns {
         match verdict {
             Verdict::Success => {
-                self.head_received(now);
-                self.state.succeeded(self.began, now, settings);
+                let closed = self.head_received(now);
+                self.succeeded(now, settings);
+                Turns::new(closed, None)
             }
             // The upstream works; what it was asked was wrong.
             Verdict::Failure(failure) if is_client_error(&failure, settings) => {
-                self.trial_ended(now, false);
-                self.state.succeeded(self.began, now, settings);
+                let closed = self.trial_ended(now, false);
+                self.succeeded(now, settings);
+                Turns::new(closed, None)
             }
-            Verdict::Failure(failure) => {
-                self.head = None;
-                if !self.is_fault_of_credential(now, &failure, settings) {
-                    self.trial_ended(now, true);
-                    self.state.failed(self.began, now, &failure, settings);
-                }
-            }
-            Verdict::Nothing => {}
+            Verdict::Failure(failure) => self.failed(now, &failure, settings),
+            Verdict::Nothing => Turns::default(),
         }
     }
 
@@ -110,32 +110,38 @@ impl InFlight {
         self.trial.as_ref().map(|trial| trial.epoch)
     }
 
-    /// Whether the credential takes the blame for a failure, and is benched.
-    fn is_fault_of_credential(
+    fn succeeded(&self, now: Instant, settings: &HealthSettings) {
+        self.state.count(false);
+        self.state.succeeded(self.began, now, settings);
+    }
+
+    fn failed(&mut self, now: Instant, failure: &Failure, settings: &HealthSettings) -> Turns {
+        self.head = None;
+        self.state.count(true);
+        self.blame_credential(now, failure, settings)
+            .unwrap_or_else(|| {
+                let opened = self.trial_ended(now, true);
+                let turns = self.state.failed(self.began, now, failure, settings);
+                turns.or(opened)
+            })
+    }
+
+    /// Has the credential take the blame for a failure, if it is to be benched for it.
+    fn blame_credential(
         &self,
         now: Instant,
         failure: &Failure,
         settings: &HealthSettings,
-    ) -> bool {
-        match &self.credential {
-            Some(credential) if failure.reason() == Reason::UpstreamAuthFailure => {
-                credential.refused(now, failure, &settings.cooldown)
-            }
-            _ => false,
-        }
+    ) -> Option<Turns> {
+        let credential = self.credential.as_ref()?;
+        let is_at_fault = failure.reason() == Reason::UpstreamAuthFailure;
+        let credential = is_at_fault.then_some(credential)?;
+        credential.refused(now, failure, &settings.cooldown)
     }
 
-    fn answered(&mut self, now: Instant) {
-        if let Some(credential) = &self.credential {
-            credential.accepted();
-        }
-        self.trial_ended(now, false);
-    }
-
-    fn trial_ended(&mut self, now: Instant, is_failure: bool) {
-        if let Some(Trial { epoch, settings }) = self.trial.take() {
-            self.state.trial_ended(epoch, now, is_failure, &settings);
-        }
+    fn trial_ended(&mut self, now: Instant, is_failure: bool) -> Option<Turn> {
+        let Trial { epoch, settings } = self.trial.take()?;
+        self.state.trial_ended(epoch, now, is_failure, &settings)
     }
 }
 

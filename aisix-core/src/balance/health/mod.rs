@@ -13,7 +13,8 @@
 //! | its [`Credential`] was refused | that refusal | cooling | a time, or the credential has worked |
 //!
 //! Time is passed in. What fails is never the fault of a target when the caller made a mistake, when the caller
-//! left, or when the gateway itself refused: see [`Verdict`]. Nothing here waits but [`Slots`]. While a target is
+//! left, or when the gateway itself refused: see [`Verdict`]. What changes is told by [`Turn`]s to whoever ended the
+//! call, who knows the target's name. Nothing here waits but [`Slots`]. While a target is
 //! well, a call costs a few atomic operations; otherwise one short lock, never held across a call.
 //!
 //! ```
@@ -50,6 +51,7 @@ mod slots;
 mod target;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod verdict;
 mod window;
 
@@ -65,6 +67,7 @@ pub use self::{
     settings::{HealthSettings, Mode},
     slots::{NoSlot, Slot, SlotLimits, Slots},
     target::TargetState,
+    turn::{Turn, Turns},
     verdict::{Failure, Verdict},
 };
 pub use crate::config::resource::{CircuitBreaker, Cooldown};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     Check, CircuitBreaker, Credential, Failure, Fitness, HealthReport, HealthSettings, InFlight,
-    Reason,
+    Reason, Turn, Turns,
     average::Average,
     breaker::{Admission, Breaker},
     check::Checked,
@@ -28,6 +28,8 @@ use super::{
 /// is never told anything is well.
 pub struct TargetState {
     in_flight: AtomicU32,
+    /// Failures since the last success.
+    failures: AtomicU32,
     pub(super) latency: Average,
     pub(super) first_token: Average,
     /// Whether there is anything in `record` that a call could come upon, so that nobody locks it while all is well.
@@ -49,6 +51,7 @@ impl TargetState {
     pub fn new() -> Self {
         Self {
             in_flight: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
             latency: Average::new(),
             first_token: Average::new(),
             is_troubled: AtomicBool::new(false),
@@ -85,6 +88,11 @@ impl TargetState {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// How many calls have failed since the last that succeeded, whatever the settings say about failures.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
     /// The average time to an answer that is not a stream; `None` until the first.
     pub fn latency(&self) -> Option<Duration> {
         self.latency.get()
@@ -95,9 +103,9 @@ impl TargetState {
         self.first_token.get()
     }
 
-    /// Tells what a check in the background found out.
-    pub fn background(&self, now: Instant, check: Check) {
-        self.update(|record| record.checked.record(now, check));
+    /// Tells what a check in the background found out, and is told if that is something else than before.
+    pub fn background(&self, now: Instant, check: Check) -> Option<Turn> {
+        self.update(|record| record.checked.record(now, check))
     }
 
     /// Whether the target can take a call. Does not know of its [`Credential`].
@@ -155,8 +163,17 @@ impl TargetState {
         now: Instant,
         is_failure: bool,
         breaker: &CircuitBreaker,
-    ) {
-        self.update(|record| record.breaker.trial_ended(epoch, now, is_failure, breaker));
+    ) -> Option<Turn> {
+        self.update(|record| record.breaker.trial_ended(epoch, now, is_failure, breaker))
+    }
+
+    /// Counts a call by how it ended.
+    pub(super) fn count(&self, is_failure: bool) {
+        if is_failure {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        } else if self.failures_in_a_row() > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn succeeded(&self, began: Instant, now: Instant, settings: &HealthSettings) {
@@ -175,18 +192,25 @@ impl TargetState {
         now: Instant,
         failure: &Failure,
         settings: &HealthSettings,
-    ) {
+    ) -> Turns {
         let time = settings.cooldown.time(failure);
+        let reason = failure.reason();
         self.update(|record| {
+            let is_new = record.cooling.is_none_or(|cooling| !cooling.lasts(now));
             if let Some(time) = time {
-                let cooling = Cooling::extended(record.cooling, now, time, failure.reason());
+                let cooling = Cooling::extended(record.cooling, now, time, reason);
                 record.cooling = Some(cooling);
             }
-            match &settings.breaker {
+            let opened = match &settings.breaker {
                 Some(breaker) => record.breaker.record(began, now, true, breaker),
-                None => record.breaker.reset(),
-            }
-        });
+                None => {
+                    record.breaker.reset();
+                    None
+                }
+            };
+            let time = time.filter(|_| is_new);
+            Turns::new(time.map(|time| Turn::Cooling { reason, time }), opened)
+        })
     }
 
     fn is_troubled(&self) -> bool {
@@ -212,6 +236,7 @@ impl fmt::Debug for TargetState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TargetState")
             .field("in_flight", &self.in_flight())
+            .field("failures_in_a_row", &self.failures_in_a_row())
             .field("latency", &self.latency)
             .field("first_token", &self.first_token)
             .field("record", &*self.record.lock())

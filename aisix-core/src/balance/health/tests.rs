@@ -5,6 +5,7 @@ mod credential;
 mod properties;
 mod slots;
 mod target;
+mod turn;
 
 use std::{sync::Arc, time::Duration};
 

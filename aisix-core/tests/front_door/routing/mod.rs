@@ -5,6 +5,7 @@ mod choice;
 mod failover;
 mod health;
 mod limits;
+mod seen;
 
 use aisix_core::{
     config::Kind,

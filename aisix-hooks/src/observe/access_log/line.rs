@@ -3,12 +3,12 @@
 use std::{
     error::Error as _,
     fmt::{self, Write},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aisix_core::{
     Error,
-    call::{AttemptRecord, Trail},
+    call::{AttemptKind, AttemptRecord, Trail},
     observe::reported_status,
     reply::{End, Outcome},
 };
@@ -32,7 +32,7 @@ pub(super) fn write(buffer: &mut Buffer, trail: &Trail, outcome: &Outcome<'_>) {
     json::text(out, "path", trail.path().as_bytes(), MAX_PATH);
     json::number(out, "status", reported_status(outcome).into());
     json::text(out, "outcome", outcome.word().as_bytes(), MAX_TEXT);
-    json::number(out, "latency_ms", millis(outcome));
+    json::number(out, "latency_ms", millis(outcome.elapsed));
     if trail.operation().is_some() {
         json::flag(out, "stream", trail.streams());
     }
@@ -81,8 +81,8 @@ fn head(buffer: &mut Buffer, level: &str, message: &str) {
     json::text(out, "message", message.as_bytes(), MAX_TEXT);
 }
 
-fn millis(outcome: &Outcome<'_>) -> u64 {
-    outcome.elapsed.as_millis().try_into().unwrap_or(u64::MAX)
+fn millis(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// What the upstreams did, told by the last attempt.
@@ -93,20 +93,42 @@ fn routing(out: &mut Vec<u8>, attempts: &[AttemptRecord], count: u32, outcome: &
     if let Some(id) = &last.upstream_request_id {
         json::text(out, "provider_request_id", id.as_bytes(), MAX_TEXT);
     }
-    if last.error.is_none() && !matches!(outcome.end, End::Refused(_)) {
-        json::text(
-            out,
-            "served_by_model",
-            last.upstream_model.as_bytes(),
-            MAX_TEXT,
-        );
+    let has_served = last.error.is_none() && !last.abandoned;
+    if has_served && !matches!(outcome.end, End::Refused(_)) {
+        let (model, upstream_model) = (last.model.name(), &last.upstream_model);
+        json::text(out, "served_by_model", model.as_bytes(), MAX_TEXT);
+        json::text(out, "upstream_model", upstream_model.as_bytes(), MAX_TEXT);
     }
-    let fallbacks = attempts
-        .windows(2)
-        .filter(|pair| !std::sync::Arc::ptr_eq(&pair[0].target, &pair[1].target))
-        .count();
+    let fallbacks = attempts.iter().map(|attempt| attempt.kind);
+    let fallbacks = fallbacks.filter(|kind| *kind == AttemptKind::Fallback);
     json::number(out, "routing_attempt_count", count.into());
-    json::number(out, "routing_fallback_count", fallbacks as u64);
+    json::number(out, "routing_fallback_count", fallbacks.count() as u64);
+    if attempts.len() > 1 {
+        write_attempts(out, attempts);
+    }
+}
+
+/// Writes attempts as a list of objects.
+fn write_attempts(out: &mut Vec<u8>, attempts: &[AttemptRecord]) {
+    json::key(out, "attempts");
+    for (at, attempt) in attempts.iter().enumerate() {
+        out.push(if at == 0 { b'[' } else { b',' });
+        out.extend_from_slice(b"{\"model\":");
+        json::string(out, attempt.model.name().as_bytes(), MAX_TEXT);
+        json::text(out, "kind", attempt.kind.as_str().as_bytes(), MAX_TEXT);
+        if let Some(status) = attempt.status {
+            json::number(out, "status", status.as_u16().into());
+        }
+        if let Some(error) = attempt.error {
+            json::text(out, "error", error.name().as_bytes(), MAX_TEXT);
+        }
+        if attempt.abandoned {
+            json::flag(out, "abandoned", true);
+        }
+        json::number(out, "latency_ms", millis(attempt.latency));
+        out.push(b'}');
+    }
+    out.push(b']');
 }
 
 fn failure(out: &mut Vec<u8>, error: &Error) {

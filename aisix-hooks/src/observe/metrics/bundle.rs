@@ -1,9 +1,6 @@
 //! The series that a request counts in, looked up once.
 
-use std::{
-    sync::{Arc, OnceLock, Weak},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock, Weak};
 
 use aisix_core::{
     call::Trail,
@@ -13,6 +10,7 @@ use aisix_core::{
 };
 
 use super::{
+    attempts::{Attempts, Spent},
     cell::{Counter, Gauge, Spend},
     facts::{Facts, is_probe},
     families::Families,
@@ -81,9 +79,7 @@ pub(super) struct Scope<'a> {
     pub(super) outcome: &'a Outcome<'a>,
     pub(super) client: &'a str,
     pub(super) minute: u64,
-    /// The latency of the last attempt.
-    pub(super) latency: Option<Duration>,
-    pub(super) is_fallback: bool,
+    pub(super) attempts: &'a Attempts,
 }
 
 // === impl Bundle ===
@@ -92,7 +88,7 @@ impl Bundle {
     pub(super) fn new(scope: &Scope<'_>) -> Self {
         let families = scope.families;
         let facts = scope.facts();
-        let request = facts.request(scope.is_fallback);
+        let request = facts.request(scope.is_fallback());
         let duration = facts.duration();
         let end = scope.outcome.end;
         Self {
@@ -164,7 +160,7 @@ impl Llm {
     fn record(&self, scope: &Scope<'_>) {
         self.count.add(1);
         self.duration.record(scope.outcome.elapsed, scope.minute);
-        if let Some(latency) = scope.latency {
+        if let Some(latency) = scope.attempts.latency {
             self.latency
                 .get_or_init(|| scope.families.api_latency.get(&scope.facts().duration()))
                 .record(latency, scope.minute);
@@ -174,8 +170,13 @@ impl Llm {
             first.summary.record(time, scope.minute);
             first.histogram.record(time);
         }
-        if scope.outcome.usage.is_some() {
-            self.tokens.get_or_init(|| Tokens::new(scope)).record(scope);
+        if let Some(spent) = &scope.attempts.spent {
+            let new = || Tokens::new(scope, &scope.facts(), spent);
+            self.tokens.get_or_init(new).record(spent);
+        }
+        for (target, spent) in &scope.attempts.spent_before {
+            let facts = Facts::at(scope.trail, scope.outcome, Some(target.clone()));
+            Tokens::new(scope, &facts, spent).record(spent);
         }
         for standing in scope.trail.standings() {
             let (gauge, family) = match standing.rate {
@@ -207,10 +208,9 @@ impl FirstToken {
 // === impl Tokens ===
 
 impl Tokens {
-    fn new(scope: &Scope<'_>) -> Self {
-        let (families, facts) = (scope.families, scope.facts());
+    fn new(scope: &Scope<'_>, facts: &Facts<'_>, spent: &Spent) -> Self {
+        let families = scope.families;
         let (identity, model) = (facts.identity(), facts.model());
-        let price = scope.trail.model().and_then(|model| model.cost());
         let client = |kind| families.by_client.get(&[scope.client, model, kind]);
         Self {
             consumed: families.tokens.get(&[facts.provider(), model]),
@@ -219,14 +219,12 @@ impl Tokens {
             total: families.llm_total.get(&identity),
             client_input: client("input"),
             client_output: client("output"),
-            spend: price.map(|_| families.llm_spend.get(&identity)),
+            spend: spent.price.map(|_| families.llm_spend.get(&identity)),
         }
     }
 
-    fn record(&self, scope: &Scope<'_>) {
-        let Some(usage) = scope.outcome.usage else {
-            return;
-        };
+    fn record(&self, spent: &Spent) {
+        let usage = spent.usage;
         let (input, output) = (usage.input_total(), usage.output_total());
         self.consumed.add(usage.total());
         self.input.add(input);
@@ -234,10 +232,8 @@ impl Tokens {
         self.total.add(usage.total());
         self.client_input.add(input);
         self.client_output.add(output);
-        let price = scope.trail.model().and_then(|model| model.cost());
-        if let (Some(spend), Some(price)) = (&self.spend, price) {
-            let dollars = input as f64 * price.input_per_1k + output as f64 * price.output_per_1k;
-            spend.add(dollars / 1e3);
+        if let (Some(spend), Some(dollars)) = (&self.spend, spent.cost()) {
+            spend.add(dollars);
         }
     }
 }
@@ -245,22 +241,27 @@ impl Tokens {
 // === impl Asked ===
 
 impl Asked {
-    pub(super) fn new(scope: &Scope<'_>) -> Self {
+    pub(super) fn new(scope: &Scope<'_>, spent: &Spent) -> Self {
+        let facts = scope.facts();
         Self {
-            tokens: Tokens::new(scope),
-            _target: scope.facts().target().map(Arc::downgrade),
+            tokens: Tokens::new(scope, &facts, spent),
+            _target: facts.target().map(Arc::downgrade),
         }
     }
 
     /// Counts the tokens of one question.
-    pub(super) fn record(&self, scope: &Scope<'_>) {
-        self.tokens.record(scope);
+    pub(super) fn record(&self, spent: &Spent) {
+        self.tokens.record(spent);
     }
 }
 
 // === impl Scope ===
 
 impl Scope<'_> {
+    pub(super) fn is_fallback(&self) -> bool {
+        !self.attempts.fallbacks.is_empty()
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts::new(self.trail, self.outcome)
     }

@@ -6,7 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{State, cell::Gauge, family::Family};
+use aisix_core::models::health::{Health, HealthStatus};
+
+use super::{State, cell::Gauge, family::Family, memory::deployment};
 
 /// The metrics of the configuration, set by whoever applies it. A cheap clone.
 ///
@@ -77,6 +79,16 @@ impl ConfigMetrics {
         replace(&self.0.families.stale_served, counts);
     }
 
+    /// How models fare, instead of what was said before: 0 for one that is healthy, 1 while it cools down, 2 while it
+    /// takes no calls. Models that stand for others are left out.
+    pub fn health(&self, models: &[Health]) {
+        let states = models.iter().filter_map(|health| {
+            let labels = deployment(&health.model, health.model.target()?);
+            Some((labels, state(health.status)))
+        });
+        self.0.families.deployment_state.replace(states);
+    }
+
     /// The last known configuration was kept.
     pub fn snapshot_written(&self) {
         self.0.families.snapshot_written.get(&[]).set(1);
@@ -112,14 +124,19 @@ impl ReloadFailure {
     }
 }
 
+fn state(status: HealthStatus) -> i64 {
+    match status {
+        HealthStatus::Cooldown => 1,
+        HealthStatus::Unhealthy => 2,
+        _ => 0,
+    }
+}
+
 fn set(family: &Family<Gauge>, value: u64) {
     family.get(&[]).set(value.try_into().unwrap_or(i64::MAX));
 }
 
 fn replace(family: &Family<Gauge>, values: &[(&str, u64)]) {
-    family.clear();
-    for (label, value) in values {
-        let value = (*value).try_into().unwrap_or(i64::MAX);
-        family.get(&[label]).set(value);
-    }
+    let value = |value: &u64| (*value).try_into().unwrap_or(i64::MAX);
+    family.replace(values.iter().map(|(label, count)| ([*label], value(count))));
 }

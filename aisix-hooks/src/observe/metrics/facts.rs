@@ -22,13 +22,19 @@ pub(super) struct Facts<'a> {
 // === impl Facts ===
 
 impl<'a> Facts<'a> {
+    /// Those of a request, with the target that was tried last.
     pub(super) fn new(trail: &'a Trail, outcome: &Outcome<'_>) -> Self {
-        let model = trail.model();
         let attempted = trail.last_attempt().map(|attempt| attempt.target);
+        let own = || trail.model()?.target().cloned();
+        Self::at(trail, outcome, attempted.or_else(own))
+    }
+
+    /// Those of a request at one of its targets.
+    pub(super) fn at(trail: &'a Trail, outcome: &Outcome<'_>, target: Option<Arc<Target>>) -> Self {
         Self {
             trail,
-            model,
-            target: attempted.or_else(|| model.and_then(|model| model.target().cloned())),
+            model: trail.model(),
+            target,
             status: reported_status(outcome).to_string(),
             outcome: outcome.word(),
         }

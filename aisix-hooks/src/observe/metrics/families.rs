@@ -90,7 +90,7 @@ families! {
     llm_total: Counter = "aisix_llm_total_tokens_total", IDENTITY,
         "Tokens of prompts and completions.";
     llm_spend: Spend = "aisix_llm_spend_micro_usd_total", IDENTITY,
-        "What the tokens cost by the model's price, in millionths of a dollar.";
+        "What the tokens cost by the price of the model that served, in millionths of a dollar.";
     by_client: Counter = "aisix_llm_tokens_by_client_total",
         &["client_type", "model", "token_type"], "Tokens by the kind of client.";
     e2e: Histogram = "aisix_request_e2e_latency_seconds", LATENCY,
@@ -125,6 +125,14 @@ families! {
         "Attempts that an upstream answered.";
     deployment_failure: Counter = "aisix_deployment_failure_responses_total", DEPLOYMENT,
         "Attempts that failed.";
+    deployment_cooled_down: Counter = "aisix_deployment_cooled_down_total", DEPLOYMENT,
+        "Cooldowns that attempts at an upstream have begun.";
+    deployment_state: Gauge = "aisix_deployment_state", DEPLOYMENT,
+        "0 while a model is healthy, 1 while it cools down, 2 while it takes no calls.";
+    fallbacks: Counter = "aisix_routing_successful_fallbacks_total", &["model", "fallback_model"],
+        "Models that took over from others and served.";
+    failed_fallbacks: Counter = "aisix_routing_failed_fallbacks_total",
+        &["model", "fallback_model"], "Models that took over from others and failed.";
     in_flight: Gauge = "aisix_proxy_in_flight_requests",
         &["endpoint", "inbound_protocol"], "Requests under way.";
     cancelled: Counter = "aisix_proxy_client_cancelled_requests_total",

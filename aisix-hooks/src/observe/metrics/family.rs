@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{cell::Cell, text};
+use super::{
+    cell::{Cell, Gauge},
+    text,
+};
 
 /// A metric: its name, its labels, and a series for each combination of their values.
 ///
@@ -46,9 +49,12 @@ impl<C: Cell> Family<C> {
 
     /// The series with these values, in the order of the labels. An empty value is `unknown`.
     pub(super) fn get(&self, values: &[&str]) -> Arc<C> {
+        self.cell(&mut self.series.lock(), values)
+    }
+
+    fn cell(&self, series: &mut BTreeMap<Arc<str>, Arc<C>>, values: &[&str]) -> Arc<C> {
         debug_assert_eq!(values.len(), self.labels.len(), "{}", self.name);
         let mut key = text::labels(self.labels, values);
-        let mut series = self.series.lock();
         if !series.contains_key(key.as_str()) && series.len() >= self.max {
             key = text::labels(self.labels, &vec!["other"; self.labels.len()]);
         }
@@ -59,10 +65,19 @@ impl<C: Cell> Family<C> {
         series.insert(key.into(), cell.clone());
         cell
     }
+}
 
-    /// Forgets every series.
-    pub(super) fn clear(&self) {
-        self.series.lock().clear();
+impl Family<Gauge> {
+    /// Has these values and no others, all at once.
+    pub(super) fn replace<'v, const N: usize>(
+        &self,
+        values: impl IntoIterator<Item = ([&'v str; N], i64)>,
+    ) {
+        let mut series = BTreeMap::new();
+        for (labels, value) in values {
+            self.cell(&mut series, &labels).set(value);
+        }
+        *self.series.lock() = series;
     }
 }
 

@@ -5,13 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use aisix_core::{
-    call::{Caller, Trail},
-    observe::reported_status,
-    reply::Outcome,
-};
+use aisix_core::{call::Caller, observe::reported_status};
 
-use super::client::ClientType;
+use super::{bundle::Scope, client::ClientType};
 
 /// Equal keys have equal labels.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -36,23 +32,18 @@ struct Identity(Option<Arc<Caller>>);
 // === impl Key ===
 
 impl Key {
-    pub(super) fn new(
-        trail: &Trail,
-        outcome: &Outcome<'_>,
-        target: usize,
-        is_fallback: bool,
-        client: ClientType,
-    ) -> Self {
+    pub(super) fn new(scope: &Scope<'_>, client: ClientType) -> Self {
+        let (trail, outcome) = (scope.trail, scope.outcome);
         Self {
             model: trail.model().map_or(0, |model| model.serial()),
-            target,
+            target: scope.attempts.target,
             caller: Identity(trail.caller().cloned()),
             route: trail.route(),
             client,
             status: reported_status(outcome),
             outcome: outcome.word(),
             streams: trail.streams(),
-            is_fallback,
+            is_fallback: scope.is_fallback(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use aisix_core::{
     call::Trail,
-    models::Target,
+    models::{Model, Target},
     observe::{GuardVerdict, Phase, Ruling},
 };
 
@@ -67,18 +67,13 @@ impl Memory {
     pub(super) fn deployment(
         &mut self,
         families: &Families,
-        trail: &Trail,
+        model: &Model,
         target: &Arc<Target>,
     ) -> &Deployment {
         let address = address(target);
         tidy(&mut self.targets, &address);
         self.targets.entry(address).or_insert_with(|| {
-            let labels: [&str; 4] = [
-                target.provider(),
-                trail.model().map_or("", |model| model.name()),
-                target.model_name(),
-                target.key().id(),
-            ];
+            let labels = deployment(model, target);
             Deployment {
                 attempts: families.deployment.get(&labels),
                 successes: families.deployment_success.get(&labels),
@@ -131,6 +126,17 @@ impl Memory {
         }
         client
     }
+}
+
+/// The labels of a target.
+pub(super) fn deployment<'l>(model: &'l Model, target: &'l Target) -> [&'l str; 4] {
+    let key = target.key();
+    [
+        target.provider(),
+        model.name(),
+        target.model_name(),
+        key.id(),
+    ]
 }
 
 /// The address by which a target is remembered.

@@ -5,6 +5,10 @@
 //! every request whose model was resolved. Failed is what was refused or broke; a client that left is
 //! counted as cancelled, with status 499 when it had no status yet.
 //!
+//! A deployment is a model that is served itself, whatever model the caller named: `aisix_deployment_*` count each attempt at it. Tokens
+//! and what they cost are those of the attempts, each at the price of the model that was tried, under the model that
+//! the caller named.
+//!
 //! Labels hold what configuration names and never what a client wrote: an unknown path is `other`, an
 //! unknown model `unknown`. Each metric keeps at most [`max_series`](MetricsSettings::max_series)
 //! series, and one more, all of whose labels are `other`, for the rest.
@@ -15,6 +19,7 @@
 //! `prometheus-client` (no summaries, another format) or `metrics-exporter-prometheus` (keeps samples
 //! until somebody asks).
 
+mod attempts;
 mod bundle;
 mod cache;
 mod cell;
@@ -35,18 +40,20 @@ use std::{fmt, sync::Arc, time::Instant};
 use aisix_core::{
     Error, ErrorKind,
     auth::NoCredential,
+    balance::health::Turn,
     call::{AttemptRecord, Trail},
     limit::{PolicyName, Rate},
-    observe::{GuardVerdict, Observer, Ruling},
+    observe::{GuardVerdict, HealthTurn, Observer, Ruling},
     reply::{End, Outcome},
 };
 
 use self::{
+    attempts::Attempts,
     bundle::{Asked, Bundle, Scope},
     client::ClientTypes,
     families::Families,
     key::Key,
-    memory::{Memory, address},
+    memory::{Memory, deployment},
 };
 pub use self::{
     config::{ConfigMetrics, ReloadFailure},
@@ -141,16 +148,24 @@ impl Observer for Metrics {
         state.memory.mine().in_flight(&state.families, trail).add(1);
     }
 
-    fn attempt_ended(&self, trail: &Trail, attempt: &AttemptRecord) {
+    fn attempt_ended(&self, _: &Trail, attempt: &AttemptRecord) {
         let state = &self.0;
         let mut memory = state.memory.mine();
-        let deployment = memory.deployment(&state.families, trail, &attempt.target);
+        let deployment = memory.deployment(&state.families, &attempt.model, &attempt.target);
         deployment.attempts.add(1);
         match attempt.error {
             // What an abandoned attempt would have come to, nobody knows.
             _ if attempt.abandoned => {}
             None => deployment.successes.add(1),
             Some(_) => deployment.failures.add(1),
+        }
+    }
+
+    fn health_turned(&self, _: &Trail, told: &HealthTurn<'_>) {
+        if let Turn::Cooling { .. } | Turn::CredentialRefused { .. } = told.turn {
+            let labels = deployment(told.model, told.target);
+            let families = &self.0.families;
+            families.deployment_cooled_down.get(&labels).add(1);
         }
     }
 
@@ -168,10 +183,10 @@ impl Observer for Metrics {
 
     /// A question is no request: its tokens are counted, under the model that was asked.
     fn ask_ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
-        if outcome.usage.is_none() {
+        let attempts = trail.with_attempts(Attempts::of);
+        let Some(spent) = attempts.spent else {
             return;
-        }
-        let last = trail.last_attempt();
+        };
         let state = &self.0;
         let mut memory = state.memory.mine();
         let client = memory.client(&state.clients, trail);
@@ -181,30 +196,22 @@ impl Observer for Metrics {
             outcome,
             client: state.clients.name(client),
             minute: self.minute(trail.started() + outcome.elapsed),
-            latency: last.as_ref().map(|attempt| attempt.latency),
-            is_fallback: false,
+            attempts: &attempts,
         };
-        let target = last.map_or(0, |attempt| address(&attempt.target));
-        let key = Key::new(trail, outcome, target, false, client);
-        memory.asked(key, || Asked::new(&scope)).record(&scope);
+        let key = Key::new(&scope, client);
+        let asked = memory.asked(key, || Asked::new(&scope, &spent));
+        asked.record(&spent);
     }
 
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
-        let attempted = trail.with_attempts(|attempts| {
-            let (first, last) = (attempts.first()?, attempts.last()?);
-            let (first, target) = (address(&first.target), address(&last.target));
-            Some((target, first != target, last.latency))
-        });
-        let (target, is_fallback) =
-            attempted.map_or((0, false), |(target, other, _)| (target, other));
-
         let minute = self.minute(trail.started() + outcome.elapsed);
         trail.with_marks(|marks| cache::count(&self.0.families, marks, minute));
-
+        let attempts = trail.with_attempts(Attempts::of);
         let state = &self.0;
+        count_fallbacks(&state.families, trail, &attempts);
         let mut memory = state.memory.mine();
         if trail.route().is_some() {
             memory.in_flight(&state.families, trail).add(-1);
@@ -216,10 +223,9 @@ impl Observer for Metrics {
             outcome,
             client: state.clients.name(client),
             minute,
-            latency: attempted.map(|(.., latency)| latency),
-            is_fallback,
+            attempts: &attempts,
         };
-        let key = Key::new(trail, outcome, target, is_fallback, client);
+        let key = Key::new(&scope, client);
         memory.bundle(key, || Bundle::new(&scope)).record(&scope);
     }
 }
@@ -227,6 +233,19 @@ impl Observer for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
+    }
+}
+
+/// Counts who took over from others.
+fn count_fallbacks(families: &Families, trail: &Trail, attempts: &Attempts) {
+    let model = trail.model().map_or("", |model| model.name());
+    for fallback in &attempts.fallbacks {
+        let family = match fallback.has_served {
+            Some(true) => &families.fallbacks,
+            Some(false) => &families.failed_fallbacks,
+            None => continue,
+        };
+        family.get(&[model, fallback.model.name()]).add(1);
     }
 }
 

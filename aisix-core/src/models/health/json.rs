@@ -1,0 +1,55 @@
+//! How models fare, as `/status/models` tells it.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Health, MemberHealth, all};
+use crate::config::Snapshot;
+
+/// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
+/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, targets?}]`. Times are
+/// `{secs_since_epoch, nanos_since_epoch}`.
+pub fn to_json(snapshot: &Snapshot) -> Value {
+    all(snapshot).map(|health| health.to_json()).collect()
+}
+
+impl Health {
+    fn to_json(&self) -> Value {
+        let model = &self.model;
+        let members = [
+            ("id", Some(model.id().as_ref().into())),
+            ("display_name", Some(model.name().as_ref().into())),
+            ("kind", Some(model.kind().as_str().into())),
+            ("status", Some(self.status.as_str().into())),
+            ("status_reason", self.reason.as_deref().map(Value::from)),
+            ("since", self.since.map(time)),
+            ("cooldown_until", self.until.map(time)),
+            ("last_checked_at", self.last_checked_at.map(time)),
+            (
+                "last_check_status",
+                self.last_check_status.map(|it| it.as_u16().into()),
+            ),
+            ("targets", self.targets()),
+        ];
+        let members = members.into_iter();
+        let members: Map<String, Value> = members
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect();
+        Value::Object(members)
+    }
+
+    fn targets(&self) -> Option<Value> {
+        let target = |member: &MemberHealth| {
+            let (name, status) = (&*member.name, member.status.as_str());
+            json!({"model": name, "status": status})
+        };
+        let targets = self.members.iter().map(target);
+        (!self.members.is_empty()).then(|| targets.collect())
+    }
+}
+
+/// A time as dashboards know it; what is before the epoch is the epoch.
+fn time(at: Timestamp) -> Value {
+    let at = at.max(Timestamp::UNIX_EPOCH);
+    json!({"secs_since_epoch": at.as_second(), "nanos_since_epoch": at.subsec_nanosecond()})
+}
