@@ -246,8 +246,8 @@ async fn who_took_over_and_who_rests_is_seen_everywhere() {
     let metrics = Exposition::parse(&gateway.metrics().await);
     let fallback = [("model", "group"), ("fallback_model", "b")];
     let served = [("model", "group"), ("upstream_model", "two")];
-    type Row = (&'static str, &'static [(&'static str, &'static str)], f64);
-    let table: [Row; 7] = [
+    type Row<'l> = (&'static str, &'l [(&'static str, &'static str)], f64);
+    let table: [Row<'_>; 7] = [
         (
             "aisix_deployment_state",
             &[("model", "a"), ("upstream_model", "one")],
