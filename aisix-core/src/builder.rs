@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tower_layer::Layer;
+
 use crate::{
     auth::{AuthLayer, Authenticator, Keys},
     config::Config,
@@ -166,6 +168,10 @@ impl GatewayBuilder {
             drain: self.drain.clone(),
         });
         let limits = Reserve::new(self.limits);
+        let upstream = Upstream::new(self.config.upstream());
+        let route = self.config.route();
+        // What hooks ask other models goes the same way, from here on.
+        let router = route.layer(upstream.clone());
         let stages = Stages {
             observe: ObserveLayer::new(edge.clone(), self.observers.into()),
             edge: EdgeLayer::new(edge.clone(), self.config.clone()),
@@ -176,11 +182,11 @@ impl GatewayBuilder {
             auth: AuthLayer::new(self.authenticator),
             http_hooks: HttpHookLayer { runs: exit.sends() },
             ingest: IngestLayer::new(edge),
-            admit: AdmitLayer::new(exit, limits.clone()),
+            admit: AdmitLayer::new(exit, router, limits.clone()),
             limit: LimitLayer::new(limits),
             hooks: HookLayer::new(self.hooks),
-            route: self.config.route(),
-            upstream: Upstream::new(self.config.upstream()),
+            route,
+            upstream,
         };
         Gateway {
             pipeline: pipeline(stages),

@@ -154,7 +154,8 @@ fn unreadable(error: crate::BoxError) -> Error {
     .with_source(error)
 }
 
-fn scan(operation: &'static Operation, bytes: Bytes) -> Result<Payload, Error> {
+/// A body as that of an operation.
+pub(crate) fn scan(operation: &'static Operation, bytes: Bytes) -> Result<Payload, Error> {
     let envelope = Envelope::scan(&bytes, operation.reads).map_err(|error| match &error.kind {
         ScanErrorKind::Duplicate(name) => {
             Error::invalid(name.clone(), format!("duplicate field {name:?}"))

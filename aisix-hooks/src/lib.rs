@@ -70,7 +70,7 @@ use self::guard::remote::{
 };
 
 pub use self::{
-    cache::{Cache, CacheBackend, CacheScope, CacheSettings},
+    cache::{Cache, CacheBackend, CacheScope, CacheSettings, SemanticSettings},
     cors::{Cors, CorsSettings},
     data_masking::{
         DataMasking, DataMaskingSettings, MaskingRule, MaskingRuleKind, PredefinedEntity,

@@ -131,6 +131,25 @@ fn the_resources_that_are_shown_are_valid() {
 }
 
 #[test]
+fn the_models_that_are_shown_are_valid() {
+    let page = read(&root().join("docs/src/resources.md"));
+    let direct = ["large", "small", "spare", "embedder"].map(|name| {
+        format!("  - {{display_name: {name}, provider: openai, model_name: {name}, provider_key: openai}}\n")
+    });
+    let keys = "provider_keys: [{display_name: openai, api_key: x}]";
+    let (shown, direct) = (between(&page, "```yaml\nmodels:\n", "```"), direct.concat());
+    let mut count = 0;
+    for models in shown {
+        let text = format!("_format_version: '1'\n{keys}\nmodels:\n{direct}{models}");
+        let loaded = aisix_sources::file::parse("shown.yaml", &text, &|_| None);
+        let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(loaded.entries.len(), 6);
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
+#[test]
 fn every_field_of_a_resource_is_documented() {
     let page = read(&root().join("docs/src/resources.md"));
     for kind in Kind::ALL {

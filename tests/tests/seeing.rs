@@ -246,7 +246,8 @@ async fn who_took_over_and_who_rests_is_seen_everywhere() {
     let metrics = Exposition::parse(&gateway.metrics().await);
     let fallback = [("model", "group"), ("fallback_model", "b")];
     let served = [("model", "group"), ("upstream_model", "two")];
-    let table: [(&str, &[(&str, &str)], f64); 7] = [
+    type Row = (&'static str, &'static [(&'static str, &'static str)], f64);
+    let table: [Row; 7] = [
         (
             "aisix_deployment_state",
             &[("model", "a"), ("upstream_model", "one")],

@@ -3,6 +3,7 @@
 //! Each stage adds facts by changing the type, so that a later stage never finds one missing:
 //! [`Arrival`] → [`Authenticated`] → [`Inbound`] → [`Call`] → [`Attempt`].
 
+mod ask;
 mod caller;
 mod expense;
 mod payload;
@@ -28,7 +29,8 @@ use crate::{
     hook::Beyond,
     limit::Reserve,
     models::{Model, Target},
-    upstream::{Exit, Transport},
+    route::Router,
+    upstream::{Exit, Transport, Upstream},
 };
 
 /// A request that has come in: its configuration is pinned and its route looked up.
@@ -88,6 +90,8 @@ pub struct Call {
     pub(crate) exit: Exit,
     /// Takes the limits of those that a group tries.
     pub(crate) limits: Reserve,
+    /// What answers the questions that hooks have for other models.
+    pub(crate) router: Arc<Router<Upstream>>,
     /// What a hook has said, in place of what the model says.
     pub(crate) prompt_caching: Option<PromptCaching>,
     /// What it costs its caller; nothing while nothing was sent to an upstream.

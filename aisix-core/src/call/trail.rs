@@ -18,10 +18,13 @@ use crate::{
     limit::Standing,
     models::{Model, Target},
     observe::{GuardVerdict, HealthTurn, Observers},
+    reply::Outcome,
 };
 
 /// Attempts that are kept: of more, the first ones and the last.
 const MAX_ATTEMPTS: usize = 16;
+/// Questions that are kept; later ones are not listed.
+const MAX_ASKED: usize = 16;
 /// Marks that are kept; later ones are dropped.
 const MAX_MARKS: usize = 32;
 
@@ -52,6 +55,7 @@ struct Record {
 struct Rest {
     attempts: Vec<AttemptRecord>,
     attempt_count: u32,
+    asked: Vec<Trail>,
     marks: Vec<(&'static str, String)>,
 }
 
@@ -266,6 +270,12 @@ impl Trail {
         self.0.rest.lock().attempt_count
     }
 
+    /// The records of what hooks have asked other models, the first sixteen of them: see
+    /// [`Call::ask`](super::Call::ask). Their attempts are none of the request's own.
+    pub fn asked(&self) -> Vec<Trail> {
+        self.0.rest.lock().asked.clone()
+    }
+
     /// Adds a mark, for the access log. Keeps the first 32.
     pub fn mark(&self, name: &'static str, value: impl Into<String>) {
         let mut rest = self.0.rest.lock();
@@ -325,6 +335,45 @@ impl Trail {
 
     pub(crate) fn set_standings(&self, standings: &[Standing]) {
         let _ = self.0.standings.set(standings.into());
+    }
+
+    /// Begins the record of a question that a hook has for another model.
+    pub(crate) fn ask(
+        &self,
+        operation: &'static Operation,
+        model: Arc<Model>,
+        streams: bool,
+    ) -> Self {
+        let request = &self.0;
+        let asked = Self(Arc::new(Record {
+            started: Instant::now(),
+            request_id: request.request_id.clone(),
+            method: Method::POST,
+            uri: operation.path.parse().unwrap_or_default(),
+            user_agent: request.user_agent.clone(),
+            client: request.client,
+            observers: request.observers.clone(),
+            route: operation.path.into(),
+            operation: operation.into(),
+            caller: request.caller.clone(),
+            model: model.into(),
+            streams: streams.into(),
+            standings: OnceLock::new(),
+            rest: Mutex::default(),
+        }));
+        let mut rest = request.rest.lock();
+        if rest.asked.len() < MAX_ASKED {
+            rest.asked.push(asked.clone());
+        }
+        drop(rest);
+        asked
+    }
+
+    /// Tells the observers how a question has ended.
+    pub(crate) fn end_asking(&self, outcome: &Outcome<'_>) {
+        for observer in self.0.observers.iter() {
+            observer.ask_ended(self, outcome);
+        }
     }
 
     /// Records an attempt and tells the observers.

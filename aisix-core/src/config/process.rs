@@ -144,7 +144,7 @@ impl Config {
         self.0.writer.lock().compiler.chains.hooks.clone()
     }
 
-    /// Checks what a document says about hooks, guardrails and strategies, as strictly as people want it. Whether the document is
+    /// Checks what a document says about hooks, guardrails and ways of routing, as strictly as people want it. Whether the document is
     /// one of its kind, [`decode`](super::resource::decode) has to say.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Config {
     pub fn check_plugins(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
         let chains = {
             let writer = self.0.writer.lock();
-            writer.compiler.check_strategy(resource)?;
+            writer.compiler.check_model(resource, Strictness::Strict)?;
             writer.compiler.chains.clone()
         };
         // With states of its own: what is only tried leaves nothing behind.

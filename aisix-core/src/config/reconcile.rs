@@ -154,7 +154,7 @@ impl Writer {
             return;
         }
         let compiled = decode(key.kind, value, Strictness::Lenient)
-            .and_then(|decoded| self.strategy(decoded))
+            .and_then(|decoded| self.model(decoded))
             .and_then(|decoded| self.chain(&key, decoded))
             .and_then(|(decoded, chain)| Ok((self.guard(&key, decoded)?, chain)));
         match compiled {
@@ -182,9 +182,11 @@ impl Writer {
         }
     }
 
-    /// Whether the strategy that it names exists.
-    fn strategy(&self, decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
-        self.compiler.check_strategy(&decoded.resource)?;
+    /// Whether it can be served, if it is a model.
+    fn model(&self, mut decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
+        let strictness = Strictness::Lenient;
+        let unheeded = self.compiler.check_model(&decoded.resource, strictness)?;
+        decoded.unknown.extend(unheeded.map(str::to_owned));
         Ok(decoded)
     }
 

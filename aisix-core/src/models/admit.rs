@@ -1,6 +1,9 @@
 //! The stage: the model exists, its caller may use it, and somebody can serve it.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use aisix_wire::{Form, Operation};
 use http::HeaderMap;
@@ -13,8 +16,9 @@ use crate::{
     error::{Error, ErrorKind},
     limit::Reserve,
     reply::Reply,
+    route::Router,
     stage::{StageFuture, replace},
-    upstream::{Exit, Way},
+    upstream::{Exit, Upstream, Way},
 };
 
 /// The longest name that is repeated in a message, in characters.
@@ -25,6 +29,8 @@ const MAX_QUOTED: usize = 128;
 pub(crate) struct AdmitLayer {
     exit: Exit,
     limits: Reserve,
+    /// What answers the questions that hooks have for other models.
+    router: Arc<Router<Upstream>>,
 }
 
 /// See [`AdmitLayer`].
@@ -37,8 +43,13 @@ pub(crate) struct Admit<S> {
 // === impl AdmitLayer ===
 
 impl AdmitLayer {
-    pub(crate) fn new(exit: Exit, limits: Reserve) -> Self {
-        Self { exit, limits }
+    pub(crate) fn new(exit: Exit, router: Router<Upstream>, limits: Reserve) -> Self {
+        let router = Arc::new(router);
+        Self {
+            exit,
+            router,
+            limits,
+        }
     }
 }
 
@@ -104,6 +115,7 @@ fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
         upstream_headers: HeaderMap::new(),
         exit: layer.exit.clone(),
         limits: layer.limits.clone(),
+        router: layer.router.clone(),
         prompt_caching: None,
         expense: Expense::default(),
         beyond: None,
@@ -111,7 +123,7 @@ fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
 }
 
 /// Whether anything that serves the model offers the operation.
-fn offers(model: &Model, operation: &Operation, requested: &str) -> Result<(), Error> {
+pub(crate) fn offers(model: &Model, operation: &Operation, requested: &str) -> Result<(), Error> {
     let mut refusal = None;
     for target in model.targets() {
         match way(target, operation, requested) {
@@ -149,7 +161,7 @@ fn not_offered(operation: &Operation, requested: &str) -> Error {
     }
 }
 
-pub(super) fn not_found(name: &str) -> Error {
+pub(crate) fn not_found(name: &str) -> Error {
     Error::new(
         ErrorKind::ModelNotFound,
         format!("model {} not found", quoted(name)),

@@ -10,7 +10,7 @@ mod serves;
 mod target;
 
 pub(crate) use self::{
-    admit::{Admit, AdmitLayer, quoted, unavailable, way},
+    admit::{Admit, AdmitLayer, not_found, offers, quoted, unavailable, way},
     capacity::{Capacity, Seat},
     list::{list, one},
     routing::{Member, Routing},

@@ -6,7 +6,7 @@ use super::{Member, ModelKind, Serves, Target};
 use crate::{
     config::{
         glob::Glob,
-        resource::{Cidrs, Cost},
+        resource::{Cidrs, Cost, Embedding},
     },
     hook::Chain,
     limit::Limit,
@@ -21,6 +21,7 @@ pub struct Model {
     pub(crate) limit: Option<Arc<Limit>>,
     pub(crate) allowed_cidrs: Cidrs,
     pub(crate) cost: Option<Cost>,
+    pub(crate) embedding: Option<Embedding>,
     /// How often a failed attempt is made again at its target, if it says so.
     pub(crate) retries: Option<u32>,
     pub(crate) serves: Serves,
@@ -55,6 +56,11 @@ impl Model {
     /// What its tokens cost, if that is configured.
     pub fn cost(&self) -> Option<Cost> {
         self.cost
+    }
+
+    /// What its embeddings are like, if that is configured.
+    pub fn embedding(&self) -> Option<Embedding> {
+        self.embedding
     }
 
     /// What it is.

@@ -131,14 +131,7 @@ fn report(observers: &Observers, trail: &Trail, outcome: &Outcome<'_>) {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(trail) = self.trail.take() {
-            let outcome = Outcome {
-                end: End::Cancelled,
-                status: None,
-                usage: None,
-                usage_estimated: false,
-                first_token: None,
-                elapsed: trail.started().elapsed(),
-            };
+            let outcome = Outcome::without_answer(End::Cancelled, trail.started().elapsed());
             report(&self.observers, &trail, &outcome);
         }
     }

@@ -34,6 +34,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A guard has looked at the request, or at its answer.
     fn guard_ended(&self, _trail: &Trail, _verdict: &GuardVerdict<'_>) {}
 
+    /// A question has ended that a hook had for another model, see [`Call::ask`](crate::call::Call::ask). The trail is its own: its
+    /// operation, model and attempts are those of the question, the rest is the request's. `started`, `routed` and `ended` are
+    /// not called for it, `attempt_ended` is.
+    fn ask_ended(&self, _trail: &Trail, _outcome: &Outcome<'_>) {}
+
     /// An attempt of the request has changed the health of its target.
     fn health_turned(&self, _trail: &Trail, _turn: &HealthTurn<'_>) {}
 

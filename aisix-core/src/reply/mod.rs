@@ -176,6 +176,13 @@ impl Reply {
         self
     }
 
+    /// Lets an answer that is here as a whole count as complete, whether or not anybody takes it.
+    pub(crate) fn complete_if_whole(&self) {
+        if self.body.as_bytes().is_some() {
+            self.tail.complete();
+        }
+    }
+
     /// The finished HTTP response. From here on, dropping it means that the client left.
     pub fn into_response(self) -> http::Response<Body> {
         let started = Instant::now();

@@ -39,7 +39,19 @@ pub struct Outcome<'a> {
 
 // === impl Outcome ===
 
-impl Outcome<'_> {
+impl<'a> Outcome<'a> {
+    /// That of a request that had no answer.
+    pub(crate) fn without_answer(end: End<'a>, elapsed: Duration) -> Self {
+        Self {
+            end,
+            status: None,
+            usage: None,
+            usage_estimated: false,
+            first_token: None,
+            elapsed,
+        }
+    }
+
     /// One word for labels: `success`, `refused`, `failed` or `cancelled`.
     pub fn word(&self) -> &'static str {
         match self.end {

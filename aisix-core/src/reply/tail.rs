@@ -63,6 +63,10 @@ impl Tail {
         Ending::new(dialect, self.progress.clone())
     }
 
+    pub(super) fn complete(&self) {
+        self.progress.update(|state| state.complete = true);
+    }
+
     pub(crate) fn push(&mut self, callback: OnEnd) {
         self.callbacks.push(callback);
     }

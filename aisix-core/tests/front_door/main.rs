@@ -4,6 +4,7 @@
 mod answers;
 mod arrival_hooks;
 mod ask;
+mod asking;
 mod credentials;
 mod deadlines;
 mod endings;

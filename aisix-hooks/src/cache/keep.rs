@@ -13,6 +13,7 @@ use super::{
     entry::Entry,
     flight::Flight,
     key::Key,
+    semantic::{Place, Semantic},
     store::Store,
     tape::{self, Tape},
 };
@@ -29,6 +30,8 @@ pub(super) struct Keeper {
     pub(super) dialect: Dialect,
     pub(super) headers: HeaderMap,
     pub(super) store: Store,
+    /// Where the call stands among others, if it is to be found by those that are like it.
+    pub(super) place: Option<(Arc<Semantic>, Place)>,
     pub(super) ttl: Duration,
     /// How long an answer may be that is kept, in bytes.
     pub(super) max_length: usize,
@@ -92,6 +95,9 @@ impl Keeper {
         if body.len() <= self.max_length {
             let entry = Entry::new(self.headers, body, usage.or(told));
             self.store.put(self.key, Arc::new(entry), self.ttl);
+            if let Some((semantic, place)) = self.place {
+                semantic.keep(&place, self.key.fingerprint);
+            }
         }
     }
 }

@@ -4,10 +4,16 @@ use std::fmt;
 
 use aisix_core::{
     call::Call,
+    models::Model,
     wire::{Dialect, Form as Work, Kind},
 };
 
-use super::{canonical, form::Form, settings::CacheScope};
+use super::{
+    canonical,
+    form::Form,
+    semantic::{self, Question},
+    settings::CacheScope,
+};
 
 /// What makes two calls the same: a hash of everything that the answer depends on but its form.
 ///
@@ -33,6 +39,8 @@ pub(super) struct Prints {
 
 /// Which version of the gateway's own ideas a fingerprint is of.
 const VERSION: &[u8] = b"aisix-cache 1";
+/// What tells the rest of a call from a whole one.
+const REST: &[u8] = b"rest";
 
 // === impl Prints ===
 
@@ -45,8 +53,27 @@ impl Prints {
         let mut out = Vec::with_capacity(call.bytes().len() + 512);
         self.write_place(call, &mut out);
         write_headers(call, &mut out);
-        write_members(call, &mut out);
+        write_members(call, None, &mut out);
         Some(Fingerprint::of(&out))
+    }
+
+    /// The fingerprint of all but what a call asks last, which this model has made a vector of: vectors of calls that share
+    /// it can be compared. It is no fingerprint of a whole call.
+    pub(super) fn of_rest(&self, call: &Call, question: &Question, model: &Model) -> Fingerprint {
+        let bytes = call.bytes();
+        let mut out = Vec::with_capacity(bytes.len() + 512);
+        canonical::write_text(REST, &mut out);
+        for part in semantic::origin(model) {
+            canonical::write_text(part.as_bytes(), &mut out);
+        }
+        self.write_place(call, &mut out);
+        write_headers(call, &mut out);
+        out.extend_from_slice(&(question.before.len() as u64).to_le_bytes());
+        for message in &question.before {
+            canonical::write(bytes.get(message.clone()).unwrap_or_default(), &mut out);
+        }
+        write_members(call, Some(question.conversation), &mut out);
+        Fingerprint::of(&out)
     }
 
     /// Whose call it is, and where it goes.
@@ -97,14 +124,16 @@ fn write_headers(call: &Call, out: &mut Vec<u8>) {
     }
 }
 
-fn write_members(call: &Call, out: &mut Vec<u8>) {
+/// The members that count, but for one that is written elsewhere.
+fn write_members(call: &Call, without: Option<&str>, out: &mut Vec<u8>) {
     let (bytes, payload) = (call.bytes(), &call.inbound.payload);
     let ignored = ignored(call.inbound.operation.dialect);
     let members = payload.envelope().members().iter();
     let mut members: Vec<_> = members
         .filter_map(|member| {
             let name = member.decoded_name(bytes)?;
-            (!ignored.contains(&&*name)).then_some((name, member))
+            let counts = !ignored.contains(&&*name) && without != Some(&*name);
+            counts.then_some((name, member))
         })
         .collect();
     members.sort_by(|(a, _), (b, _)| a.cmp(b));

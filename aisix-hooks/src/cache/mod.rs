@@ -10,6 +10,7 @@ mod key;
 mod memory;
 mod policy;
 mod report;
+mod semantic;
 mod settings;
 #[cfg(feature = "redis")]
 mod shared;
@@ -24,10 +25,12 @@ use aisix_core::{
     hook::{Built, Context, Next, PluginFactory, Stages, from_fn},
 };
 
-pub use self::settings::{CacheBackend, CacheScope, CacheSettings};
+pub use self::settings::{CacheBackend, CacheScope, CacheSettings, SemanticSettings};
 #[cfg(feature = "redis")]
 pub use self::shared::{SharedCache, SharedCacheDriver};
-use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy, store::Store};
+use self::{
+    flight::Flights, key::Prints, memory::Shelf, policy::Policy, semantic::Semantic, store::Store,
+};
 
 /// Answers chats, completions and embeddings with what was answered to the same request before.
 ///
@@ -40,6 +43,9 @@ use self::{flight::Flights, key::Prints, memory::Shelf, policy::Policy, store::S
 /// same headers that the upstream gets to see, and have the same members. The order of members, white space, and how strings
 /// and numbers are written do not count, nor do `stream`, `stream_options` and what only says who asks. It
 /// cannot fail: what goes wrong is a miss.
+///
+/// With `semantic`, a chat whose last message is like that of another, by the vectors that a model of ours makes of them, and which is the same
+/// in everything else, is answered with what the other was answered. In Redis only the same is found.
 ///
 /// With `coalesce`, calls for the same at the same time share one, which goes on as long as one of its callers waits.
 /// Each is held to its own limits; the tokens are paid by the first.
@@ -101,15 +107,27 @@ impl PluginFactory for Cache {
             CacheBackend::Memory => Some(Store::Memory(shelf.sized(settings.max_bytes))),
             CacheBackend::Redis => self.shared(),
         };
+        let name = settings.name.unwrap_or_else(|| context.id().to_owned());
+        let remembered = context.state(semantic::Memory::default);
+        let semantic = settings.semantic.map(|alike| {
+            let memory = remembered.clone();
+            Arc::new(Semantic::new(
+                alike,
+                name.clone(),
+                settings.max_bytes,
+                memory,
+            ))
+        });
         let policy = Arc::new(Policy {
-            name: settings.name.unwrap_or_else(|| context.id().to_owned()),
+            name,
             prints: Prints {
                 identity: format!("{} {}", context.owner(), context.id()),
                 scope: settings.scope,
                 purge_generation: settings.purge_generation,
             },
             store,
-            _shelf: shelf,
+            semantic,
+            _shelves: (shelf, remembered),
             flights: settings.coalesce.then(|| context.state(Flights::default)),
             ttl: Duration::from_secs(settings.ttl_seconds),
             streaming: settings.streaming,

@@ -19,7 +19,8 @@ use super::{
     keep::Keeper,
     key::{Fingerprint, Key, Prints},
     memory::Shelf,
-    report::{self, Status},
+    report::{Layer, Status},
+    semantic::{self, Look, Semantic},
     store::Store,
 };
 
@@ -29,8 +30,10 @@ pub(super) struct Policy {
     pub(super) prints: Prints,
     /// `None` when there is nowhere to keep answers.
     pub(super) store: Option<Store>,
+    /// Finds calls that are alike, if that is wanted.
+    pub(super) semantic: Option<Arc<Semantic>>,
     /// Keeps what is in memory for the policy that comes after this one.
-    pub(super) _shelf: Arc<Shelf>,
+    pub(super) _shelves: (Arc<Shelf>, Arc<semantic::Memory>),
     /// Calls under way that others may share, if they may.
     pub(super) flights: Option<Arc<Flights>>,
     pub(super) ttl: Duration,
@@ -61,10 +64,12 @@ impl Policy {
             return next.run(call).await;
         }
         let Some(store) = &self.store else {
-            return self.pass(call, next, Status::Disabled).await;
+            let look = Look::default();
+            return self.pass(call, next, Status::Disabled, &look).await;
         };
         let Some(fingerprint) = self.prints.of(&call) else {
-            return self.pass(call, next, Status::Bypass).await;
+            let look = Look::default();
+            return self.pass(call, next, Status::Bypass, &look).await;
         };
         let directives = Directives::of(&call.inbound.head.headers);
         let wanted = Wanted {
@@ -77,7 +82,26 @@ impl Policy {
             && !directives.no_cache
             && let Some(entry) = self.find(store, wanted, &call, directives.max_age).await
         {
-            return Ok(self.hit(&call, &entry));
+            return Ok(self.hit(&call, &entry, Layer::Exact));
+        }
+        let look = match &self.semantic {
+            Some(semantic) if !store.finds_alike() => {
+                semantic.has_no_effect();
+                Look::default()
+            }
+            Some(semantic) if is_kept && !(directives.no_cache && directives.no_store) => {
+                semantic.look(&call, &self.prints).await
+            }
+            _ => Look::default(),
+        };
+        if !directives.no_cache
+            && let Some((entry, layer)) = self
+                .find_alike(store, wanted, &call, directives.max_age, &look)
+                .await
+        {
+            let reply = self.hit(&call, &entry, layer);
+            look.note(call.trail());
+            return Ok(reply);
         }
         let status = match (is_kept, directives.no_cache) {
             (false, _) => Status::Unkept,
@@ -87,11 +111,12 @@ impl Policy {
         match &self.flights {
             // Who wants no cache wants no answer that began before it was asked for, either.
             Some(flights) if !directives.no_cache && !directives.no_store => {
-                self.share(flights, call, next, wanted, status).await
+                self.share(flights, call, next, (wanted, look), status)
+                    .await
             }
             _ => {
-                let reply = self.pass(call, next, status).await?;
-                Ok(match self.keeper(&reply, wanted) {
+                let reply = self.pass(call, next, status, &look).await?;
+                Ok(match self.keeper(&reply, wanted, &look) {
                     Some(keeper) => keeper.watch(reply),
                     None => reply,
                 })
@@ -100,8 +125,15 @@ impl Policy {
     }
 
     /// Goes on as if there were no cache, but for what is told.
-    async fn pass(&self, call: Call, next: Next, status: Status) -> Result<Reply, Error> {
+    async fn pass(
+        &self,
+        call: Call,
+        next: Next,
+        status: Status,
+        look: &Look,
+    ) -> Result<Reply, Error> {
         status.note(call.trail(), &self.name);
+        look.note(call.trail());
         let mut reply = next.run(call).await?;
         status.tell(&mut reply);
         Ok(reply)
@@ -113,7 +145,7 @@ impl Policy {
         flights: &Arc<Flights>,
         call: Call,
         next: Next,
-        wanted: Wanted,
+        (wanted, look): (Wanted, Look),
         status: Status,
     ) -> Result<Reply, Error> {
         let own = call.clone();
@@ -125,6 +157,7 @@ impl Policy {
             false => Status::Coalesced,
         };
         status.note(own.trail(), &self.name);
+        look.note(own.trail());
         let flight = passenger.flight().clone();
         let reply = passenger.reply(wanted.dialect);
         let mut reply = own.wait_for_another(reply).await?;
@@ -132,14 +165,14 @@ impl Policy {
             own.charge_request();
         }
         status.tell(&mut reply);
-        if let Some(keeper) = self.keeper(&reply, wanted) {
+        if let Some(keeper) = self.keeper(&reply, wanted, &look) {
             keeper.watch_shared(&mut reply, flight);
         }
         Ok(reply)
     }
 
     /// What keeps the answer, if it may be kept.
-    fn keeper(&self, reply: &Reply, wanted: Wanted) -> Option<Keeper> {
+    fn keeper(&self, reply: &Reply, wanted: Wanted, look: &Look) -> Option<Keeper> {
         let form = wanted.form.given(reply);
         let is_kept = wanted.is_kept && (self.streaming || !form.is_stream());
         let store = self.store.as_ref()?;
@@ -148,6 +181,7 @@ impl Policy {
             dialect: wanted.dialect,
             headers: Entry::headers_of(reply),
             store: store.clone(),
+            place: self.semantic.clone().zip(look.place.clone()),
             ttl: self.ttl,
             max_length: self.max_length,
         })
@@ -162,8 +196,7 @@ impl Policy {
         max_age: Option<Duration>,
     ) -> Option<Arc<Entry>> {
         let max_age = max_age.map_or(self.ttl, |most| most.min(self.ttl));
-        let [second, third] = wanted.form.others();
-        let keys = [wanted.form, second, third].map(|form| wanted.key(form));
+        let keys = wanted.keys();
         // Without streams there are no other forms.
         let count = match self.streaming && call.inbound.operation.form == Work::Chat {
             true => keys.len(),
@@ -181,11 +214,38 @@ impl Policy {
         Some(reformed)
     }
 
-    fn hit(&self, call: &Call, entry: &Entry) -> Reply {
+    /// The answer to the call that is most like this one, of those whose answers can be used. It is not kept as one to
+    /// this call: what is exact was asked like that.
+    async fn find_alike(
+        &self,
+        store: &Store,
+        wanted: Wanted,
+        call: &Call,
+        max_age: Option<Duration>,
+        look: &Look,
+    ) -> Option<(Arc<Entry>, Layer)> {
+        let (semantic, place) = (self.semantic.as_ref()?, look.place.as_ref()?);
+        for (likeness, fingerprint) in semantic.near(place).await {
+            let alike = Wanted {
+                fingerprint,
+                ..wanted
+            };
+            if let Some(entry) = self.find(store, alike, call, max_age).await {
+                semantic.used(place, fingerprint);
+                return Some((entry, Layer::Semantic(likeness)));
+            }
+            if !store.has(&alike.keys()) {
+                semantic.forget(place, fingerprint);
+            }
+        }
+        None
+    }
+
+    fn hit(&self, call: &Call, entry: &Entry, layer: Layer) -> Reply {
         call.charge_request();
-        report::note_hit(call.trail(), &self.name, entry);
+        layer.note(call.trail(), &self.name, entry);
         let mut reply = entry.reply();
-        report::tell_hit(&mut reply);
+        layer.tell(&mut reply);
         reply
     }
 }
@@ -193,6 +253,12 @@ impl Policy {
 // === impl Wanted ===
 
 impl Wanted {
+    /// What its answer is found by, in the form that is wanted first.
+    fn keys(self) -> [Key; 3] {
+        let [second, third] = self.form.others();
+        [self.form, second, third].map(|form| self.key(form))
+    }
+
     fn key(self, form: Form) -> Key {
         Key {
             fingerprint: self.fingerprint,

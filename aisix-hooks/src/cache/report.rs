@@ -7,6 +7,16 @@ use super::entry::Entry;
 
 const CACHE: HeaderName = HeaderName::from_static("x-aisix-cache");
 const LAYER: HeaderName = HeaderName::from_static("x-aisix-cache-layer");
+const SIMILARITY: HeaderName = HeaderName::from_static("x-aisix-cache-similarity");
+
+/// Why an answer that is kept is one to this call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Layer {
+    /// It was one to the same call.
+    Exact,
+    /// It was one to a call that is alike, by the cosine of their vectors.
+    Semantic(f32),
+}
 
 /// What came of a call at a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +61,47 @@ impl Status {
     }
 }
 
-/// Notes that a call is answered by what is kept, and what that saves.
-pub(super) fn note_hit(trail: &Trail, policy: &str, entry: &Entry) {
-    trail.mark("cache_policy", policy);
-    trail.mark("cache_status", "hit");
-    trail.mark("cache_hit_layer", "exact");
-    if let Some(usage) = entry.usage {
-        let (input, output) = (usage.input_total(), usage.output_total());
-        trail.mark("cache_hit_saved_input_tokens", input.to_string());
-        trail.mark("cache_hit_saved_output_tokens", output.to_string());
-    }
-}
+// === impl Layer ===
 
-/// Tells the caller the same.
-pub(super) fn tell_hit(reply: &mut Reply) {
-    let headers = reply.headers_mut();
-    headers.insert(CACHE, HeaderValue::from_static("hit"));
-    headers.insert(LAYER, HeaderValue::from_static("exact"));
+impl Layer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Semantic(_) => "semantic",
+        }
+    }
+
+    /// How alike the calls are, if they are not the same.
+    fn similarity(self) -> Option<String> {
+        match self {
+            Self::Exact => None,
+            Self::Semantic(likeness) => Some(format!("{likeness:.4}")),
+        }
+    }
+
+    /// Notes that a call is answered by what is kept, and what that saves.
+    pub(super) fn note(self, trail: &Trail, policy: &str, entry: &Entry) {
+        trail.mark("cache_policy", policy);
+        trail.mark("cache_status", "hit");
+        trail.mark("cache_hit_layer", self.as_str());
+        if let Some(similarity) = self.similarity() {
+            trail.mark("cache_similarity", similarity);
+        }
+        if let Some(usage) = entry.usage {
+            let (input, output) = (usage.input_total(), usage.output_total());
+            trail.mark("cache_hit_saved_input_tokens", input.to_string());
+            trail.mark("cache_hit_saved_output_tokens", output.to_string());
+        }
+    }
+
+    /// Tells the caller the same.
+    pub(super) fn tell(self, reply: &mut Reply) {
+        let headers = reply.headers_mut();
+        headers.insert(CACHE, HeaderValue::from_static("hit"));
+        headers.insert(LAYER, HeaderValue::from_static(self.as_str()));
+        let similarity = self.similarity();
+        if let Some(similarity) = similarity.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(SIMILARITY, similarity);
+        }
+    }
 }

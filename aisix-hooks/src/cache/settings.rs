@@ -38,6 +38,28 @@ pub struct CacheSettings {
     #[serde(default = "entry_bytes")]
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_entry_bytes: u64,
+    /// Has requests that are alike answered by what was answered to one of them. Default: only the same ones are.
+    #[serde(default)]
+    pub semantic: Option<SemanticSettings>,
+}
+
+/// When requests are alike, so that what one was answered is the answer to the other.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SemanticSettings {
+    /// The name of the model that makes vectors of texts. A request that it makes none of is a miss.
+    #[schemars(length(min = 1))]
+    pub embedding_model: String,
+    /// How alike they are at least: the cosine of the angle between their vectors.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub threshold: f64,
+    /// How long the model may take, in milliseconds. 0, the default: as long as its own deadlines allow.
+    #[serde(default)]
+    pub embedding_timeout_ms: u64,
+    /// How many requests are remembered. Default: 1000.
+    #[serde(default = "entries")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_entries: u32,
 }
 
 /// Where answers are kept.
@@ -64,6 +86,10 @@ pub enum CacheScope {
 
 fn an_hour() -> u64 {
     3_600
+}
+
+fn entries() -> u32 {
+    1_000
 }
 
 fn bytes() -> u64 {

@@ -46,6 +46,20 @@ impl Store {
         }
     }
 
+    /// Whether what is alike can be found here.
+    pub(super) fn finds_alike(&self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
+    /// Whether one of these answers is there. What is elsewhere is taken to be.
+    pub(super) fn has(&self, keys: &[Key]) -> bool {
+        match self {
+            Self::Memory(memory) => keys.iter().any(|key| memory.get(key).is_some()),
+            #[cfg(feature = "redis")]
+            Self::Shared(_) => true,
+        }
+    }
+
     /// Keeps an answer for `ttl`.
     pub(super) fn put(&self, key: Key, entry: Arc<Entry>, ttl: Duration) {
         match self {

@@ -27,6 +27,7 @@ mod rate_limiter;
 mod remote;
 mod request_size_limiter;
 mod request_validation;
+mod semantic_cache;
 mod services;
 mod speech;
 mod transform;

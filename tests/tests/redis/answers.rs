@@ -29,7 +29,10 @@ impl Fleet {
     async fn start(count: usize, block: Value) -> Self {
         let upstream = Upstream::start(Flavour::OpenAi).await;
         upstream.on("text", Answer::text(["Hello"]));
-        let policy = json!({"name": "answers", "backend": "redis", "streaming": true});
+        // Has no effect here.
+        let semantic = json!({"embedding_model": "text", "threshold": 0.0});
+        let policy =
+            json!({"name": "answers", "backend": "redis", "streaming": true, "semantic": semantic});
         let setup = Setup::new()
             .provider(&upstream)
             .models(["text"])
@@ -99,6 +102,21 @@ async fn what_one_gateway_was_answered_another_gives() {
     let left = redis.ask(&format!("PTTL {}", key.expect("a key"))).await;
     let left: u64 = left.trim().trim_start_matches(':').parse().expect("a time");
     assert!((3_000_000..=3_600_000).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn only_the_same_is_found_in_redis_which_is_told_once() {
+    let redis = Redis::start().await;
+    let fleet = Fleet::start(1, block(&redis)).await;
+    fleet.logged(true, 1).await;
+    fleet.kept(0, "hi").await;
+    let asked = fleet.upstream.exchanges().len();
+    assert_eq!(fleet.ask(0, "hello").await, "miss");
+    assert_eq!(fleet.upstream.exchanges().len(), asked + 1);
+    let log = fleet.nodes[0].log();
+    let told = log.iter().filter_map(|line| line["message"].as_str());
+    let told = told.filter(|message| message.starts_with("`semantic` has no effect"));
+    assert_eq!(told.count(), 1);
 }
 
 #[tokio::test]

@@ -53,10 +53,32 @@ pub struct CachePolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_entry_bytes: Option<u64>,
+    /// Has requests that are alike answered by what was answered to one of them. Default: only the same ones are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantic: Option<SemanticCache>,
     /// The hook that does it.
     #[serde(skip)]
     #[schemars(skip)]
     pub(crate) plugins: Vec<Plugin>,
+}
+
+/// When requests are alike.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SemanticCache {
+    /// The name of the model that makes vectors of texts.
+    #[schemars(length(min = 1))]
+    pub embedding_model: String,
+    /// How alike they are at least: the cosine of the angle between their vectors.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub threshold: f64,
+    /// How long the model may take, in milliseconds. 0, the default: as long as its own deadlines allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_timeout_ms: Option<u64>,
+    /// How many requests are remembered. Default: 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_entries: Option<u32>,
 }
 
 /// Which calls a cache policy applies to.
@@ -112,7 +134,6 @@ impl CachePolicy {
 }
 
 impl Document for CachePolicy {
-    const LATER: &'static [&'static str] = &["semantic"];
     const IDENTITIES: &'static [&'static [&'static str]] = &[&["name"]];
 
     fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {

@@ -39,7 +39,7 @@ use serde_json::Value;
 pub(crate) use self::settings::Settings;
 pub use self::{
     api_key::ApiKey,
-    cache_policy::{AppliesTo, CacheBackend, CachePolicy, CacheScope},
+    cache_policy::{AppliesTo, CacheBackend, CachePolicy, CacheScope, SemanticCache},
     cidrs::Cidrs,
     first_generation::{first_generation, own_provider_key},
     gateway::Gateway,
@@ -71,6 +71,8 @@ pub use self::{
     suggest::nearest,
     template::{Template, TemplateError, Variable},
 };
+
+pub(super) use self::validate::NOT_YET;
 
 /// A resource, decoded.
 #[derive(Clone, Debug)]

@@ -236,3 +236,45 @@ async fn explanations_tell_who_is_tried_in_what_order_and_why_others_are_not() {
         .collect();
     assert_eq!(sent, [true, false, false, false]);
 }
+
+#[tokio::test]
+async fn what_cannot_be_served_is_refused_by_name_and_the_rest_goes_on() {
+    use aisix_core::config::{Change, Entry};
+    let config = setup(json!({})).config();
+    let put = |name: &str, members: Value| {
+        let mut document = json!({"display_name": name});
+        let members = members.as_object().unwrap().clone();
+        document.as_object_mut().unwrap().extend(members);
+        config.apply([Change::Put(Entry::new(Kind::Model, name, document))])
+    };
+    let told = |report: aisix_core::config::Report| report.rejected[0].to_string();
+    let unknown = put(
+        "x",
+        json!({"routing": {"strategy": "round_robbin", "targets": [{"model": "a"}]}}),
+    );
+    let message = told(unknown);
+    assert!(
+        message.contains("routing.strategy") && message.contains("did you mean `round_robin`?"),
+        "{message}"
+    );
+    let ensemble = put(
+        "x",
+        json!({"ensemble": {"panel": [{"model": "a"}], "judge": {"model": "b"}}}),
+    );
+    assert!(told(ensemble).contains("`ensemble` is not supported yet"));
+    let semantic = put(
+        "x",
+        json!({"semantic": {"embedding_model": "a", "default": "b", "match": {"threshold": 0.5},
+        "routes": [{"name": "r", "target": "c", "examples": ["e"]}]}}),
+    );
+    assert!(told(semantic).contains("`semantic` is not supported yet"));
+    let check = json!({"enabled": true, "interval_seconds": 5, "timeout_seconds": 1, "prompt": "hi",
+        "max_tokens": 1, "stale_after_seconds": 9});
+    let checked = put(
+        "y",
+        json!({"provider": "plain", "model_name": "m", "provider_key_id": "key",
+        "background_model_check": check}),
+    );
+    assert!(checked.rejected.is_empty(), "{checked}");
+    assert_eq!(checked.unknown[0].1, ["background_model_check"]);
+}

@@ -54,6 +54,7 @@ struct FirstToken {
     histogram: Arc<Histogram>,
 }
 
+/// The series of the tokens of requests and questions.
 struct Tokens {
     consumed: Arc<Counter>,
     input: Arc<Counter>,
@@ -62,6 +63,13 @@ struct Tokens {
     client_input: Arc<Counter>,
     client_output: Arc<Counter>,
     spend: Option<Arc<Spend>>,
+}
+
+/// The series of all questions to other models that have the same [`Key`](super::key::Key).
+pub(super) struct Asked {
+    tokens: Tokens,
+    /// Keeps the address of the key's target from being used again.
+    _target: Option<Weak<Target>>,
 }
 
 /// What a bundle is filled in from when something is counted for the first time.
@@ -227,6 +235,23 @@ impl Tokens {
         if let (Some(spend), Some(dollars)) = (&self.spend, spent.cost()) {
             spend.add(dollars);
         }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    pub(super) fn new(scope: &Scope<'_>, spent: &Spent) -> Self {
+        let facts = scope.facts();
+        Self {
+            tokens: Tokens::new(scope, &facts, spent),
+            _target: facts.target().map(Arc::downgrade),
+        }
+    }
+
+    /// Counts the tokens of one question.
+    pub(super) fn record(&self, spent: &Spent) {
+        self.tokens.record(spent);
     }
 }
 

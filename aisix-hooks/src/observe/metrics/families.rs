@@ -115,6 +115,10 @@ families! {
         "What Redis was asked for in vain.";
     cache: Counter = "aisix_cache_requests_total", &["policy", "outcome"],
         "Calls at a cache.";
+    cache_embedding: Summary = "aisix_cache_semantic_embedding_seconds", &["policy"],
+        "Time in which a cache got the vector of a request.";
+    cache_embedding_failures: Counter = "aisix_cache_semantic_embedding_failures_total",
+        &["policy", "cause"], "Requests of which a cache got no vector.";
     deployment: Counter = "aisix_deployment_requests_total", DEPLOYMENT,
         "Attempts at an upstream.";
     deployment_success: Counter = "aisix_deployment_success_responses_total", DEPLOYMENT,

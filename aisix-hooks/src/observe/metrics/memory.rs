@@ -14,7 +14,7 @@ use aisix_core::{
 };
 
 use super::{
-    bundle::Bundle,
+    bundle::{Asked, Bundle},
     cell::{Counter, Gauge},
     client::{ClientType, ClientTypes},
     facts::{endpoint, protocol},
@@ -31,6 +31,7 @@ const MAX_REMEMBERED: usize = 4_096;
 #[derive(Default)]
 pub(super) struct Memory {
     bundles: Map<Key, Bundle>,
+    asked: Map<Key, Asked>,
     targets: Map<usize, Deployment>,
     gauges: Map<(&'static str, &'static str), Arc<Gauge>>,
     clients: Map<Box<[u8]>, ClientType>,
@@ -56,6 +57,11 @@ impl Memory {
     pub(super) fn bundle(&mut self, key: Key, new: impl FnOnce() -> Bundle) -> &Bundle {
         tidy(&mut self.bundles, &key);
         self.bundles.entry(key).or_insert_with(new)
+    }
+
+    pub(super) fn asked(&mut self, key: Key, new: impl FnOnce() -> Asked) -> &Asked {
+        tidy(&mut self.asked, &key);
+        self.asked.entry(key).or_insert_with(new)
     }
 
     pub(super) fn deployment(

@@ -49,7 +49,7 @@ use aisix_core::{
 
 use self::{
     attempts::Attempts,
-    bundle::{Bundle, Scope},
+    bundle::{Asked, Bundle, Scope},
     client::ClientTypes,
     families::Families,
     key::Key,
@@ -181,11 +181,34 @@ impl Observer for Metrics {
         }
     }
 
+    /// A question is no request: its tokens are counted, under the model that was asked.
+    fn ask_ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
+        let attempts = trail.with_attempts(Attempts::of);
+        let Some(spent) = attempts.spent else {
+            return;
+        };
+        let state = &self.0;
+        let mut memory = state.memory.mine();
+        let client = memory.client(&state.clients, trail);
+        let scope = Scope {
+            families: &state.families,
+            trail,
+            outcome,
+            client: state.clients.name(client),
+            minute: self.minute(trail.started() + outcome.elapsed),
+            attempts: &attempts,
+        };
+        let key = Key::new(&scope, client);
+        let asked = memory.asked(key, || Asked::new(&scope, &spent));
+        asked.record(&spent);
+    }
+
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         if let End::Refused(error) = outcome.end {
             self.refused(trail, outcome, error);
         }
-        trail.with_marks(|marks| cache::count(&self.0.families, marks));
+        let minute = self.minute(trail.started() + outcome.elapsed);
+        trail.with_marks(|marks| cache::count(&self.0.families, marks, minute));
         let attempts = trail.with_attempts(Attempts::of);
         let state = &self.0;
         count_fallbacks(&state.families, trail, &attempts);
@@ -199,7 +222,7 @@ impl Observer for Metrics {
             trail,
             outcome,
             client: state.clients.name(client),
-            minute: self.minute(trail.started() + outcome.elapsed),
+            minute,
             attempts: &attempts,
         };
         let key = Key::new(&scope, client);
