@@ -16,6 +16,7 @@ use aisix_core::{
     models::health,
     observe::{GuardVerdict, Phase, Ruling},
     testing::{self, Answer, Setup, Upstream},
+    wire::CHAT_COMPLETIONS,
 };
 use aisix_hooks::observe::{
     Metrics, MetricsSettings,
@@ -507,6 +508,35 @@ async fn tokens_of_an_answer_that_is_withheld_were_used() {
     assert!((400..500).contains(&status), "{status}");
     let samples = Samples::of(&metrics);
     assert_eq!(samples.sum("aisix_llm_total_tokens_total", &[]), 12.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hook_asks_of_a_group_counts_as_what_callers_ask() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-a", Answer::refusal(503, "no"));
+    upstream.answer_for("up-b", Answer::chat("hello"));
+    upstream.answer(Answer::chat("hello"));
+    let ask = |call: Call, next: Next| async move {
+        let question = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+        drop(
+            call.ask("group", &CHAT_COMPLETIONS, question.into())
+                .await?,
+        );
+        next.run(call).await
+    };
+    let builder = group().builder(&upstream).hook(from_fn(ask));
+    let status = send(&finish(builder, &metrics), testing::chat_request("hi")).await;
+    assert_eq!(status, 200);
+    let samples = Samples::of(&metrics);
+    let labels = [r#"model="group",fallback_model="b""#];
+    let taken = samples.sum("aisix_routing_successful_fallbacks_total", &labels);
+    assert_eq!(taken, 1.0);
+    let tokens = |label| samples.sum("aisix_llm_total_tokens_total", &[label]);
+    assert_eq!(tokens(r#"upstream_model="up-b""#), 12.0);
+    assert_eq!(tokens(r#"upstream_model="upstream-model""#), 12.0);
+    assert_eq!(samples.sum("aisix_llm_requests_total", &[]), 1.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,7 +92,8 @@ async fn the_whole_answer_has_a_deadline_that_covers_all_attempts() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_for_which_no_time_is_left_is_not_waited_for() {
     let upstream = Upstream::new();
-    upstream.answer(Answer::refusal(503, "busy").head_after(Duration::from_millis(4_900)));
+    let busy = Answer::refusal(503, "busy").header("retry-after", "1");
+    upstream.answer(busy.head_after(Duration::from_millis(4_900)));
     let gateway = Setup::new()
         .model(json!({"timeout": 5_000}))
         .gateway(&upstream);

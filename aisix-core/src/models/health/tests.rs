@@ -27,7 +27,7 @@ fn a_model_is_well_unless_nobody_can_serve_it() {
         model("a", "plain", "key"),
         model("b", "nobody", "key"),
         model("c*", "plain", "another"),
-        group("d", &["b", "c-1", "a", "absent"]),
+        group("d", &["b", "a", "c-1", "absent"]),
         group("e", &["absent"]),
         Entry::new(Kind::ProviderKey, "key", key),
     ])]);
@@ -41,7 +41,7 @@ fn a_model_is_well_unless_nobody_can_serve_it() {
                 "status_reason": "model \"c*\" has no provider key"},
             {"id": "d", "display_name": "d", "kind": "routing", "status": "not_applicable",
                 "targets": [{"model": "b", "status": "unhealthy"},
-                    {"model": "c-1", "status": "unhealthy"}, {"model": "a", "status": "healthy"}]},
+                    {"model": "a", "status": "healthy"}, {"model": "c-1", "status": "unhealthy"}]},
             {"id": "e", "display_name": "e", "kind": "routing", "status": "not_applicable",
                 "status_reason": "none of the models exists that it stands for"},
         ])

@@ -1,15 +1,23 @@
 //! What is seen of the health of targets.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aisix_core::{
     balance::health::{Reason, Turn},
+    call::{AttemptRecord, Call, Trail},
     config::Config,
     explain::{Explainer, Question},
+    hook::CallService,
     models::health::{self, Grade},
+    observe::Observer,
+    reply::Outcome,
     testing::{self, API_KEY, Answer, Endings, Upstream},
 };
 use serde_json::{Value, json};
+use tower::{ServiceExt, layer::layer_fn, service_fn};
 
 use super::*;
 
@@ -187,4 +195,50 @@ async fn what_is_only_explained_does_not_change_how_anybody_fares() {
     let explained = Explainer::new(builder).explain(question).await.unwrap();
     assert!(explained.is_sent());
     assert_eq!(status(&config, "a")["status"], "cooldown");
+}
+
+/// The attempts of the last request, as observers find them at its end.
+#[derive(Clone, Default)]
+struct Last(Arc<Mutex<(u32, Vec<AttemptRecord>)>>);
+
+impl Observer for Last {
+    fn ended(&self, trail: &Trail, _: &Outcome<'_>) {
+        *self.0.lock().unwrap() = (trail.attempt_count(), trail.attempts());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_attempts_the_first_and_the_last_are_remembered() {
+    let targets: Vec<_> = (0..16).map(|n| json!({"model": format!("m{n}")})).collect();
+    let mut setup = setup(json!({ "targets": targets, "retries": 0 }));
+    let upstream = Upstream::new();
+    for n in 0..16 {
+        let model = json!({"display_name": format!("m{n}"), "provider": "plain",
+            "model_name": format!("up-{n}"), "provider_key_id": "key"});
+        setup = setup.add(Kind::Model, &format!("m{n}"), model);
+        upstream.answer_for(&format!("up-{n}"), Answer::refusal(500, "no"));
+    }
+    upstream.always("up-0", Answer::refusal(500, "no"));
+    upstream.always("up-1", Answer::chat("hello"));
+    let twice = layer_fn(|inner: CallService| {
+        service_fn(move |call: Call| {
+            let inner = inner.clone();
+            async move {
+                let first = inner.clone().oneshot(call.clone()).await;
+                assert!(first.is_err());
+                inner.oneshot(call).await
+            }
+        })
+    });
+    let last = Last::default();
+    let builder = setup.builder(&upstream).hook(twice).observe(last.clone());
+    let response = send(&builder.build().unwrap(), ask_group()).await;
+    testing::text(response).await;
+    let (count, attempts) = &*last.0.lock().unwrap();
+    assert_eq!((*count, attempts.len()), (18, 16));
+    assert_eq!(&**attempts[14].model.name(), "m14");
+    assert_eq!(
+        (&**attempts[15].model.name(), attempts[15].error),
+        ("m1", None)
+    );
 }

@@ -44,7 +44,7 @@ struct Llm {
     duration: Arc<Summary>,
     latency: OnceLock<Arc<Summary>>,
     first_token: OnceLock<FirstToken>,
-    tokens: OnceLock<Tokens>,
+    spending: Spending,
     remaining_requests: OnceLock<Arc<Gauge>>,
     remaining_tokens: OnceLock<Arc<Gauge>>,
 }
@@ -53,6 +53,10 @@ struct FirstToken {
     summary: Arc<Summary>,
     histogram: Arc<Histogram>,
 }
+
+/// The series of what attempts at one target used, once one has used anything.
+#[derive(Default)]
+struct Spending(OnceLock<Tokens>);
 
 /// The series of the tokens of requests and questions.
 struct Tokens {
@@ -67,7 +71,7 @@ struct Tokens {
 
 /// The series of all questions to other models that have the same [`Key`](super::key::Key).
 pub(super) struct Asked {
-    tokens: Tokens,
+    spending: Spending,
     /// Keeps the address of the key's target from being used again.
     _target: Option<Weak<Target>>,
 }
@@ -100,7 +104,7 @@ impl Bundle {
                 duration: families.llm_duration.get(&duration),
                 latency: OnceLock::new(),
                 first_token: OnceLock::new(),
-                tokens: OnceLock::new(),
+                spending: Spending::default(),
                 remaining_requests: OnceLock::new(),
                 remaining_tokens: OnceLock::new(),
             }),
@@ -170,14 +174,7 @@ impl Llm {
             first.summary.record(time, scope.minute);
             first.histogram.record(time);
         }
-        if let Some(spent) = &scope.attempts.spent {
-            let new = || Tokens::new(scope, &scope.facts(), spent);
-            self.tokens.get_or_init(new).record(spent);
-        }
-        for (target, spent) in &scope.attempts.spent_before {
-            let facts = Facts::at(scope.trail, scope.outcome, Some(target.clone()));
-            Tokens::new(scope, &facts, spent).record(spent);
-        }
+        self.spending.record(scope);
         for standing in scope.trail.standings() {
             let (gauge, family) = match standing.rate {
                 Rate::Rpm => (&self.remaining_requests, &scope.families.remaining_requests),
@@ -201,6 +198,22 @@ impl FirstToken {
         Self {
             summary: scope.families.llm_ttft.get(&facts.identity()),
             histogram: scope.families.ttft.get(&facts.latency()),
+        }
+    }
+}
+
+// === impl Spending ===
+
+impl Spending {
+    /// Counts what the attempts used.
+    fn record(&self, scope: &Scope<'_>) {
+        if let Some(spent) = &scope.attempts.spent {
+            let new = || Tokens::new(scope, &scope.facts(), spent);
+            self.0.get_or_init(new).record(spent);
+        }
+        for (target, spent) in &scope.attempts.spent_before {
+            let facts = Facts::at(scope.trail, scope.outcome, Some(target.clone()));
+            Tokens::new(scope, &facts, spent).record(spent);
         }
     }
 }
@@ -241,17 +254,16 @@ impl Tokens {
 // === impl Asked ===
 
 impl Asked {
-    pub(super) fn new(scope: &Scope<'_>, spent: &Spent) -> Self {
-        let facts = scope.facts();
+    pub(super) fn new(scope: &Scope<'_>) -> Self {
         Self {
-            tokens: Tokens::new(scope, &facts, spent),
-            _target: facts.target().map(Arc::downgrade),
+            spending: Spending::default(),
+            _target: scope.facts().target().map(Arc::downgrade),
         }
     }
 
     /// Counts the tokens of one question.
-    pub(super) fn record(&self, spent: &Spent) {
-        self.tokens.record(spent);
+    pub(super) fn record(&self, scope: &Scope<'_>) {
+        self.spending.record(scope);
     }
 }
 

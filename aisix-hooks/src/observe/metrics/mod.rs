@@ -184,10 +184,8 @@ impl Observer for Metrics {
     /// A question is no request: its tokens are counted, under the model that was asked.
     fn ask_ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
         let attempts = trail.with_attempts(Attempts::of);
-        let Some(spent) = attempts.spent else {
-            return;
-        };
         let state = &self.0;
+        count_fallbacks(&state.families, trail, &attempts);
         let mut memory = state.memory.mine();
         let client = memory.client(&state.clients, trail);
         let scope = Scope {
@@ -199,8 +197,7 @@ impl Observer for Metrics {
             attempts: &attempts,
         };
         let key = Key::new(&scope, client);
-        let asked = memory.asked(key, || Asked::new(&scope, &spent));
-        asked.record(&spent);
+        memory.asked(key, || Asked::new(&scope)).record(&scope);
     }
 
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>) {
