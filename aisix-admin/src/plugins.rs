@@ -45,7 +45,7 @@ pub(crate) fn check(config: Option<&Config>, changed: &[Changed]) -> Result<(), 
             .clone()
             .and_then(|document| decode(key.kind, document, Strictness::Lenient).ok());
         if let Some(decoded) = decoded {
-            let checked = config.check_plugins(key, &decoded.resource);
+            let checked = config.check(key, &decoded.resource);
             checked.map_err(|errors| Refusal {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 ..Refusal::invalid(errors)

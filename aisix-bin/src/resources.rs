@@ -248,7 +248,7 @@ pub(crate) fn chains(config: &Config) -> impl Fn(&Entry) -> Vec<Invalid> + Send 
     move |Entry { key, value, .. }| {
         // What is no resource of its kind is told elsewhere.
         let decoded = decode(key.kind, value.clone(), Strictness::Lenient);
-        let checked = decoded.map(|decoded| config.check_plugins(key, &decoded.resource));
+        let checked = decoded.map(|decoded| config.check(key, &decoded.resource));
         checked.ok().and_then(Result::err).unwrap_or_default()
     }
 }

@@ -127,6 +127,7 @@ impl Compiler {
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
+                // Refused before, by `check_model`.
                 ModelShape::Ensemble(_) | ModelShape::Semantic(_) => Serves::Nobody,
             },
             chain,

@@ -150,7 +150,7 @@ impl Config {
     /// # Errors
     ///
     /// Everything that is wrong with it.
-    pub fn check_plugins(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
+    pub fn check(&self, key: &Key, resource: &Resource) -> Result<(), Vec<Invalid>> {
         let chains = {
             let writer = self.0.writer.lock();
             writer.compiler.check_model(resource, Strictness::Strict)?;

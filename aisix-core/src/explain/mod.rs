@@ -3,7 +3,7 @@
 //! An [`Explainer`] puts a [`Question`] through the pipeline of its gateway, with other borders: callers
 //! may be named by the id of their key, limits are looked at and not taken, nobody observes, hooks are
 //! left out because they may have effects, and what is ready for the upstream is shown instead of sent.
-//! Everything else is the gateway's own code, so that an [`Explanation`] cannot differ from what it does.
+//! Only the turn of a strategy that goes round is taken. Everything else is the gateway's own code, so that an [`Explanation`] cannot differ from what it does.
 //!
 //! ```
 //! use aisix_core::{

@@ -58,18 +58,23 @@ impl Capacity {
         })
     }
 
-    /// Takes a place for a call, after a while in the queue if it may wait.
+    /// Takes a place for a call, after a while in the queue if it may wait, but not beyond `end`.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub(crate) async fn take(&self, now: Instant, may_wait: bool) -> Result<Seat, Error> {
+    pub(crate) async fn take(&self, may_wait: bool, end: Option<Instant>) -> Result<Seat, Error> {
+        let now = Instant::now();
         let slot = match &self.slots {
             None => None,
             Some((slots, limits)) => {
                 let mut limits = *limits;
                 if !may_wait {
                     limits.max_queue = 0;
+                }
+                if let Some(end) = end {
+                    let left = end.saturating_duration_since(now);
+                    limits.queue_timeout = limits.queue_timeout.min(left);
                 }
                 Some(slots.acquire(now, &limits).await?)
             }

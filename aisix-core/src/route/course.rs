@@ -146,7 +146,7 @@ where
             kind,
             expense: Expense::default(),
             started,
-            deadline: self.deadline_of(member, started),
+            deadline: self.deadline,
         };
         let heeds_health = self.is_group && self.fitness != Fitness::Unfit;
         let taken = Taken::take(&mut attempt, self.is_group, heeds_health, may_wait);
@@ -159,6 +159,8 @@ where
                 return Err(error);
             }
         };
+        // Its own time begins when it has a seat.
+        attempt.deadline = self.deadline_of(member, attempt.started);
         let expense = attempt.expense.clone();
         let answered = self.inner.call(attempt).await;
         self.was_sent = expense.was_attempted();

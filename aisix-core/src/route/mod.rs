@@ -104,11 +104,14 @@ where
         let inner = replace(&mut self.inner);
         let layer = self.layer.clone();
         let gone = call.beyond.take().map(Beyond::enter);
-        let (call, model) = (Arc::new(call.clone()), call.model);
+        let call = Arc::new(call);
         Box::pin(async move {
             let _gone = gone;
-            layer.budget.deposit();
-            match &model.serves {
+            // What is only explained pays nothing in.
+            if call.exit.sends() {
+                layer.budget.deposit();
+            }
+            match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, &call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),

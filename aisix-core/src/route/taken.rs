@@ -39,8 +39,12 @@ impl Taken {
     ) -> Result<Self, Error> {
         let target = attempt.target.clone();
         let seat = match &target.capacity {
-            Some(capacity) => Some(capacity.take(attempt.started, may_wait).await?),
-            None => None,
+            // Nobody queues for an explanation.
+            Some(capacity) if attempt.call.exit.sends() => {
+                let end = attempt.deadline.map(|(end, _)| end);
+                Some(capacity.take(may_wait, end).await?)
+            }
+            _ => None,
         };
         let began = Instant::now();
         attempt.started = began;

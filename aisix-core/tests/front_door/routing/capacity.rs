@@ -126,3 +126,30 @@ async fn a_limit_that_adapts_falls_when_the_upstream_refuses() {
     }
     assert_eq!(together().await, [200, 503]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_queues_beyond_the_deadline_and_the_time_of_a_target_begins_behind_the_queue() {
+    let upstream = Upstream::new();
+    let slow = Answer::chat("hello").head_after(Duration::from_millis(900));
+    upstream.always("up-a", slow);
+    let members = json!({"timeout": 1_000,
+        "max_connections": {"limit": 1, "queue": 9, "queue_timeout_ms": 60_000}});
+    let targets = json!([{"model": "a"}]);
+    let routing = json!({"targets": targets, "deadline_ms": 2_000, "retries": 0});
+    let gateway = setup_with(routing, |_| members.clone()).gateway(&upstream);
+    let started = Instant::now();
+    let calls = (0..2).map(|_| async {
+        let status = send(&gateway, ask_group()).await.status().as_u16();
+        (status, started.elapsed().as_millis())
+    });
+    // The second has waited for 900 ms when its own second begins.
+    assert_eq!(join_all(calls).await, [(200, 900), (200, 1_800)]);
+
+    let endless = Answer::stream().role().content("x").stall();
+    let held = upstream.answer_for("up-a", endless);
+    let stream = send(&gateway, ask_group_with(&json!({"stream": true}))).await;
+    let before = Instant::now();
+    assert_eq!(send(&gateway, ask_group()).await.status(), 503);
+    assert_eq!(before.elapsed(), Duration::from_secs(2));
+    drop((stream, held));
+}

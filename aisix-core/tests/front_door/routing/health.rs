@@ -154,6 +154,17 @@ async fn who_is_drained_or_disabled_gets_no_calls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_drained_answers_those_who_name_it_and_what_is_disabled_nobody() {
+    for (member, status) in [("draining", 200), ("disabled", 503)] {
+        let upstream = Upstream::new();
+        upstream.always("up-a", Answer::chat("hello"));
+        let gateway = setup_with(json!({}), |_| json!({member: true})).gateway(&upstream);
+        let request = aisix_core::testing::request(CHAT, chat_body(&json!({"model": "a"})));
+        assert_eq!(send(&gateway, request).await.status(), status, "{member}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_fastest_and_the_least_busy_are_preferred() {
     let slow = |millis| Answer::chat("hello").head_after(Duration::from_millis(millis));
     let upstream = Upstream::new();
