@@ -35,7 +35,7 @@ const MAX_MARKS: usize = 32;
 pub struct Trail(Arc<Record>);
 
 struct Record {
-    started: Instant,
+    started: tokio::time::Instant,
     request_id: HeaderValue,
     method: Method,
     uri: Uri,
@@ -150,7 +150,7 @@ impl Trail {
         observers: Observers,
     ) -> Self {
         Self(Arc::new(Record {
-            started: Instant::now(),
+            started: tokio::time::Instant::now(),
             request_id,
             method,
             uri,
@@ -169,7 +169,12 @@ impl Trail {
 
     /// When the request came in.
     pub fn started(&self) -> Instant {
-        self.0.started
+        self.0.started.into_std()
+    }
+
+    /// How long ago that was.
+    pub(crate) fn age(&self) -> Duration {
+        self.0.started.elapsed()
     }
 
     /// The request's id: the client's, if it sent an acceptable one.
@@ -346,7 +351,7 @@ impl Trail {
     ) -> Self {
         let request = &self.0;
         let asked = Self(Arc::new(Record {
-            started: Instant::now(),
+            started: tokio::time::Instant::now(),
             request_id: request.request_id.clone(),
             method: Method::POST,
             uri: operation.path.parse().unwrap_or_default(),

@@ -128,8 +128,8 @@ fn limits(call: &Call) -> SmallVec<[Arc<Limit>; 4]> {
     limits
 }
 
-/// What an attempt at a member of a group is under besides what its call is under: the member's own limits, and the
-/// policies that are about what a model is.
+/// What an attempt at a member of a group is under besides what its call is under: the member's own limits, and those
+/// of policies on what a model is.
 fn limits_of_member(attempt: &Attempt) -> SmallVec<[Arc<Limit>; 4]> {
     let (call, model) = (&attempt.call, &attempt.model);
     let mut limits: SmallVec<[Arc<Limit>; 4]> = model.limit().into_iter().cloned().collect();
@@ -137,7 +137,7 @@ fn limits_of_member(attempt: &Attempt) -> SmallVec<[Arc<Limit>; 4]> {
     if let Some(rules) = policies.and_then(|policies| policies.rules(call.caller(), model)) {
         let taken = self::limits(call);
         let is_taken = |limit: &Limit| taken.iter().any(|other| other.key() == limit.key());
-        let rules = rules.iter().filter(|rule| rule.is_about_models());
+        let rules = rules.iter();
         let rules = rules.filter(|rule| !rule.is_suspended() && !is_taken(rule.limit()));
         limits.extend(rules.map(|rule| rule.limit().clone()));
     }

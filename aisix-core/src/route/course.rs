@@ -104,10 +104,7 @@ where
                 Err(error) => error,
             };
             failed += 1;
-            if failed > most
-                || self.attempts >= MAX_ATTEMPTS
-                || error.limit().is_some()
-                || !self.rules.again(&error, retries)
+            if failed > most || self.attempts >= MAX_ATTEMPTS || !self.rules.again(&error, retries)
             {
                 return Err(error);
             }

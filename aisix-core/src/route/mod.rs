@@ -157,7 +157,7 @@ impl RouteLayer {
         let choice = choose(call, routing, now)?;
         let total = routing.rules.deadline;
         // Hooks have taken their part of it.
-        let gone = call.trail().started().elapsed();
+        let gone = call.trail().age();
         let mut course = Course {
             inner,
             route: self,

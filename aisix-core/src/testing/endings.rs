@@ -1,6 +1,6 @@
 //! An observer that remembers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aisix_wire::Usage;
 use http::StatusCode;
@@ -39,8 +39,8 @@ pub struct Ending {
     pub usage: Option<Usage>,
     /// Whether the tokens are an estimate.
     pub estimated: bool,
-    /// Whether a first token was seen.
-    pub first_token: bool,
+    /// How long the first token took, if one was seen.
+    pub first_token: Option<Duration>,
 }
 
 // === impl Endings ===
@@ -121,7 +121,7 @@ impl Observer for Endings {
             status: outcome.status,
             usage: outcome.usage,
             estimated: outcome.usage_estimated,
-            first_token: outcome.first_token.is_some(),
+            first_token: outcome.first_token,
         });
     }
 }

@@ -42,7 +42,7 @@ async fn a_whole_answer_is_a_success_with_its_usage() {
         status: Some(http::StatusCode::OK),
         usage: tokens(5, 7),
         estimated: false,
-        first_token: false,
+        first_token: None,
     };
     assert_eq!(endings.only(), expected);
     assert_eq!(endings.attempts(), [None]);
@@ -96,7 +96,7 @@ async fn a_stream_tells_its_usage_even_when_it_is_withheld() {
         (ending.word, ending.usage, ending.estimated),
         ("success", tokens(3, 4), false)
     );
-    assert!(ending.first_token);
+    assert!(ending.first_token.is_some());
 }
 
 #[tokio::test]

@@ -73,7 +73,6 @@ enum About {
 pub(crate) struct Rule {
     limit: Arc<Limit>,
     suspension: Option<Arc<Suspension>>,
-    is_about_models: bool,
 }
 
 // === impl Policies ===
@@ -181,23 +180,7 @@ impl Policy {
         Some(Rule {
             limit: limit?,
             suspension: self.suspension.clone(),
-            is_about_models: self.is_about_models(),
         })
-    }
-
-    /// Whether it is about what a model is, and not only about who calls.
-    fn is_about_models(&self) -> bool {
-        let is_of_model = |dimension: Dimension| {
-            use Dimension::{Model, ModelName, Provider};
-            matches!(dimension, Model | ModelName | Provider)
-        };
-        match &self.about {
-            About::One { scope, .. } => *scope == PolicyScope::Model,
-            About::All {
-                conditions,
-                group_by,
-            } => conditions.mention(&is_of_model) || group_by.iter().copied().any(is_of_model),
-        }
     }
 
     /// What tells these calls from others of the policy, as the end of a key; `None` when it is not about
@@ -273,11 +256,6 @@ impl Rule {
     /// The limit.
     pub(crate) fn limit(&self) -> &Arc<Limit> {
         &self.limit
-    }
-
-    /// Whether its policy is about what a model is.
-    pub(crate) fn is_about_models(&self) -> bool {
-        self.is_about_models
     }
 
     /// Whether its policy is suspended now.

@@ -278,3 +278,17 @@ async fn what_cannot_be_served_is_refused_by_name_and_the_rest_goes_on() {
     assert!(checked.rejected.is_empty(), "{checked}");
     assert_eq!(checked.unknown[0].1, ["background_model_check"]);
 }
+
+#[tokio::test]
+async fn the_cheapest_is_preferred_by_what_comes_in_and_goes_out() {
+    let upstream = Upstream::new();
+    upstream.always("up-b", Answer::chat("hello"));
+    let cost = |name: &str| match name {
+        "a" => json!({"cost": {"input_per_1k": 1.0, "output_per_1k": 5.0}}),
+        "b" => json!({"cost": {"input_per_1k": 2.0, "output_per_1k": 3.0}}),
+        _ => json!({}),
+    };
+    let gateway = setup_with(json!({"strategy": "least_cost"}), cost).gateway(&upstream);
+    let response = send(&gateway, ask_group()).await;
+    assert_eq!(header(&response, "x-aisix-served-by"), "b");
+}

@@ -266,3 +266,141 @@ async fn many_targets_are_not_an_endless_number_of_attempts() {
         (502, 16)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_when_the_deadline_has_passed() {
+    let upstream = Upstream::new();
+    upstream.always("up-a", Answer::chat("late").head_stall());
+    upstream.always("up-b", Answer::chat("hello"));
+    let gateway = setup(json!({"deadline_ms": 1_000})).gateway(&upstream);
+    let response = send(&gateway, ask_group()).await;
+    assert_eq!(header(&response, "x-aisix-attempts"), "1");
+    assert_eq!(response.status(), 504);
+    assert_eq!(asked(&upstream), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_take_their_part_of_the_deadline() {
+    let upstream = Upstream::new();
+    upstream.always("up-a", Answer::chat("late").head_stall());
+    let slow = aisix_core::hook::from_fn(async |call, next: aisix_core::hook::Next| {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        next.run(call).await
+    });
+    let builder = setup(json!({"deadline_ms": 2_000})).builder(&upstream);
+    let gateway = builder.hook(slow).build().unwrap();
+    let before = tokio::time::Instant::now();
+    assert_eq!(send(&gateway, ask_group()).await.status(), 504);
+    assert_eq!(before.elapsed(), Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_tried_again_where_somebody_has_set_retries() {
+    for (model, status) in [
+        (json!({"timeout": 1_000}), 504),
+        (json!({"timeout": 1_000, "retries": 1}), 200),
+    ] {
+        let upstream = Upstream::new();
+        upstream.answer_for("up-a", Answer::chat("late").head_stall());
+        upstream.always("up-a", Answer::chat("hello"));
+        let routing = json!({"targets": [{"model": "a"}]});
+        let gateway = setup_with(routing, |_| model.clone()).gateway(&upstream);
+        assert_eq!(
+            send(&gateway, ask_group()).await.status(),
+            status,
+            "{model}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_named_is_tried_again_too() {
+    let upstream = Upstream::new();
+    upstream.always("up-a", Answer::refusal(404, "no such model"));
+    upstream.always("up-b", Answer::chat("hello"));
+    let routing = json!({"fallback_on_statuses": [404], "retries": 1});
+    send(&setup(routing).gateway(&upstream), ask_group()).await;
+    assert_eq!(asked(&upstream), ["a", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_group_holds_for_targets_that_name_none() {
+    let upstream = Upstream::new();
+    for model in ["up-a", "up-b"] {
+        upstream.always(model, Answer::chat("late").head_stall());
+    }
+    upstream.always("up-c", Answer::chat("hello"));
+    let own = |name: &str| match name {
+        "b" => json!({"timeout": 3_000}),
+        _ => json!({}),
+    };
+    let timed = json!({"display_name": "timed", "timeout": 1_000,
+        "routing": {"targets": [{"model": "a"}, {"model": "b"}, {"model": "c"}]}});
+    let setup = setup_with(json!({}), own).add(Kind::Model, "timed", timed);
+    let ask = testing::request(CHAT, chat_body(&json!({"model": "timed"})));
+    let before = tokio::time::Instant::now();
+    assert_eq!(send(&setup.gateway(&upstream), ask).await.status(), 200);
+    assert_eq!(before.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_do_not_multiply_what_a_failing_upstream_bears() {
+    let sick = json!({"cooldown": {"enabled": true}});
+    for request in [
+        || ask_group(),
+        || testing::request(CHAT, chat_body(&json!({"model": "a"}))),
+    ] {
+        let upstream = Upstream::new();
+        for model in ["up-a", "up-b", "up-c"] {
+            upstream.always(
+                model,
+                Answer::refusal(503, "no").header("retry-after", "60"),
+            );
+        }
+        let routing = json!({"retries": 0});
+        let gateway = setup_with(routing, |name| match name {
+            "a" => json!({"retries": 5}),
+            _ => sick.clone(),
+        });
+        let gateway = gateway.gateway(&upstream);
+        let calls = (0..300).map(|_| send(&gateway, request()));
+        for response in futures_util::future::join_all(calls).await {
+            assert_eq!(response.status(), 502);
+        }
+        // 300 calls, a fifth of them again, and ten a second for ten seconds. Without a bound it is 1800.
+        let most = 300 + 60 + 100 + 300;
+        assert!(
+            upstream.requests().len() <= most,
+            "{}",
+            upstream.requests().len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn attempts_tell_their_own_tokens_and_times() {
+    let upstream = Upstream::new();
+    let wait = Duration::from_millis(30);
+    upstream.answer_for("up-a", Answer::refusal(500, "no").head_after(wait));
+    let stream = Answer::stream()
+        .role()
+        .content("x")
+        .finish()
+        .usage(7, 5)
+        .done();
+    upstream.answer_for("up-b", stream);
+    let endings = Endings::new();
+    let gateway = setup(json!({})).builder(&upstream).observe(endings.clone());
+    let response = send(
+        &gateway.build().unwrap(),
+        ask_group_with(&json!({"stream": true})),
+    )
+    .await;
+    testing::text(response).await;
+    let records = endings.records();
+    let tokens = records.iter().map(|it| it.usage.map(|usage| usage.total()));
+    assert_eq!(tokens.collect::<Vec<_>>(), [None, Some(12)]);
+    let first_token = endings.only().first_token.unwrap();
+    assert!(first_token >= wait + records[1].first_token.unwrap());
+    assert_eq!(records[0].first_token, None);
+}

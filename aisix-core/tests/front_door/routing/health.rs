@@ -186,3 +186,60 @@ async fn the_fastest_and_the_least_busy_are_preferred() {
     futures_util::future::join_all(calls).await;
     assert_eq!(asked(&upstream), ["a", "b", "c", "a", "b", "c"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_streams_the_first_token_counts() {
+    let slow = |millis| {
+        let stream = Answer::stream().role().wait(Duration::from_millis(millis));
+        stream.content("x").finish().done()
+    };
+    let upstream = Upstream::new();
+    for (model, millis) in [("up-a", 300), ("up-b", 100), ("up-c", 200)] {
+        upstream.always(model, slow(millis));
+    }
+    let gateway = setup(json!({"strategy": "least_latency"})).gateway(&upstream);
+    for _ in 0..5 {
+        let response = send(&gateway, ask_group_with(&json!({"stream": true}))).await;
+        aisix_core::testing::text(response).await;
+    }
+    assert_eq!(asked(&upstream), ["a", "b", "c", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_drained_is_not_tried_when_everything_else_is() {
+    let upstream = Upstream::new();
+    for model in ["up-a", "up-b", "up-c"] {
+        upstream.always(model, Answer::refusal(500, "no"));
+    }
+    let breaker = json!({"consecutive_failures": 1});
+    let off = |name: &str| json!({"circuit_breaker": breaker, "draining": name == "b"});
+    let routing = json!({"when_all_unavailable": "try_anyway", "retries": 0});
+    let gateway = setup_with(routing, off).gateway(&upstream);
+    for _ in 0..2 {
+        assert_eq!(send(&gateway, ask_group()).await.status(), 502);
+    }
+    assert_eq!(asked(&upstream), ["a", "c", "a", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_gets_its_share_slowly() {
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::refusal(500, "no"));
+    upstream.always("up-a", Answer::chat("hello"));
+    upstream.always("up-b", Answer::chat("hello"));
+    let breaker = json!({"cooldown": {"enabled": false},
+        "circuit_breaker": {"consecutive_failures": 1, "open_seconds": 1, "slow_start_seconds": 1_000}});
+    let targets = json!([{"model": "a"}, {"model": "b"}]);
+    let routing = json!({"targets": targets, "strategy": "round_robin"});
+    let gateway = setup_with(routing, |_| breaker.clone()).gateway(&upstream);
+    send(&gateway, ask_group()).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    while upstream.count("up-a") < 2 {
+        send(&gateway, ask_group()).await;
+    }
+    for _ in 0..20 {
+        send(&gateway, ask_group()).await;
+    }
+    let share = upstream.count("up-a") - 2;
+    assert!((1..=3).contains(&share), "{share} of 20");
+}

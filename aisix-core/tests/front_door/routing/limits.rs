@@ -91,3 +91,33 @@ async fn policies_on_what_a_model_is_hold_for_each_target() {
     }
     assert_eq!(asked(&upstream), ["a", "b", "c", "c"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_holds_for_group_and_target_counts_a_call_once() {
+    let upstream = upstream();
+    let policy = json!({"name": "p", "limits": {"rpd": 1},
+        "conditions": [{"dimension": "model_name", "operator": "in", "value": [GROUP, "a"]}]});
+    let gateway = setup(json!({}))
+        .add(Kind::RateLimitPolicy, "p", policy)
+        .gateway(&upstream);
+    let response = send(&gateway, ask_group()).await;
+    assert_eq!(header(&response, "x-aisix-served-by"), "a");
+    assert_eq!(send(&gateway, ask_group()).await.status(), 429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_an_answer_count_at_its_target() {
+    let upstream = upstream();
+    let used = json!({"choices": [], "usage": {"prompt_tokens": 600, "completion_tokens": 500, "total_tokens": 1_100}});
+    upstream.always("up-a", Answer::json(200, &used));
+    let limited = |name: &str| match name {
+        "a" => json!({"rate_limit": {"tpd": 1_050}}),
+        _ => json!({}),
+    };
+    let gateway = setup_with(json!({}), limited).gateway(&upstream);
+    for served_by in ["a", "b"] {
+        let response = send(&gateway, ask_group_with(&json!({"max_tokens": 5}))).await;
+        assert_eq!(header(&response, "x-aisix-served-by"), served_by);
+        aisix_core::testing::text(response).await;
+    }
+}

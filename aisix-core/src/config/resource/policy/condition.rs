@@ -123,11 +123,6 @@ impl Conditions {
     pub fn hold<'f>(&self, fact: &dyn Fn(Dimension) -> Option<&'f str>) -> bool {
         self.0.iter().all(|condition| condition.holds(fact))
     }
-
-    /// Whether one of them looks at such a fact.
-    pub fn mention(&self, is_such: &dyn Fn(Dimension) -> bool) -> bool {
-        self.0.iter().any(|condition| condition.mentions(is_such))
-    }
 }
 
 impl<'de> Deserialize<'de> for Conditions {
@@ -185,16 +180,6 @@ fn node(depth: usize) -> Value {
 // === impl Condition ===
 
 impl Condition {
-    fn mentions(&self, is_such: &dyn Fn(Dimension) -> bool) -> bool {
-        match self {
-            Self::Compare(comparison) => is_such(comparison.dimension),
-            Self::Group(group) => {
-                let mut children = group.children.iter();
-                children.any(|child| child.mentions(is_such))
-            }
-        }
-    }
-
     fn holds<'f>(&self, fact: &dyn Fn(Dimension) -> Option<&'f str>) -> bool {
         match self {
             Self::Compare(comparison) => {
