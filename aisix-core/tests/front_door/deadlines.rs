@@ -199,3 +199,15 @@ async fn zero_is_no_deadline() {
     let setup = Setup::new().upstream(settings).model(json!({"timeout": 0}));
     assert_eq!(chat(&setup.gateway(&upstream)).await.status(), 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_timeout_of_zero_is_that_of_the_whole() {
+    let upstream = Upstream::new();
+    upstream.answer(Answer::stream().role().content("x").stall());
+    let members = json!({"timeout": 1_000, "stream_timeout": 0});
+    let gateway = Setup::new().model(members).gateway(&upstream);
+    let before = Instant::now();
+    let text = testing::text(stream(&gateway).await).await;
+    assert!(text.contains("timed out after 1000ms"), "{text}");
+    assert_eq!(before.elapsed(), SECOND);
+}

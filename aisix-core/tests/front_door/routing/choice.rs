@@ -200,11 +200,12 @@ async fn explanations_tell_who_is_tried_in_what_order_and_why_others_are_not() {
     let setup = setup_with(
         json!({"targets": targets, "max_fallbacks": 0, "retries": 0}),
         |name| match name {
-            "c" => json!({"rate_limit": {"rpm": 7}}),
+            "b" => json!({"rate_limit": {"rpm": 7}}),
             _ => json!({}),
         },
     );
-    let config = setup.add(Kind::Model, "d", fourth).config();
+    let limited = setup.api_key(json!({"rate_limit": {"rpm": 50}}));
+    let config = limited.add(Kind::Model, "d", fourth).config();
     let gateway = aisix_core::Gateway::builder(config).transport(upstream.clone());
     let explainer = Explainer::new(gateway.clone());
     let gateway = gateway.build().unwrap();
@@ -229,6 +230,9 @@ async fn explanations_tell_who_is_tried_in_what_order_and_why_others_are_not() {
             ("d", Some("enough others come before it")),
         ]
     );
+    let limits = told.limits.as_ref().unwrap().limits.clone();
+    let limits: Vec<_> = limits.iter().map(|limit| &**limit.key()).collect();
+    assert_eq!(limits, ["caller", "model:b"]);
     let sent: Vec<_> = told
         .targets
         .iter()
