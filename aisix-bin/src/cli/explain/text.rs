@@ -222,15 +222,16 @@ fn hooks(page: &mut Page, hooks: &Value) {
 }
 
 fn target(page: &mut Page, target: &Value) {
-    let [provider, model] = ["provider", "upstream_model"].map(|name| show(&target[name]));
+    let names = ["model", "provider", "upstream_model"];
+    let [name, provider, model] = names.map(|name| show(&target[name]));
     let key = &target["provider_key"];
     let key = match given(&key["id"]).filter(|id| !id.is_empty()) {
         Some(id) => format!("by key {}, id {id}", show(&key["name"])),
         None => "without a key".to_owned(),
     };
-    page.line("target", &format!("{provider} as {model}, {key}"));
+    page.line("target", &format!("{name} at {provider} as {model}, {key}"));
     if let Some(reason) = given(&target["reason"]) {
-        page.line("", &format!("cannot serve it: {reason}"));
+        page.line("", &format!("not tried: {reason}"));
     }
     if let upstream @ Value::Object(_) = &target["upstream"] {
         sent(page, target, upstream);
