@@ -7,7 +7,7 @@ use super::{Health, MemberHealth, all};
 use crate::config::Snapshot;
 
 /// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
-/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, targets?}]`. Times are
+/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?}]`. Times are
 /// `{secs_since_epoch, nanos_since_epoch}`.
 pub fn to_json(snapshot: &Snapshot) -> Value {
     all(snapshot).map(|health| health.to_json()).collect()
@@ -29,6 +29,7 @@ impl Health {
                 "last_check_status",
                 self.last_check_status.map(|it| it.as_u16().into()),
             ),
+            ("in_flight", self.in_flight.map(Value::from)),
             ("targets", self.targets()),
         ];
         let members = members.into_iter();

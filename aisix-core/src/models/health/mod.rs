@@ -40,6 +40,8 @@ pub struct Health {
     pub last_check_status: Option<StatusCode>,
     /// How its calls went of late.
     pub grade: Grade,
+    /// How many of its attempts are under way; `None` where others serve its calls.
+    pub in_flight: Option<u32>,
     /// Those that it stands for, in the order of their declaration.
     pub members: Vec<MemberHealth>,
 }
@@ -123,6 +125,7 @@ impl Health {
             last_checked_at: None,
             last_check_status: None,
             grade,
+            in_flight: None,
             members: Vec::new(),
         }
     }
@@ -142,6 +145,7 @@ impl Health {
             until: report.until,
             last_checked_at: report.last_checked_at,
             last_check_status: report.last_check_status,
+            in_flight: Some(target.state.in_flight()),
             ..Self::new(model, report.status.into(), grade)
         }
     }

@@ -3,6 +3,7 @@
 mod capacity;
 mod choice;
 mod failover;
+mod faults;
 mod health;
 mod limits;
 mod seen;
