@@ -237,13 +237,13 @@ impl Compiler {
             group,
             members: members.into(),
             hash_on: hash_on.into(),
-            rules: Rules {
+            rules: Arc::new(Rules {
                 retries: routing.retries,
                 default_retries: self.settings.retries,
                 on_429: routing.retry_on_429,
                 statuses: routing.fallback_on_statuses.as_slice().into(),
                 deadline: routing.deadline_ms.map(Duration::from_millis),
-            },
+            }),
         }
     }
 

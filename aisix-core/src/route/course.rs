@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
+use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
@@ -20,131 +21,161 @@ use crate::{
 const MAX_ATTEMPTS: u32 = 16;
 
 /// The attempts of a call, one after the other, until one is answered.
-pub(super) struct Course<'c, S> {
+///
+/// It owns what it needs and knows where it is, so that it can go on when an answer turns out to be none.
+pub(super) struct Course<S> {
     pub(super) inner: S,
-    pub(super) route: &'c RouteLayer,
-    pub(super) call: &'c Arc<Call>,
-    pub(super) rules: &'c Rules,
+    pub(super) route: RouteLayer,
+    pub(super) call: Arc<Call>,
+    pub(super) rules: Arc<Rules>,
+    /// Those that are tried, in order.
+    pub(super) members: SmallVec<[Member; 8]>,
     /// Whether these are members of a group: each has limits and deadlines of its own.
     pub(super) is_group: bool,
     /// How well those are that are tried.
     pub(super) fitness: Fitness,
     /// When all attempts are over, and how long that was from their beginning.
     pub(super) deadline: Option<(Instant, Duration)>,
-    /// How many were made.
-    pub(super) attempts: u32,
-    /// Whether the last attempt was sent to its upstream.
-    pub(super) was_sent: bool,
-    /// The name of the model that has answered.
-    pub(super) served_by: Option<Arc<str>>,
+    pub(super) progress: Progress,
 }
 
-impl<S> Course<'_, S>
+/// How far a course has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// How many attempts were made.
+    pub(super) attempts: u32,
+    /// The name of the model that has answered.
+    pub(super) served_by: Option<Arc<str>>,
+    /// The position of the member that is tried.
+    place: usize,
+    /// How often it has failed.
+    failed: u32,
+    /// Whether the last attempt was sent to its upstream.
+    was_sent: bool,
+    /// Why the member before has failed.
+    last: Option<Error>,
+    /// What was refused there would be refused again.
+    refused: Option<Arc<Credential>>,
+}
+
+impl<S> Course<S>
 where
     S: Service<Attempt, Response = Reply, Error = Error>,
 {
-    /// Tries the members, each as often as it may be.
-    pub(super) async fn run(&mut self, members: &[&Member]) -> Result<Reply, Error> {
-        let mut last = None;
-        let mut refused: Option<&Arc<Credential>> = None;
-        for (place, member) in members.iter().enumerate() {
-            let target = &member.target;
-            // What was refused there would be refused here.
-            let is_refused = |member: &Member| {
-                refused.is_some_and(|refused| Arc::ptr_eq(refused, &member.target.credential))
-            };
-            if is_refused(member) {
-                continue;
-            }
-            let has_next = members[place + 1..].iter().any(|next| !is_refused(next));
-            match self.at(member, has_next).await {
+    /// Tries the members, each as often as it may be, from where it is.
+    pub(super) async fn run(&mut self) -> Result<Reply, Error> {
+        while self.progress.place < self.members.len() {
+            match self.once().await {
                 Ok(reply) => {
-                    self.served_by = Some(member.model.name().clone());
+                    let name = self.members[self.progress.place].model.name();
+                    self.progress.served_by = Some(name.clone());
                     return Ok(reply);
                 }
-                Err(error) if has_next && self.may_go_on(&error) => {
-                    if is_unauthorized(&error) {
-                        refused = Some(&target.credential);
-                    }
-                    last = Some(error);
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.go_on(error).await?,
             }
         }
+        let last = self.progress.last.take();
         Err(last.unwrap_or_else(|| unavailable(self.call.requested_model())))
     }
 
-    /// Whether the next member may be tried after this error.
-    fn may_go_on(&self, error: &Error) -> bool {
-        (self.call.inbound.operation.may_retry || !self.was_sent)
-            && (error.limit().is_some() || self.rules.elsewhere(error))
-            && self.attempts < MAX_ATTEMPTS
-            && !self.is_over(Instant::now())
-            && (self.fitness == Fitness::Fit || self.route.budget.withdraw())
+    /// Goes on to what is tried after this failure: the same member, when it is time, or another one.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if nothing is.
+    async fn go_on(&mut self, error: Error) -> Result<(), Error> {
+        self.progress.failed += 1;
+        if let Some(next) = self.again(&error) {
+            sleep_until(next).await;
+            return Ok(());
+        }
+        if !self.has_next() || !self.may_go_on(&error) {
+            return Err(error);
+        }
+        if is_unauthorized(&error) {
+            let refused = &self.members[self.progress.place].target.credential;
+            self.progress.refused = Some(refused.clone());
+        }
+        let rest = self.members.iter().enumerate();
+        let mut rest = rest.skip(self.progress.place + 1);
+        let next = rest.find(|(_, member)| !self.is_refused(member));
+        self.progress.place = next.map_or(self.members.len(), |(place, _)| place);
+        self.progress.failed = 0;
+        self.progress.last = Some(error);
+        Ok(())
     }
 
-    /// Tries one member.
-    async fn at(&mut self, member: &Member, has_next: bool) -> Result<Reply, Error> {
-        let retries = self.rules.retries(member, has_next);
+    /// When the member is asked again after this error, if it is.
+    fn again(&self, error: &Error) -> Option<Instant> {
+        let Progress {
+            attempts, failed, ..
+        } = self.progress;
+        let member = &self.members[self.progress.place];
+        let retries = self.rules.retries(member, self.has_next());
         let most = match self.call.inbound.operation.may_retry {
             true => retries.most,
             false => 0,
         };
-        let mut failed = 0;
-        // Who has another one to go to does not queue.
-        let may_wait = !has_next;
-        loop {
-            let kind = match (self.attempts, failed) {
-                (0, _) => AttemptKind::Initial,
-                (_, 0) => AttemptKind::Fallback,
-                _ => AttemptKind::Retry,
-            };
-            let error = match self.once(member, kind, may_wait).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            failed += 1;
-            if failed > most || self.attempts >= MAX_ATTEMPTS || !self.rules.again(&error, retries)
-            {
-                return Err(error);
-            }
-            let pause = back_off(failed, error.retry_after(), fastrand::f64());
-            let next = Instant::now() + pause;
-            if self.is_over(next) {
-                return Err(error);
-            }
-            if !self.route.budget.withdraw() {
-                self.call.trail().mark("retry_budget", "exhausted");
-                return Err(error);
-            }
-            sleep_until(next).await;
+        if failed > most || attempts >= MAX_ATTEMPTS || !self.rules.again(error, retries) {
+            return None;
         }
+        let pause = back_off(failed, error.retry_after(), fastrand::f64());
+        let next = Instant::now() + pause;
+        if self.is_over(next) {
+            return None;
+        }
+        if !self.route.budget.withdraw() {
+            self.call.trail().mark("retry_budget", "exhausted");
+            return None;
+        }
+        Some(next)
+    }
+
+    /// Whether the next member may be tried after this error.
+    fn may_go_on(&self, error: &Error) -> bool {
+        (self.call.inbound.operation.may_retry || !self.progress.was_sent)
+            && (error.limit().is_some() || self.rules.elsewhere(error))
+            && self.progress.attempts < MAX_ATTEMPTS
+            && !self.is_over(Instant::now())
+            && (self.fitness == Fitness::Fit || self.route.budget.withdraw())
+    }
+
+    /// Whether there is another member to go to.
+    fn has_next(&self) -> bool {
+        let mut rest = self.members[self.progress.place + 1..].iter();
+        rest.any(|next| !self.is_refused(next))
+    }
+
+    fn is_refused(&self, member: &Member) -> bool {
+        let refused = self.progress.refused.as_ref();
+        refused.is_some_and(|refused| Arc::ptr_eq(refused, &member.target.credential))
     }
 
     fn is_over(&self, at: Instant) -> bool {
         self.deadline.is_some_and(|(end, _)| at >= end)
     }
 
-    async fn once(
-        &mut self,
-        member: &Member,
-        kind: AttemptKind,
-        may_wait: bool,
-    ) -> Result<Reply, Error> {
-        self.was_sent = false;
-        self.attempts += 1;
-        let started = Instant::now();
+    async fn once(&mut self) -> Result<Reply, Error> {
+        self.progress.was_sent = false;
+        self.progress.attempts += 1;
+        let member = &self.members[self.progress.place];
         let mut attempt = Attempt {
             call: self.call.clone(),
             model: member.model.clone(),
             target: member.target.clone(),
             upstream_model: member.upstream_model.clone(),
-            number: self.attempts,
-            kind,
+            number: self.progress.attempts,
+            kind: match (self.progress.attempts, self.progress.failed) {
+                (1, _) => AttemptKind::Initial,
+                (_, 0) => AttemptKind::Fallback,
+                _ => AttemptKind::Retry,
+            },
             expense: Expense::default(),
-            started,
+            started: Instant::now(),
             deadline: self.deadline,
         };
+        // Who has another one to go to does not queue.
+        let may_wait = !self.has_next();
         let heeds_health = self.is_group && self.fitness != Fitness::Unfit;
         let taken = Taken::take(&mut attempt, self.is_group, heeds_health, may_wait);
         let taken = match taken.await {
@@ -157,10 +188,10 @@ where
             }
         };
         // Its own time begins when it has a seat.
-        attempt.deadline = self.deadline_of(member, attempt.started);
+        attempt.deadline = self.deadline_of(&attempt);
         let expense = attempt.expense.clone();
         let answered = self.inner.call(attempt).await;
-        self.was_sent = expense.was_attempted();
+        self.progress.was_sent = expense.was_attempted();
         match self.call.exit {
             Exit::Send(_) => taken.ended(answered),
             // What is only shown says nothing about the target.
@@ -169,10 +200,10 @@ where
     }
 
     /// When an attempt is over. A stream has no deadline of its own, only a longest gap.
-    fn deadline_of(&self, member: &Member, started: Instant) -> Option<(Instant, Duration)> {
-        let total = member.target.deadlines.total;
+    fn deadline_of(&self, attempt: &Attempt) -> Option<(Instant, Duration)> {
+        let total = attempt.target.deadlines.total;
         let own = total.filter(|_| self.is_group && !self.call.streams());
-        let own = own.map(|total| (started + total, total));
+        let own = own.map(|total| (attempt.started + total, total));
         [own, self.deadline].into_iter().flatten().min()
     }
 }

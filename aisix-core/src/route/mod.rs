@@ -13,13 +13,15 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue};
-use smallvec::SmallVec;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::rules::Rules;
-use self::{choose::choose, course::Course};
+use self::{
+    choose::choose,
+    course::{Course, Progress},
+};
 use crate::{
     balance::{
         Fitness,
@@ -112,7 +114,7 @@ where
                 layer.budget.deposit();
             }
             match &call.model.serves {
-                Serves::Direct(_) => layer.direct(inner, &call).await,
+                Serves::Direct(_) => layer.direct(inner, call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),
             }
@@ -122,63 +124,60 @@ where
 
 impl RouteLayer {
     /// Serves a call of a model that stands for itself.
-    async fn direct<S>(&self, inner: S, call: &Arc<Call>) -> Result<Reply, Error>
+    async fn direct<S>(self, inner: S, call: Arc<Call>) -> Result<Reply, Error>
     where
         S: Service<Attempt, Response = Reply, Error = Error>,
     {
         let member = Member::of(&call.model, call.requested_model());
         let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
         let member = member.filter(is_on);
-        let members: SmallVec<[&Member; 1]> = member.iter().collect();
         // A stream has no total deadline, only a longest gap.
         let total = member.as_ref().and_then(|it| it.target.deadlines.total);
         let total = total.filter(|_| !call.streams());
         let mut course = Course {
             inner,
+            rules: self.rules.clone(),
             route: self,
             call,
-            rules: &self.rules,
+            members: member.into_iter().collect(),
             is_group: false,
             fitness: Fitness::Fit,
             deadline: total.map(|total| (Instant::now() + total, total)),
-            attempts: 0,
-            was_sent: false,
-            served_by: None,
+            progress: Progress::default(),
         };
-        course.run(&members).await
+        course.run().await
     }
 
     /// Serves a call of a group.
-    async fn routed<S>(&self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
+    async fn routed<S>(self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
     where
         S: Service<Attempt, Response = Reply, Error = Error>,
     {
         let now = Instant::now();
         let choice = choose(call, routing, now)?;
+        let members = choice.order.iter();
+        let members = members.map(|place| routing.members[*place].clone());
         let total = routing.rules.deadline;
         // Hooks have taken their part of it.
         let gone = call.trail().age();
         let mut course = Course {
             inner,
             route: self,
-            call,
-            rules: &routing.rules,
+            call: call.clone(),
+            rules: routing.rules.clone(),
+            members: members.collect(),
             is_group: true,
             fitness: choice.fitness,
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
-            attempts: 0,
-            was_sent: false,
-            served_by: None,
+            progress: Progress::default(),
         };
-        let members = choice.order.iter().map(|place| &routing.members[*place]);
-        let members: SmallVec<[&Member; 8]> = members.collect();
-        let answer = course.run(&members).await;
-        let attempts = HeaderValue::from(course.attempts);
+        let answer = course.run().await;
+        let attempts = HeaderValue::from(course.progress.attempts);
         match answer {
             Ok(mut reply) => {
                 let headers = reply.headers_mut();
                 headers.insert(ATTEMPTS, attempts);
-                let name = course.served_by.as_deref().unwrap_or_default();
+                let name = course.progress.served_by.as_deref().unwrap_or_default();
                 if let Ok(name) = HeaderValue::from_bytes(name.as_bytes()) {
                     headers.insert(SERVED_BY, name);
                 }
