@@ -231,12 +231,14 @@ impl Compiler {
         let identity = format!("model:{id}");
         let group = Group::new(strategy.as_ref(), candidates, &self.states, &identity)
             .max_fallbacks(routing.max_fallbacks)
-            .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway);
+            .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway)
+            .keep_conversations(routing.prefix_affinity);
         let hash_on = routing.hash_on.clone().unwrap_or_else(HashOn::usual);
         Routing {
             group,
             members: members.into(),
             hash_on: hash_on.into(),
+            keeps_conversations: routing.prefix_affinity,
             rules: Arc::new(Rules {
                 retries: routing.retries,
                 default_retries: self.settings.retries,

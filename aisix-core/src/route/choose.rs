@@ -6,6 +6,7 @@ use http::{HeaderMap, header::COOKIE};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use super::conversation::conversation;
 use crate::{
     balance::{Facts, Fitness, Mask, Plan, Random, Standing, View},
     call::Call,
@@ -65,9 +66,16 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
         key: &key,
         streams: call.streams(),
     };
-    let plan = routing.group.plan(&facts, &standings, &mut Random::new());
+    let conversation = match routing.keeps_conversations {
+        true => conversation(call),
+        false => None,
+    };
+    let mut random = Random::new();
+    let group = &routing.group;
+    let plan = group.plan_for(conversation, &facts, &standings, &mut random);
     if let Exit::Show(witness) = &call.exit {
-        witness.considered(considered(routing, &found, &plan, now));
+        let home = group.home(conversation, &standings);
+        witness.considered(considered(routing, &found, &plan, home, now));
     }
     match plan {
         Plan::Try(order) => {
@@ -87,6 +95,7 @@ fn considered(
     routing: &Routing,
     found: &[Result<Standing, Excluded>],
     plan: &Plan,
+    home: Option<usize>,
     now: Instant,
 ) -> Vec<Considered> {
     let tried = match plan {
@@ -101,6 +110,9 @@ fn considered(
         let next = tried.get(number + 1).map(|next| fitness(*next));
         let unfit = unfit(member, now);
         let reason = match (number < tried.len(), found[place]) {
+            (true, _) if home == Some(place) => {
+                Some("it is asked first: the conversation is at home there".to_owned())
+            }
             (true, _) => unfit.map(|unfit| format!("it is asked last: {unfit}")),
             (_, Err(Excluded::Tags)) => Some("the request's tags choose others".to_owned()),
             (_, Err(Excluded::Address)) => {

@@ -1,5 +1,6 @@
 //! Models that stand for others.
 
+mod affinity;
 mod capacity;
 mod choice;
 mod failover;

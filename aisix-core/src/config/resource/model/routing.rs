@@ -56,6 +56,10 @@ pub struct Routing {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub deadline_ms: Option<u64>,
+    /// Whether requests of one conversation go to the same target while that is well and not much busier than the others,
+    /// because it has the beginning of the conversation in its prompt cache. Default: false.
+    #[serde(default)]
+    pub prefix_affinity: bool,
 }
 
 /// One of the models of a group.
