@@ -83,7 +83,7 @@ where
     /// # Errors
     ///
     /// The failure, if nothing is.
-    async fn go_on(&mut self, error: Error) -> Result<(), Error> {
+    pub(super) async fn go_on(&mut self, error: Error) -> Result<(), Error> {
         self.progress.failed += 1;
         if let Some(next) = self.again(&error) {
             sleep_until(next).await;

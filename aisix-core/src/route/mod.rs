@@ -5,11 +5,13 @@ mod choose;
 mod course;
 mod rules;
 mod taken;
+mod takeover;
 mod tell;
 
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
@@ -21,6 +23,7 @@ pub(crate) use self::rules::Rules;
 use self::{
     choose::choose,
     course::{Course, Progress},
+    takeover::Takeover,
 };
 use crate::{
     balance::{
@@ -52,6 +55,8 @@ pub(crate) struct RouteLayer {
     budget: Arc<RetryBudget>,
     /// The rules of models that stand for themselves.
     rules: Arc<Rules>,
+    /// The longest silence in a stream to a client.
+    heartbeat: Option<Duration>,
 }
 
 /// See [`RouteLayer`].
@@ -72,6 +77,7 @@ impl RouteLayer {
         Self {
             budget: states.state("retry budget", RetryBudget::default),
             rules: Arc::new(rules),
+            heartbeat: settings.heartbeat,
         }
     }
 }
@@ -126,7 +132,8 @@ impl RouteLayer {
     /// Serves a call of a model that stands for itself.
     async fn direct<S>(self, inner: S, call: Arc<Call>) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let member = Member::of(&call.model, call.requested_model());
         let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
@@ -145,13 +152,15 @@ impl RouteLayer {
             deadline: total.map(|total| (Instant::now() + total, total)),
             progress: Progress::default(),
         };
-        course.run().await
+        let reply = course.run().await?;
+        Ok(Takeover::of(reply, course))
     }
 
     /// Serves a call of a group.
     async fn routed<S>(self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let now = Instant::now();
         let choice = choose(call, routing, now)?;
@@ -181,7 +190,7 @@ impl RouteLayer {
                 if let Ok(name) = HeaderValue::from_bytes(name.as_bytes()) {
                     headers.insert(SERVED_BY, name);
                 }
-                Ok(reply)
+                Ok(Takeover::of(reply, course))
             }
             Err(error) => Err(error.with_header(ATTEMPTS, attempts)),
         }

@@ -2,11 +2,13 @@
 
 mod capacity;
 mod choice;
+mod dialects;
 mod failover;
 mod faults;
 mod health;
 mod limits;
 mod seen;
+mod takeover;
 
 use aisix_core::{
     config::Kind,
