@@ -106,9 +106,9 @@ impl Group {
 
     /// Says who is to be tried for a request, best first.
     ///
-    /// Those who are fit are tried, in the order of their tiers; if there are none, those who are cooling; if
-    /// there are none either, and the group is told to try anyway, the unfit ones. Who is excluded is never tried. `standings` has
-    /// one for each position; a target without one is excluded.
+    /// Those who are fit are tried first, in the order of their tiers; behind them those who are cooling, who may serve when all
+    /// others have failed. If there are none of either, and the group is told to try anyway, the unfit ones. Who is excluded
+    /// is never tried. `standings` has one for each position; a target without one is excluded.
     ///
     /// The bound on fallbacks comes last: targets that have been left out for their health do not use up the place of
     /// a healthy one. Tiers beyond the bound are not asked, so what their strategies remember stays.
@@ -116,22 +116,22 @@ impl Group {
         let room = self.max_fallbacks.map_or(usize::MAX, |max| {
             usize::try_from(max).map_or(usize::MAX, |max| max.saturating_add(1))
         });
+        let mut order = Order::new();
         for fitness in [Fitness::Fit, Fitness::Cooling, Fitness::Unfit] {
-            if fitness == Fitness::Unfit && !self.try_anyway {
+            if fitness == Fitness::Unfit && (!order.is_empty() || !self.try_anyway) {
                 break;
             }
-            let mut order = Order::new();
             for tier in &self.tiers {
                 if order.len() < room {
                     tier.order(facts, standings, fitness, random, &mut order);
                 }
             }
-            if !order.is_empty() {
-                order.truncate(room);
-                return Plan::Try { order, fitness };
-            }
         }
-        Plan::Nobody
+        order.truncate(room);
+        match order.is_empty() {
+            true => Plan::Nobody,
+            false => Plan::Try(order),
+        }
     }
 
     /// The targets for a request with these tags: those that have one of them.

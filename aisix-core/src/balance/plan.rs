@@ -8,7 +8,7 @@ pub enum Fitness {
     /// It serves.
     #[default]
     Fit,
-    /// It has failed lately and is given time. Tried only when nobody is fit.
+    /// It has failed lately and is given time. Tried when nobody is fit, or those who are have failed.
     Cooling,
     /// It is known to be out of order. Tried only when the group is told to try anyway.
     Unfit,
@@ -39,13 +39,8 @@ pub struct Standing {
 /// Who is to be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// These, until one answers.
-    Try {
-        /// The targets, best first; never empty. Indices are positions in the list that the group was made of.
-        order: Order,
-        /// What can be expected of all of them.
-        fitness: Fitness,
-    },
+    /// These, until one answers: best first, never empty. Indices are positions in the list that the group was made of.
+    Try(Order),
     /// Nobody can serve the request.
     Nobody,
 }

@@ -180,7 +180,7 @@ pub struct TargetFacts {
     pub upstream_model: String,
     /// The dialect in which the provider offers the operation.
     pub dialect: Option<Dialect>,
-    /// Why it cannot serve the request, or would not be asked.
+    /// Why it cannot serve the request, would not be asked, or only when all others have failed.
     pub reason: Option<String>,
     /// Deadlines; `total` does not hold for streams, `first_token` and `gap` only for them.
     pub deadlines: Deadlines,

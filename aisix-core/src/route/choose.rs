@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::{
-    balance::{Facts, Fitness, Mask, Order, Plan, Random, Standing, View},
+    balance::{Facts, Fitness, Mask, Plan, Random, Standing, View},
     call::Call,
     config::resource::HashOn,
     error::{Error, ErrorKind},
@@ -20,11 +20,15 @@ pub(crate) const TAGS: &str = "x-aisix-routing-tags";
 /// When to come back while no target is well.
 const COME_BACK: Duration = Duration::from_secs(30);
 
-/// Members in the order in which they are tried, by their positions, and how well they are.
-pub(super) struct Choice {
-    pub(super) order: Order,
+/// A member that is tried.
+pub(super) struct Chosen {
+    pub(super) member: Member,
+    /// What can be expected of it.
     pub(super) fitness: Fitness,
 }
+
+/// The members that are tried, in order: the best come first.
+pub(super) type Choice = SmallVec<[Chosen; 8]>;
 
 /// Why a member is not tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +70,19 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
         witness.considered(considered(routing, &found, &plan, now));
     }
     match plan {
-        Plan::Try { order, fitness } => Ok(Choice { order, fitness }),
+        Plan::Try(order) => {
+            let places = order.iter().copied();
+            let chosen = places.map(|place| Chosen {
+                member: routing.members[place].clone(),
+                fitness: standings[place].fitness,
+            });
+            Ok(chosen.collect())
+        }
         Plan::Nobody => Err(nobody(call, routing, &found)),
     }
 }
 
-/// All members for whoever wants to know: those that are tried, in order, and why the others are not.
+/// All members for whoever wants to know: those that are tried, in order, then the others; and what speaks against each.
 fn considered(
     routing: &Routing,
     found: &[Result<Standing, Excluded>],
@@ -79,41 +90,51 @@ fn considered(
     now: Instant,
 ) -> Vec<Considered> {
     let tried = match plan {
-        Plan::Try { order, .. } => order.to_vec(),
+        Plan::Try(order) => order.to_vec(),
         Plan::Nobody => Vec::new(),
     };
     let left = (0..routing.members.len()).filter(|place| !tried.contains(place));
+    let fitness = |place: usize| found[place].ok().map(|standing| standing.fitness);
     let places = tried.iter().copied().chain(left);
     let considered = places.enumerate().map(|(number, place)| {
         let member = &routing.members[place];
-        let is_tried = number < tried.len();
+        let next = tried.get(number + 1).map(|next| fitness(*next));
+        let unfit = unfit(member, now);
+        let reason = match (number < tried.len(), found[place]) {
+            (true, _) => unfit.map(|unfit| format!("it is asked last: {unfit}")),
+            (_, Err(Excluded::Tags)) => Some("the request's tags choose others".to_owned()),
+            (_, Err(Excluded::Address)) => {
+                Some("it may not be used from the client's address".to_owned())
+            }
+            (_, Err(Excluded::Operation)) => {
+                Some("its provider does not offer the operation".to_owned())
+            }
+            (_, Ok(_)) => Some(unfit.unwrap_or_else(|| "enough others come before it".to_owned())),
+        };
         Considered {
             member: member.clone(),
-            retries: routing.rules.retries(member, number + 1 < tried.len()).most,
-            reason: (!is_tried).then(|| match found[place] {
-                Err(Excluded::Tags) => "the request's tags choose others".to_owned(),
-                Err(Excluded::Address) => "it may not be used from the client's address".to_owned(),
-                Err(Excluded::Operation) => "its provider does not offer the operation".to_owned(),
-                Ok(_) => unfit(member, now),
-            }),
+            retries: routing
+                .rules
+                .retries(member, next == Some(fitness(place)))
+                .most,
+            reason,
         }
     });
     considered.collect()
 }
 
-/// Why a member that could serve is not tried.
-fn unfit(member: &Member, now: Instant) -> String {
+/// Why a member is not well, if it is not.
+fn unfit(member: &Member, now: Instant) -> Option<String> {
     let target = &member.target;
     let fitness = target.state.fitness(now, &target.health);
     let fitness = fitness.and(target.credential.fitness(now));
-    match (fitness.reason(), fitness.until()) {
-        (Some(reason), Some(until)) => {
+    Some(match (fitness.reason()?, fitness.until()) {
+        (reason, Some(until)) => {
             let left = until.saturating_duration_since(now).as_secs();
             format!("it is not well for another {left} s ({reason})")
         }
-        (Some(reason), None) => format!("it is not well ({reason})"),
-        (None, _) => "enough others come before it".to_owned(),
-    }
+        (reason, None) => format!("it is not well ({reason})"),
+    })
 }
 
 /// How a member stands for a call, and whether it may serve it at all.

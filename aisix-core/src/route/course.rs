@@ -3,11 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
-use super::{RouteLayer, back_off::back_off, rules::Rules, taken::Taken};
+use super::{
+    RouteLayer,
+    back_off::back_off,
+    choose::{Choice, Chosen},
+    rules::Rules,
+    taken::Taken,
+};
 use crate::{
     balance::{Fitness, health::Credential},
     call::{Attempt, AttemptKind, AttemptRecord, Call, Expense},
@@ -28,12 +33,9 @@ pub(super) struct Course<S> {
     pub(super) route: RouteLayer,
     pub(super) call: Arc<Call>,
     pub(super) rules: Arc<Rules>,
-    /// Those that are tried, in order.
-    pub(super) members: SmallVec<[Member; 8]>,
+    pub(super) members: Choice,
     /// Whether these are members of a group: each has limits and deadlines of its own.
     pub(super) is_group: bool,
-    /// How well those are that are tried.
-    pub(super) fitness: Fitness,
     /// When all attempts are over, and how long that was from their beginning.
     pub(super) deadline: Option<(Instant, Duration)>,
     pub(super) progress: Progress,
@@ -67,7 +69,7 @@ where
         while self.progress.place < self.members.len() {
             match self.once().await {
                 Ok(reply) => {
-                    let name = self.members[self.progress.place].model.name();
+                    let name = self.tried().member.model.name();
                     self.progress.served_by = Some(name.clone());
                     return Ok(reply);
                 }
@@ -89,17 +91,14 @@ where
             sleep_until(next).await;
             return Ok(());
         }
-        if !self.has_next() || !self.may_go_on(&error) {
+        if self.next().is_none_or(|next| !self.may_go_on(&error, next)) {
             return Err(error);
         }
         if is_unauthorized(&error) {
-            let refused = &self.members[self.progress.place].target.credential;
+            let refused = &self.tried().member.target.credential;
             self.progress.refused = Some(refused.clone());
         }
-        let rest = self.members.iter().enumerate();
-        let mut rest = rest.skip(self.progress.place + 1);
-        let next = rest.find(|(_, member)| !self.is_refused(member));
-        self.progress.place = next.map_or(self.members.len(), |(place, _)| place);
+        self.progress.place = self.next().unwrap_or(self.members.len());
         self.progress.failed = 0;
         self.progress.last = Some(error);
         Ok(())
@@ -110,7 +109,7 @@ where
         let Progress {
             attempts, failed, ..
         } = self.progress;
-        let member = &self.members[self.progress.place];
+        let member = &self.tried().member;
         let retries = self.rules.retries(member, self.has_next());
         let most = match self.call.inbound.operation.may_retry {
             true => retries.most,
@@ -131,19 +130,30 @@ where
         Some(next)
     }
 
-    /// Whether the next member may be tried after this error.
-    fn may_go_on(&self, error: &Error) -> bool {
+    /// Whether a member may be tried after this error.
+    fn may_go_on(&self, error: &Error, next: usize) -> bool {
         (self.call.inbound.operation.may_retry || !self.progress.was_sent)
             && (error.limit().is_some() || self.rules.elsewhere(error))
             && self.progress.attempts < MAX_ATTEMPTS
             && !self.is_over(Instant::now())
-            && (self.fitness == Fitness::Fit || self.route.budget.withdraw())
+            && (self.members[next].fitness == Fitness::Fit || self.route.budget.withdraw())
     }
 
-    /// Whether there is another member to go to.
+    /// The member that is tried.
+    fn tried(&self) -> &Chosen {
+        &self.members[self.progress.place]
+    }
+
+    /// The position of the next member that may be tried.
+    fn next(&self) -> Option<usize> {
+        let mut rest = self.progress.place + 1..self.members.len();
+        rest.find(|place| !self.is_refused(&self.members[*place].member))
+    }
+
+    /// Whether there is another member that is as fit: then this one is not asked twice by default, and nobody queues for it.
     fn has_next(&self) -> bool {
-        let mut rest = self.members[self.progress.place + 1..].iter();
-        rest.any(|next| !self.is_refused(next))
+        let next = self.next().map(|next| self.members[next].fitness);
+        next == Some(self.tried().fitness)
     }
 
     fn is_refused(&self, member: &Member) -> bool {
@@ -158,7 +168,8 @@ where
     async fn once(&mut self) -> Result<Reply, Error> {
         self.progress.was_sent = false;
         self.progress.attempts += 1;
-        let member = &self.members[self.progress.place];
+        let Chosen { member, fitness } = self.tried();
+        let heeds_health = self.is_group && *fitness != Fitness::Unfit;
         let mut attempt = Attempt {
             call: self.call.clone(),
             model: member.model.clone(),
@@ -176,7 +187,6 @@ where
         };
         // Who has another one to go to does not queue.
         let may_wait = !self.has_next();
-        let heeds_health = self.is_group && self.fitness != Fitness::Unfit;
         let taken = Taken::take(&mut attempt, self.is_group, heeds_health, may_wait);
         let taken = match taken.await {
             Ok(taken) => taken,

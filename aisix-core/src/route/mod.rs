@@ -21,7 +21,7 @@ use tower_service::Service;
 
 pub(crate) use self::rules::Rules;
 use self::{
-    choose::choose,
+    choose::{Chosen, choose},
     course::{Course, Progress},
     takeover::Takeover,
 };
@@ -137,18 +137,21 @@ impl RouteLayer {
     {
         let member = Member::of(&call.model, call.requested_model());
         let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
-        let member = member.filter(is_on);
+        let fitness = Fitness::Fit;
+        let alone = member
+            .filter(is_on)
+            .map(|member| Chosen { member, fitness });
         // A stream has no total deadline, only a longest gap.
-        let total = member.as_ref().and_then(|it| it.target.deadlines.total);
+        let target = alone.as_ref().map(|alone| &alone.member.target);
+        let total = target.and_then(|target| target.deadlines.total);
         let total = total.filter(|_| !call.streams());
         let mut course = Course {
             inner,
             rules: self.rules.clone(),
             route: self,
             call,
-            members: member.into_iter().collect(),
+            members: alone.into_iter().collect(),
             is_group: false,
-            fitness: Fitness::Fit,
             deadline: total.map(|total| (Instant::now() + total, total)),
             progress: Progress::default(),
         };
@@ -163,9 +166,7 @@ impl RouteLayer {
         S::Future: Send,
     {
         let now = Instant::now();
-        let choice = choose(call, routing, now)?;
-        let members = choice.order.iter();
-        let members = members.map(|place| routing.members[*place].clone());
+        let members = choose(call, routing, now)?;
         let total = routing.rules.deadline;
         // Hooks have taken their part of it.
         let gone = call.trail().age();
@@ -174,9 +175,8 @@ impl RouteLayer {
             route: self,
             call: call.clone(),
             rules: routing.rules.clone(),
-            members: members.collect(),
+            members,
             is_group: true,
-            fitness: choice.fitness,
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
             progress: Progress::default(),
         };

@@ -37,7 +37,7 @@ pub(crate) struct Considered {
     pub(crate) member: Member,
     /// How often it would be asked again.
     pub(crate) retries: u32,
-    /// Why it is not tried.
+    /// Why it is not tried, or only when all others have failed.
     pub(crate) reason: Option<String>,
 }
 

@@ -231,7 +231,7 @@ fn target(page: &mut Page, target: &Value) {
     };
     page.line("target", &format!("{name} at {provider} as {model}, {key}"));
     if let Some(reason) = given(&target["reason"]) {
-        page.line("", &format!("not tried: {reason}"));
+        page.line("", &format!("but {reason}"));
     }
     if let upstream @ Value::Object(_) = &target["upstream"] {
         sent(page, target, upstream);

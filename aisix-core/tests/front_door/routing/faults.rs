@@ -114,6 +114,27 @@ async fn who_dies_under_load_fails_no_caller_and_serves_again_when_it_is_back() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn targets_that_come_and_go_fail_no_caller_while_one_is_there() {
+    let upstream = Upstream::new();
+    let (config, gateway) = gateway(json!({"strategy": "random"}), &upstream);
+    for round in 0..60 {
+        for (place, target) in TARGETS.iter().enumerate() {
+            // At any time one is there, and another one each time.
+            let answer = match place == round % 3 {
+                true => Answer::chat("hello"),
+                false => Answer::refusal(500, "flaps"),
+            };
+            upstream.always(&format!("up-{target}"), answer);
+        }
+        // Few, as what rests is asked out of the budget for retries.
+        let calls = load(&gateway, 2, 2).await;
+        assert!(calls.iter().all(|call| call.0 == 200), "{round}: {calls:?}");
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(under_way(&config), [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_all_are_down_each_caller_is_told_in_time_and_the_first_that_is_back_serves() {
     let upstream = Upstream::new();
     for target in ["up-a", "up-b", "up-c"] {
