@@ -3,7 +3,9 @@
 mod back_off;
 mod choose;
 mod course;
+mod examples;
 mod rules;
+mod semantic;
 mod taken;
 mod tell;
 
@@ -18,8 +20,8 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::rules::Rules;
 use self::{choose::choose, course::Course};
+pub(crate) use self::{examples::Examples, rules::Rules};
 use crate::{
     balance::{
         Fitness,
@@ -114,6 +116,7 @@ where
             match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, &call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
+                Serves::Semantic(semantic) => layer.by_meaning(inner, &call, semantic).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),
             }
         })

@@ -6,6 +6,7 @@ mod failover;
 mod health;
 mod limits;
 mod seen;
+mod semantic;
 
 use aisix_core::{
     config::Kind,
