@@ -8,6 +8,7 @@ mod faults;
 mod health;
 mod limits;
 mod seen;
+mod semantic;
 mod takeover;
 
 use aisix_core::{
