@@ -146,7 +146,7 @@ impl JsonSchema for OnEmbeddingFailure {
         "OnEmbeddingFailure".into()
     }
 
-    /// Of a mapping it says everything; the words are up to [`Semantic::rules`].
+    /// Of a mapping it says everything; the words are checked by our own rules.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let description = "The name of the model that takes it.";
         json_schema!({
