@@ -271,6 +271,10 @@ impl Compiler {
             let message = format!("model {:?} has no provider key", model.display_name);
             return Err(missing(ErrorKind::InvalidRequest, message));
         };
+        if key.upstream_id.is_some() {
+            let message = format!("provider key {:?} names an upstream", key.display_name);
+            return Err(missing(ErrorKind::ProviderUnavailable, message));
+        }
         let adapter = key.adapter.map(resource::Adapter::as_str);
         let chosen = self
             .providers

@@ -340,7 +340,7 @@ impl Writer {
             Some(Resource::GuardrailAttachment(_)) => self.guardrails.detach(&key.id),
             Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
             Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
-            Some(Resource::ProviderKey(_)) | None => {}
+            Some(Resource::Upstream(_) | Resource::ProviderKey(_)) | None => {}
         }
     }
 
@@ -434,7 +434,7 @@ impl Writer {
                 let chain = self.chain_of(key);
                 self.caches.put(&key.id, policy, chain);
             }
-            None => {}
+            Some(Resource::Upstream(_)) | None => {}
         }
     }
 
