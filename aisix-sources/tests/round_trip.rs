@@ -35,8 +35,8 @@ fn full() -> Vec<Entry> {
         Entry::new(
             Kind::Upstream,
             "u-2",
-            json!({"name": "grpc", "targets": [{"host": "a"}],
-                "health_checks": {"active": {"type": "grpc", "service": "s"}}}),
+            json!({"name": "tcp", "targets": [{"host": "a"}],
+                "health_checks": {"active": {"type": "tcp", "interval_seconds": 3}}}),
         ),
         Entry::new(
             Kind::ProviderKey,

@@ -31,6 +31,7 @@ use crate::{
     models::{
         Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
     },
+    replicas::{Pool, Ways},
     route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
@@ -68,6 +69,7 @@ fn health(direct: &Direct) -> HealthSettings {
     let check = direct.background_model_check.as_ref();
     HealthSettings {
         cooldown: direct.cooldown.clone(),
+        passive: None,
         breaker: direct.circuit_breaker,
         stale_after: check.map(|check| Duration::from_secs(check.stale_after_seconds.get())),
         mode: match (direct.disabled, direct.draining) {
@@ -92,6 +94,8 @@ pub(super) struct Compiler {
 pub(super) struct Surroundings<'s> {
     /// Its provider key, if that exists.
     pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    /// The upstream that the key names, if that exists.
+    pub(super) pool: Option<&'s Arc<Pool>>,
     /// The hooks that hang on it.
     pub(super) chain: Option<Arc<Chain>>,
     /// Finds the model that serves a name.
@@ -108,7 +112,12 @@ impl Compiler {
         model: &resource::Model,
         surroundings: Surroundings<'_>,
     ) -> Arc<Model> {
-        let Surroundings { key, chain, find } = surroundings;
+        let Surroundings {
+            key,
+            pool,
+            chain,
+            find,
+        } = surroundings;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let name: Arc<str> = model.display_name.as_str().into();
         Arc::new(Model {
@@ -122,7 +131,7 @@ impl Compiler {
             retries: model.retries,
             serves: match &model.shape {
                 ModelShape::Direct(direct) => {
-                    Serves::Direct(Arc::new(self.target(id, model, direct, key)))
+                    Serves::Direct(Arc::new(self.target(id, model, direct, (key, pool))))
                 }
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
@@ -174,20 +183,23 @@ impl Compiler {
         id: &Arc<str>,
         model: &resource::Model,
         direct: &Direct,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        (key, pool): (Option<(&Arc<str>, &ProviderKey)>, Option<&Arc<Pool>>),
     ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
             _ => direct.provider.as_str(),
         };
-        Target {
+        let endpoint = |base: Option<&str>| self.endpoint(model, direct, provider, key, base);
+        let first = pool.map(|pool| pool.replicas()[0].base_url.as_str());
+        let own = key.and_then(|(_, key)| key.api_base.as_deref());
+        let target = Target {
             provider: direct.provider.as_str().into(),
             model_name: model_name(direct).into(),
             key: Arc::new(UpstreamKey {
                 id: key.map_or("", |(id, _)| id).into(),
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
             }),
-            endpoint: self.endpoint(model, direct, provider, key),
+            endpoint: endpoint(first.or(own)),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
             deadlines: self.deadlines(times(model)),
             times: times(model),
@@ -207,6 +219,23 @@ impl Compiler {
             },
             health: health(direct),
             capacity: Capacity::of(direct, id, &self.states),
+            ways: None,
+            replica: None,
+        };
+        let Some(pool) = pool else {
+            return target;
+        };
+        let ways = pool.replicas().iter().map(|replica| {
+            Arc::new(Target {
+                endpoint: endpoint(Some(&replica.base_url)),
+                replica: Some(replica.clone()),
+                ..target.clone()
+            })
+        });
+        let ways = Arc::new(Ways::new(pool.clone(), ways.collect()));
+        Target {
+            ways: Some(ways),
+            ..target
         }
     }
 
@@ -252,8 +281,11 @@ impl Compiler {
         let times = member.target.times.or(group);
         if times != member.target.times {
             let target = Target::clone(&member.target);
+            let deadlines = self.deadlines(times);
+            let ways = target.ways.as_ref();
             member.target = Arc::new(Target {
-                deadlines: self.deadlines(times),
+                deadlines,
+                ways: ways.map(|ways| Arc::new(ways.with_deadlines(deadlines))),
                 ..target
             });
         }
@@ -265,20 +297,22 @@ impl Compiler {
         direct: &Direct,
         provider: &str,
         key: Option<(&Arc<str>, &ProviderKey)>,
+        api_base: Option<&str>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
         let missing = |kind, message: String| Missing { kind, message };
         let Some((id, key)) = key else {
             let message = format!("model {:?} has no provider key", model.display_name);
             return Err(missing(ErrorKind::InvalidRequest, message));
         };
-        if key.upstream_id.is_some() {
-            let message = format!("provider key {:?} names an upstream", key.display_name);
+        if key.upstream_id.is_some() && api_base.is_none() {
+            let key = &key.display_name;
+            let message = format!("provider key {key:?} names an upstream that does not exist");
             return Err(missing(ErrorKind::ProviderUnavailable, message));
         }
         let adapter = key.adapter.map(resource::Adapter::as_str);
         let chosen = self
             .providers
-            .choose(adapter, provider, key.api_base.is_some())
+            .choose(adapter, provider, api_base.is_some())
             .ok_or_else(|| {
                 let name = adapter.unwrap_or(provider);
                 let message = format!("no provider {name:?} can serve this model");
@@ -287,7 +321,7 @@ impl Compiler {
         let spec = Spec {
             provider,
             model_name: model_name(direct),
-            api_base: key.api_base.as_deref(),
+            api_base,
             api_key: &key.api_key,
             key_id: id,
             states: &self.states,

@@ -106,6 +106,11 @@ pub(in super::super) fn body_pattern(text: &str) -> Result<Regex, String> {
 impl HealthChecks {
     /// Reports what a schema cannot say of the block.
     pub(super) fn rules(checks: &Value, errors: &mut Vec<Invalid>) {
+        let check = checks.pointer("/active/type");
+        if check.is_some_and(|check| check == "grpc") {
+            let message = "`grpc` is not supported yet";
+            errors.push(Invalid::new("health_checks.active.type", message));
+        }
         let is_path = |text: &str| text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
         for (pointer, path) in [
             ("/path", "health_checks.path"),
