@@ -13,7 +13,7 @@ use aisix_core::{
     explain::Explainer,
     models,
     observe::Observer,
-    upstream,
+    replicas, upstream,
 };
 use aisix_hooks::observe::{
     AccessLog, Flush, Metrics, MetricsSettings,
@@ -118,6 +118,7 @@ pub(crate) fn run(
     );
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
+    let checker = Client::new(transport.clone())?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -168,6 +169,7 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
+            () = check(&config, checker, &shutdown) => unreachable!("checking never ends"),
             () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
@@ -178,6 +180,15 @@ pub(crate) fn run(
     tracing::info!(?ended, "stopped");
     drop(flush);
     Ok(())
+}
+
+/// Checks the replicas of upstreams until the process drains, and does nothing from then on.
+async fn check(config: &Config, client: Client, shutdown: &Shutdown) {
+    tokio::select! {
+        () = replicas::checks(config.clone(), client) => {}
+        () = shutdown.begun() => {}
+    }
+    std::future::pending().await
 }
 
 /// What explains requests as a gateway with these settings would serve them that has just started.

@@ -33,6 +33,7 @@ use crate::{
     models::{
         Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
     },
+    replicas::{Pool, Ways},
     route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
@@ -70,6 +71,7 @@ fn health(direct: &Direct) -> HealthSettings {
     let check = direct.background_model_check.as_ref();
     HealthSettings {
         cooldown: direct.cooldown.clone(),
+        passive: None,
         breaker: direct.circuit_breaker,
         stale_after: check.map(|check| Duration::from_secs(check.stale_after_seconds.get())),
         mode: match (direct.disabled, direct.draining) {
@@ -94,10 +96,20 @@ pub(super) struct Compiler {
 pub(super) struct Surroundings<'s> {
     /// Its provider key, if that exists.
     pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    /// The upstream that the key names, if that exists.
+    pub(super) pool: Option<&'s Arc<Pool>>,
     /// The hooks that hang on it.
     pub(super) chain: Option<Arc<Chain>>,
     /// Finds the model that serves a name.
     pub(super) find: &'s dyn Fn(&str) -> Option<Arc<Model>>,
+}
+
+/// Where a model is served.
+struct Where<'w> {
+    /// The provider key, by its id.
+    key: Option<(&'w Arc<str>, &'w ProviderKey)>,
+    /// The replicas, where the key names an upstream.
+    pool: Option<&'w Arc<Pool>>,
 }
 
 // === impl Compiler ===
@@ -110,7 +122,12 @@ impl Compiler {
         model: &resource::Model,
         surroundings: Surroundings<'_>,
     ) -> Arc<Model> {
-        let Surroundings { key, chain, find } = surroundings;
+        let Surroundings {
+            key,
+            pool,
+            chain,
+            find,
+        } = surroundings;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let name: Arc<str> = model.display_name.as_str().into();
         Arc::new(Model {
@@ -123,9 +140,12 @@ impl Compiler {
             embedding: model.direct().and_then(|direct| direct.embedding),
             retries: model.retries,
             serves: match &model.shape {
-                ModelShape::Direct(direct) => {
-                    Serves::Direct(Arc::new(self.target(id, model, direct, key)))
-                }
+                ModelShape::Direct(direct) => Serves::Direct(Arc::new(self.target(
+                    id,
+                    model,
+                    direct,
+                    Where { key, pool },
+                ))),
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
@@ -179,13 +199,16 @@ impl Compiler {
         id: &Arc<str>,
         model: &resource::Model,
         direct: &Direct,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        Where { key, pool }: Where<'_>,
     ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
             _ => direct.provider.as_str(),
         };
-        Target {
+        let endpoint = |base: Option<&str>| self.endpoint(model, direct, provider, key, base);
+        let first = pool.map(|pool| pool.replicas()[0].base_url.as_str());
+        let own = key.and_then(|(_, key)| key.api_base.as_deref());
+        let target = Target {
             provider: direct.provider.as_str().into(),
             model_name: model_name(direct).into(),
             key: Arc::new(UpstreamKey {
@@ -193,7 +216,7 @@ impl Compiler {
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
                 base: key.and_then(|(_, key)| key.api_base.as_deref().map(Into::into)),
             }),
-            endpoint: self.endpoint(model, direct, provider, key),
+            endpoint: endpoint(first.or(own)),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
             deadlines: self.deadlines(times(model)),
             times: times(model),
@@ -213,6 +236,23 @@ impl Compiler {
             },
             health: health(direct),
             capacity: Capacity::of(direct, id, &self.states),
+            ways: None,
+            replica: None,
+        };
+        let Some(pool) = pool else {
+            return target;
+        };
+        let ways = pool.replicas().iter().map(|replica| {
+            Arc::new(Target {
+                endpoint: endpoint(Some(&replica.base_url)),
+                replica: Some(replica.clone()),
+                ..target.clone()
+            })
+        });
+        let ways = Arc::new(Ways::new(pool.clone(), ways.collect()));
+        Target {
+            ways: Some(ways),
+            ..target
         }
     }
 
@@ -258,8 +298,11 @@ impl Compiler {
         let times = member.target.times.or(group);
         if times != member.target.times {
             let target = Target::clone(&member.target);
+            let deadlines = self.deadlines(times);
+            let ways = target.ways.as_ref();
             member.target = Arc::new(Target {
-                deadlines: self.deadlines(times),
+                deadlines,
+                ways: ways.map(|ways| Arc::new(ways.with_deadlines(deadlines))),
                 ..target
             });
         }
@@ -271,16 +314,22 @@ impl Compiler {
         direct: &Direct,
         provider: &str,
         key: Option<(&Arc<str>, &ProviderKey)>,
+        api_base: Option<&str>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
         let missing = |kind, message: String| Missing { kind, message };
         let Some((id, key)) = key else {
             let message = format!("model {:?} has no provider key", model.display_name);
             return Err(missing(ErrorKind::InvalidRequest, message));
         };
+        if key.upstream_id.is_some() && api_base.is_none() {
+            let key = &key.display_name;
+            let message = format!("provider key {key:?} names an upstream that does not exist");
+            return Err(missing(ErrorKind::ProviderUnavailable, message));
+        }
         let adapter = key.adapter.map(resource::Adapter::as_str);
         let chosen = self
             .providers
-            .choose(adapter, provider, key.api_base.is_some())
+            .choose(adapter, provider, api_base.is_some())
             .ok_or_else(|| {
                 let name = adapter.unwrap_or(provider);
                 let message = format!("no provider {name:?} can serve this model");
@@ -289,7 +338,7 @@ impl Compiler {
         let spec = Spec {
             provider,
             model_name: model_name(direct),
-            api_base: key.api_base.as_deref(),
+            api_base,
             api_key: &key.api_key,
             key_id: id,
             states: &self.states,

@@ -241,6 +241,9 @@ fn target(page: &mut Page, target: &Value) {
     if let Some(reason) = given(&target["reason"]) {
         page.line("", &format!("but {reason}"));
     }
+    if let Some(replica) = given(&target["replica"]) {
+        page.line("", &format!("at the replica {replica}"));
+    }
     if let upstream @ Value::Object(_) = &target["upstream"] {
         sent(page, target, upstream);
     }
