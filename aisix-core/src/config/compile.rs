@@ -80,6 +80,9 @@ fn health(direct: &Direct) -> HealthSettings {
     }
 }
 
+/// A provider key, with its id.
+type NamedKey<'k> = (&'k Arc<str>, &'k ProviderKey);
+
 /// What compiling needs besides the resources.
 pub(super) struct Compiler {
     pub(super) providers: Registry,
@@ -93,7 +96,7 @@ pub(super) struct Compiler {
 /// What a model is compiled with.
 pub(super) struct Surroundings<'s> {
     /// Its provider key, if that exists.
-    pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    pub(super) key: Option<NamedKey<'s>>,
     /// The upstream that the key names, if that exists.
     pub(super) pool: Option<&'s Arc<Pool>>,
     /// The hooks that hang on it.
@@ -183,7 +186,7 @@ impl Compiler {
         id: &Arc<str>,
         model: &resource::Model,
         direct: &Direct,
-        (key, pool): (Option<(&Arc<str>, &ProviderKey)>, Option<&Arc<Pool>>),
+        (key, pool): (Option<NamedKey<'_>>, Option<&Arc<Pool>>),
     ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
@@ -296,7 +299,7 @@ impl Compiler {
         model: &resource::Model,
         direct: &Direct,
         provider: &str,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        key: Option<NamedKey<'_>>,
         api_base: Option<&str>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
         let missing = |kind, message: String| Missing { kind, message };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Health, HealthStatus, MemberHealth, ReplicaHealth, all};
-use crate::config::Snapshot;
+use crate::{balance::health::Reason, config::Snapshot};
 
 /// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
 /// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?, replicas?}]`; a replica
@@ -56,7 +56,7 @@ impl ReplicaHealth {
     fn to_json(&self) -> Value {
         let report = &self.report;
         let status = HealthStatus::from(report.status);
-        let reason = report.reason.map(|reason| reason.as_str());
+        let reason = report.reason.map(Reason::as_str);
         object([
             ("name", Some(self.replica.name().as_ref().into())),
             ("status", Some(status.as_str().into())),

@@ -62,7 +62,7 @@ impl Checks {
     /// Goes on with them for ever.
     async fn run(&mut self) {
         while self.running.next().await.is_some() {}
-        pending().await
+        pending::<()>().await;
     }
 
     /// Stops those of upstreams that are gone or have changed, and begins those of new ones.
