@@ -188,7 +188,7 @@ async fn check(config: &Config, client: Client, shutdown: &Shutdown) {
         () = replicas::checks(config.clone(), client) => {}
         () = shutdown.begun() => {}
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// What explains requests as a gateway with these settings would serve them that has just started.

@@ -82,6 +82,9 @@ fn health(direct: &Direct) -> HealthSettings {
     }
 }
 
+/// A provider key, with its id.
+type NamedKey<'k> = (&'k Arc<str>, &'k ProviderKey);
+
 /// What compiling needs besides the resources.
 pub(super) struct Compiler {
     pub(super) providers: Registry,
@@ -95,7 +98,7 @@ pub(super) struct Compiler {
 /// What a model is compiled with.
 pub(super) struct Surroundings<'s> {
     /// Its provider key, if that exists.
-    pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    pub(super) key: Option<NamedKey<'s>>,
     /// The upstream that the key names, if that exists.
     pub(super) pool: Option<&'s Arc<Pool>>,
     /// The hooks that hang on it.
@@ -107,7 +110,7 @@ pub(super) struct Surroundings<'s> {
 /// Where a model is served.
 struct Where<'w> {
     /// The provider key, by its id.
-    key: Option<(&'w Arc<str>, &'w ProviderKey)>,
+    key: Option<NamedKey<'w>>,
     /// The replicas, where the key names an upstream.
     pool: Option<&'w Arc<Pool>>,
 }
@@ -313,7 +316,7 @@ impl Compiler {
         model: &resource::Model,
         direct: &Direct,
         provider: &str,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        key: Option<NamedKey<'_>>,
         api_base: Option<&str>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
         let missing = |kind, message: String| Missing { kind, message };

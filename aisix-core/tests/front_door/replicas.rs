@@ -505,3 +505,25 @@ async fn checks_follow_the_configuration_and_end_with_their_future() {
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(fleet.counts(), before);
 }
+
+#[tokio::test]
+async fn a_connection_is_a_check_too() {
+    let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ports = [&open, &closed].map(|it| it.local_addr().unwrap().port());
+    drop(closed);
+    let targets = ports.map(|port| json!({"host": "127.0.0.1", "port": port}));
+    let active = json!({"type": "tcp", "unhealthy_threshold": 1, "interval_seconds": 1});
+    let config = setup(json!({"targets": targets, "health_checks": {"active": active}})).config();
+    let checks = tokio::spawn(replicas::checks(config.clone(), Fleet::new().transport()));
+    open.accept().await.unwrap();
+    let both = async {
+        while words(&config) != ["healthy", "transport_error"] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .unwrap();
+    checks.abort();
+}
