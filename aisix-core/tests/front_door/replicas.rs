@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use aisix_core::{
-    BoxError, ErrorKind, Gateway,
+    ErrorKind, Gateway,
     body::Body,
     call::AttemptKind,
     config::{Change, Config, Entry, Kind},
@@ -12,7 +12,7 @@ use aisix_core::{
     testing::{self, Answer, Endings, Setup, UPSTREAM_MODEL, Upstream},
     upstream::Transport,
 };
-use http::{Request, Response};
+use http::Request;
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 
@@ -54,7 +54,7 @@ impl Fleet {
         let fleet = self.clone();
         service_fn(move |request: Request<Body>| {
             let upstream = fleet.at(request.uri().host().unwrap()).clone();
-            async move { Ok::<Response<Body>, BoxError>(upstream.oneshot(request).await?) }
+            upstream.oneshot(request)
         })
     }
 }
