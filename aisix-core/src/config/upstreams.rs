@@ -22,13 +22,6 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Upstreams(HashMap<Arc<str>, HashSet<Arc<str>>>);
 
-/// What a replica is called, unless it has an id: where it is.
-fn name(target: &UpstreamTarget) -> &str {
-    let url = target.base_url.as_str();
-    let place = url.split_once("://").map_or(url, |(_, place)| place);
-    target.id.as_deref().unwrap_or(place)
-}
-
 fn health(upstream: &resource::Upstream, target: &UpstreamTarget) -> HealthSettings {
     let HealthChecks {
         passive,
@@ -78,7 +71,7 @@ impl Compiler {
     pub(super) fn upstream(&self, id: &Arc<str>, upstream: &resource::Upstream) -> Arc<Pool> {
         let upstream_name: Arc<str> = upstream.name.as_str().into();
         let replica = |target: &UpstreamTarget| {
-            let name: Arc<str> = name(target).into();
+            let name: Arc<str> = target.name().into();
             let identity = format!("upstream:{id}:{name}");
             let candidate = Candidate {
                 member: balance::Member {

@@ -113,15 +113,24 @@ impl Document for Upstream {
             errors.push(Invalid::new("algorithm", "`semantic` is not supported yet"));
         }
         let targets = document.get("targets").and_then(Value::as_array);
-        let mut ids = HashSet::new();
+        let mut names = HashSet::new();
         for (index, target) in targets.into_iter().flatten().enumerate() {
             let path = format!("targets[{index}]");
             UpstreamTarget::rules(target, &path, errors);
-            if let Some(id) = target.get("id").and_then(Value::as_str)
-                && !ids.insert(id)
-            {
-                let message = "is the same as that of another target";
-                errors.push(Invalid::new(format!("{path}.id"), message));
+            // What is wrong with one that cannot be read is told already.
+            let Ok(target) = UpstreamTarget::deserialize(target) else {
+                continue;
+            };
+            if !names.insert(target.name().to_owned()) {
+                errors.push(match target.id {
+                    Some(_) => {
+                        let message = "is the same as that of another target";
+                        Invalid::new(format!("{path}.id"), message)
+                    }
+                    None => {
+                        Invalid::new(path, "is where another target is; an `id` tells them apart")
+                    }
+                });
             }
         }
         if let Some(checks) = document.get("health_checks") {

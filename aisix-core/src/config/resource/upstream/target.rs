@@ -109,6 +109,13 @@ fn one() -> u32 {
 // === impl UpstreamTarget ===
 
 impl UpstreamTarget {
+    /// What it is called: its id, or where it is, such as `10.0.0.1:8000/v1`.
+    pub fn name(&self) -> &str {
+        let url = self.base_url.as_str();
+        let place = url.split_once("://").map_or(url, |(_, place)| place);
+        self.id.as_deref().unwrap_or(place)
+    }
+
     /// Reports what a schema cannot say of the target at `path`.
     pub(super) fn rules(target: &Value, path: &str, errors: &mut Vec<Invalid>) {
         let mut wrong = |field: &str, message: &str| {

@@ -121,6 +121,18 @@ fn algorithms_are_read_by_their_names() {
 }
 
 #[test]
+fn two_targets_at_one_place_have_ids() {
+    let one = json!({"host": "a", "port": 80, "path": "/v1"});
+    let same = json!({"base_url": "http://a:80/v1"});
+    assert_eq!(
+        errors(with_targets(json!([one, same]))),
+        ["`targets[1]` is where another target is; an `id` tells them apart"]
+    );
+    let named = json!({"id": "x", "base_url": "http://a:80/v1"});
+    assert_eq!(strict(with_targets(json!([one, named]))).targets.len(), 2);
+}
+
+#[test]
 fn a_target_says_in_one_way_where_it_is() {
     let targets = json!([
         {},
