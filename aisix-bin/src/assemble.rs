@@ -11,7 +11,7 @@ use aisix_core::{
     },
     edge::{self, Drain},
     explain::Explainer,
-    models,
+    models::{self, checks::Checks},
     observe::Observer,
     replicas, upstream,
 };
@@ -119,6 +119,7 @@ pub(crate) fn run(
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
     let checker = Client::new(transport.clone())?;
+    let checks = shared.clone().transport(checker.clone()).checks()?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -169,7 +170,7 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
-            () = check(&config, checker, &shutdown) => unreachable!("checking never ends"),
+            () = check(checks, replicas::checks(config.clone(), checker), &shutdown) => unreachable!("checking never ends"),
             () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
@@ -182,10 +183,11 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Checks the replicas of upstreams until the process drains, and does nothing from then on.
-async fn check(config: &Config, client: Client, shutdown: &Shutdown) {
+/// Checks models and replicas in the background until the process drains, and does nothing from then on.
+async fn check(models: Checks, replicas: impl Future<Output = ()>, shutdown: &Shutdown) {
     tokio::select! {
-        () = replicas::checks(config.clone(), client) => {}
+        () = models.run() => {}
+        () = replicas => {}
         () = shutdown.begun() => {}
     }
     std::future::pending::<()>().await;

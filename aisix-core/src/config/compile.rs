@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use super::{
     States,
     resource::{
-        self, ApiKey, AutoPromptCaching, Direct, HashOn, Invalid, KeyHash, NOT_YET, ProviderKey,
-        Resource, RoutingTarget, Shape as ModelShape, Strictness, WhenAllUnavailable,
+        self, ApiKey, AutoPromptCaching, BackgroundCheck, Direct, HashOn, Invalid, KeyHash,
+        NOT_YET, ProviderKey, Resource, RoutingTarget, Shape as ModelShape, WhenAllUnavailable,
     },
 };
 use crate::{
@@ -67,13 +67,20 @@ fn candidate(target: &RoutingTarget, member: &Member) -> Candidate {
     }
 }
 
-fn health(direct: &Direct) -> HealthSettings {
+/// How a model is checked in the background, if it is.
+fn check(direct: &Direct) -> Option<&BackgroundCheck> {
     let check = direct.background_model_check.as_ref();
+    check.filter(|check| check.enabled)
+}
+
+fn health(direct: &Direct) -> HealthSettings {
+    // What a check has found out says nothing when there are none any more.
+    let stale_after = check(direct).map_or(0, |check| check.stale_after_seconds.get());
     HealthSettings {
         cooldown: direct.cooldown.clone(),
         passive: None,
         breaker: direct.circuit_breaker,
-        stale_after: check.map(|check| Duration::from_secs(check.stale_after_seconds.get())),
+        stale_after: Some(Duration::from_secs(stale_after)),
         mode: match (direct.disabled, direct.draining) {
             (true, _) => Mode::Disabled,
             (_, true) => Mode::Draining,
@@ -164,36 +171,23 @@ impl Compiler {
         })
     }
 
-    /// Says so where a model names a strategy that nobody knows, or is of a shape that is not served yet. What is not
-    /// heeded yet is an error where people write, and told otherwise.
+    /// Says so where a model names a strategy that nobody knows, or is of a shape that is not served yet.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(super) fn check_model(
-        &self,
-        resource: &Resource,
-        strictness: Strictness,
-    ) -> Result<Option<&'static str>, Vec<Invalid>> {
+    pub(super) fn check_model(&self, resource: &Resource) -> Result<(), Vec<Invalid>> {
         let Resource::Model(model) = resource else {
-            return Ok(None);
+            return Ok(());
         };
-        let not_yet = |field| Err(vec![Invalid::new(field, NOT_YET)]);
         match &model.shape {
-            ModelShape::Ensemble(_) => not_yet("ensemble"),
-            ModelShape::Semantic(semantic) => semantic::check(semantic).map(|()| None),
+            ModelShape::Ensemble(_) => Err(vec![Invalid::new("ensemble", NOT_YET)]),
+            ModelShape::Semantic(semantic) => semantic::check(semantic),
             ModelShape::Routing(routing) => match self.strategies.find(&routing.strategy) {
-                Ok(_) => Ok(None),
+                Ok(_) => Ok(()),
                 Err(error) => Err(vec![Invalid::new("routing.strategy", error.to_string())]),
             },
-            ModelShape::Direct(direct) => {
-                let field = "background_model_check";
-                match (&direct.background_model_check, strictness) {
-                    (None, _) => Ok(None),
-                    (Some(_), Strictness::Strict) => not_yet(field),
-                    (Some(_), Strictness::Lenient) => Ok(Some(field)),
-                }
-            }
+            ModelShape::Direct(_) => Ok(()),
         }
     }
 
@@ -238,6 +232,7 @@ impl Compiler {
                 None => Arc::default(),
             },
             health: health(direct),
+            check: check(direct).cloned().map(Arc::new),
             capacity: Capacity::of(direct, id, &self.states),
             ways: None,
             replica: None,

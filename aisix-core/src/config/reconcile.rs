@@ -189,10 +189,8 @@ impl Writer {
     }
 
     /// Whether it can be served, if it is a model.
-    fn model(&self, mut decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
-        let strictness = Strictness::Lenient;
-        let unheeded = self.compiler.check_model(&decoded.resource, strictness)?;
-        decoded.unknown.extend(unheeded.map(str::to_owned));
+    fn model(&self, decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
+        self.compiler.check_model(&decoded.resource)?;
         Ok(decoded)
     }
 

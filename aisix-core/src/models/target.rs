@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Capacity;
 use crate::{
     balance::health::{Credential, Fitness, HealthSettings, TargetState},
+    config::resource::BackgroundCheck,
     error::{Error, ErrorKind},
     replicas::{Replica, Ways},
     upstream::{Endpoint, Shape, Tls},
@@ -30,6 +31,8 @@ pub struct Target {
     pub(crate) credential: Arc<Credential>,
     pub(crate) health: HealthSettings,
     pub(crate) capacity: Option<Capacity>,
+    /// How it is checked in the background, if it is.
+    pub(crate) check: Option<Arc<BackgroundCheck>>,
     pub(crate) on_unsupported: OnUnsupported,
     pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,

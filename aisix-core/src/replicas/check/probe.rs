@@ -54,8 +54,7 @@ pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Tr
 async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
     match active.check.check {
         CheckType::Tcp => tcp::ask(replica).await,
-        // Documents with the other are refused.
-        CheckType::Http | CheckType::Grpc => http::ask(replica, active, transport).await,
+        CheckType::Http => http::ask(replica, active, transport).await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Models that stand for others.
 
 mod capacity;
+mod checks;
 mod choice;
 mod dialects;
 mod failover;

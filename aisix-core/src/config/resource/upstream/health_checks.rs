@@ -40,21 +40,19 @@ pub struct HealthChecks {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActiveCheck {
-    /// What is asked: a request of HTTP, a connection, or the health service of gRPC. Default: `http`.
+    /// What is asked: a request of HTTP, or a connection. Default: `http`.
     #[serde(rename = "type")]
     #[schemars(extend("default" = "http"))]
     pub check: CheckType,
     /// The path of the request, whatever that of the target is; of `http`. Default: `/`.
     pub path: Option<String>,
-    /// Headers of the request; of `http` and `grpc`.
+    /// Headers of the request; of `http`.
     pub headers: Headers,
     /// Status codes of a good answer; of `http`. Default: 200 to 399.
     #[schemars(inner(range(min = 100, max = 599)))]
     pub expected_status: Vec<u16>,
     /// A regular expression that must be found in the body of a good answer; of `http`. Default: any body will do.
     pub body_pattern: Option<BodyPattern>,
-    /// The service that is asked for; of `grpc`. Default: empty, the server as a whole.
-    pub service: Option<String>,
     /// The time between two questions, in seconds. Default: 10.
     #[schemars(range(min = 1))]
     pub interval_seconds: u64,
@@ -78,8 +76,6 @@ pub enum CheckType {
     Http,
     /// A connection.
     Tcp,
-    /// The health service of gRPC.
-    Grpc,
 }
 
 /// A regular expression that must be found in a body. Two are equal if their texts are.
@@ -108,8 +104,9 @@ impl HealthChecks {
     pub(super) fn rules(checks: &Value, errors: &mut Vec<Invalid>) {
         let check = checks.pointer("/active/type");
         if check.is_some_and(|check| check == "grpc") {
-            let message = "`grpc` is not supported yet";
-            errors.push(Invalid::new("health_checks.active.type", message));
+            let path = "health_checks.active.type";
+            errors.retain(|error| error.path != path);
+            errors.push(Invalid::new(path, "`grpc` is not supported yet"));
         }
         let is_path = |text: &str| text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
         for (pointer, path) in [
@@ -133,15 +130,7 @@ impl HealthChecks {
             Some(check) => check.as_str().unwrap_or_default(),
         };
         let names: &[&str] = match check {
-            "http" => &["service"],
-            "grpc" => &["path", "expected_status", "body_pattern"],
-            "tcp" => &[
-                "path",
-                "headers",
-                "expected_status",
-                "body_pattern",
-                "service",
-            ],
+            "tcp" => &["path", "headers", "expected_status", "body_pattern"],
             _ => &[],
         };
         let given = names.iter().filter(|name| active.get(**name).is_some());
@@ -196,7 +185,6 @@ impl Default for ActiveCheck {
             headers: Headers::default(),
             expected_status: Vec::new(),
             body_pattern: None,
-            service: None,
             interval_seconds: 10,
             timeout_seconds: 5,
             healthy_threshold: 2,

@@ -186,14 +186,8 @@ fn targets_of_providers_are_not_supported_yet() {
 #[test]
 fn a_check_says_what_its_type_needs() {
     let fields = json!({"type": "tcp", "path": "/", "headers": {}, "expected_status": [200],
-        "body_pattern": "a", "service": "s"});
-    let names = [
-        "body_pattern",
-        "expected_status",
-        "headers",
-        "path",
-        "service",
-    ];
+        "body_pattern": "a"});
+    let names = ["body_pattern", "expected_status", "headers", "path"];
     let expected =
         names.map(|name| format!("`health_checks.active.{name}` is not for the type `tcp`"));
     assert_eq!(errors(with_active(fields.clone())), expected);
@@ -204,16 +198,15 @@ fn a_check_says_what_its_type_needs() {
         names.map(|name| format!("inapplicable:health_checks.active.{name}"))
     );
     let active = upstream.health_checks.active.expect("given");
-    assert_eq!((active.path, active.service), (None, None));
-    assert_eq!(
-        errors(with_active(json!({"service": "s"}))),
-        ["`health_checks.active.service` is not for the type `http`"]
-    );
+    assert_eq!(active.path, None);
     assert_eq!(
         errors(with_active(
             json!({"type": "grpc", "service": "s", "headers": {"a": "b"}})
         )),
-        ["`health_checks.active.type` `grpc` is not supported yet"]
+        [
+            "`health_checks.active.service` is not supported yet",
+            "`health_checks.active.type` `grpc` is not supported yet"
+        ]
     );
     assert_eq!(
         errors(with_active(
