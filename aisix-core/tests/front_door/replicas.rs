@@ -212,7 +212,10 @@ async fn without_retries_too_and_for_what_may_not_be_sent_twice() {
         assert_eq!(chat(&gateway).await.status(), 200);
     }
     fleet.at("c.test").always(UPSTREAM_MODEL, Answer::refused());
+    let before: usize = fleet.counts().iter().sum();
     assert_eq!(chat(&gateway).await.status(), 502);
+    // Each was asked once.
+    assert_eq!(fleet.counts().iter().sum::<usize>(), before + 3);
     // What was sent may have had an effect: that is a matter of retries.
     fleet
         .at("a.test")

@@ -193,6 +193,29 @@ async fn changes_are_heeded_at_once_and_without_checks_nothing_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_disabled_or_stands_for_many_names_is_not_asked() {
+    let upstream = Upstream::new();
+    let check = json!({"enabled": true, "interval_seconds": 5, "timeout_seconds": 2, "prompt": "ping",
+        "max_tokens": 3, "stale_after_seconds": 60});
+    let model = |name: &str, members: Value| {
+        let mut model = json!({"display_name": name, "provider": "plain", "model_name": "up",
+            "provider_key_id": "key", "background_model_check": check});
+        let members = members.as_object().unwrap().clone();
+        model.as_object_mut().unwrap().extend(members);
+        model
+    };
+    let setup = Setup::new()
+        .add(Kind::Model, "off", model("off", json!({"disabled": true})))
+        .add(
+            Kind::Model,
+            "any",
+            model("any/*", json!({"model_name": "*"})),
+        );
+    checked(&setup.config(), &upstream, INTERVAL * 3).await;
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn observers_are_told_as_of_a_question_and_nobodys_limits_are_charged() {
     let upstream = Upstream::new();
     upstream.always("up-a", Answer::chat("pong"));
