@@ -11,9 +11,9 @@ use aisix_core::{
     },
     edge::{self, Drain},
     explain::Explainer,
-    models,
+    models::{self, checks::Checks},
     observe::Observer,
-    upstream,
+    replicas, upstream,
 };
 use aisix_hooks::observe::{
     AccessLog, Flush, Metrics, MetricsSettings,
@@ -118,6 +118,8 @@ pub(crate) fn run(
     );
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
+    let checker = Client::new(transport.clone())?;
+    let checks = shared.clone().transport(checker.clone()).checks()?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -168,6 +170,7 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
+            () = check(checks, replicas::checks(config.clone(), checker), &shutdown) => unreachable!("checking never ends"),
             () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
@@ -178,6 +181,16 @@ pub(crate) fn run(
     tracing::info!(?ended, "stopped");
     drop(flush);
     Ok(())
+}
+
+/// Checks models and replicas in the background until the process drains, and does nothing from then on.
+async fn check(models: Checks, replicas: impl Future<Output = ()>, shutdown: &Shutdown) {
+    tokio::select! {
+        () = models.run() => {}
+        () = replicas => {}
+        () = shutdown.begun() => {}
+    }
+    std::future::pending::<()>().await;
 }
 
 /// What explains requests as a gateway with these settings would serve them that has just started.

@@ -2,10 +2,12 @@
 
 mod admit;
 mod capacity;
+pub mod checks;
 pub mod health;
 mod list;
 mod model;
 mod routing;
+mod semantic;
 mod serves;
 mod target;
 
@@ -14,6 +16,7 @@ pub(crate) use self::{
     capacity::{Capacity, Seat},
     list::{list, one},
     routing::{Member, Routing},
+    semantic::{OnFailure, Route, Semantic},
     serves::Serves,
     target::{Missing, Times},
 };

@@ -137,9 +137,7 @@ fn considered(
 
 /// Why a member is not well, if it is not.
 fn unfit(member: &Member, now: Instant) -> Option<String> {
-    let target = &member.target;
-    let fitness = target.state.fitness(now, &target.health);
-    let fitness = fitness.and(target.credential.fitness(now));
+    let fitness = member.target.fitness(now);
     Some(match (fitness.reason()?, fitness.until()) {
         (reason, Some(until)) => {
             let left = until.saturating_duration_since(now).as_secs();
@@ -168,11 +166,10 @@ fn standing(
         return Err(Excluded::Operation);
     }
     let (state, health) = (&target.state, &target.health);
-    let fitness = state.fitness(now, health);
     Ok(Standing {
         // Even when everything is tried, nothing is sent where somebody has switched it off.
         excluded: health.mode.excludes().is_some(),
-        fitness: fitness.and(target.credential.fitness(now)).into(),
+        fitness: target.fitness(now).into(),
         view: View {
             eligible: true,
             in_flight: state.in_flight(),
@@ -216,7 +213,7 @@ fn tags(headers: &HeaderMap) -> SmallVec<[&str; 4]> {
 }
 
 /// What tells a request from others: the first thing that it has, or nothing.
-fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
+pub(super) fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
     let headers = &call.inbound.head.headers;
     let found = hash_on.iter().find_map(|source| {
         let value = match source {

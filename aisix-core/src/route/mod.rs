@@ -4,13 +4,17 @@ mod back_off;
 mod choose;
 mod conversation;
 mod course;
+mod examples;
 mod rules;
+mod semantic;
 mod taken;
+mod takeover;
 mod tell;
 
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
@@ -18,11 +22,12 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::rules::Rules;
 use self::{
     choose::{Chosen, choose},
     course::{Course, Progress},
+    takeover::Takeover,
 };
+pub(crate) use self::{examples::Examples, rules::Rules};
 use crate::{
     balance::{
         Fitness,
@@ -53,6 +58,8 @@ pub(crate) struct RouteLayer {
     budget: Arc<RetryBudget>,
     /// The rules of models that stand for themselves.
     rules: Arc<Rules>,
+    /// The longest silence in a stream to a client.
+    heartbeat: Option<Duration>,
 }
 
 /// See [`RouteLayer`].
@@ -73,6 +80,7 @@ impl RouteLayer {
         Self {
             budget: states.state("retry budget", RetryBudget::default),
             rules: Arc::new(rules),
+            heartbeat: settings.heartbeat,
         }
     }
 }
@@ -117,6 +125,7 @@ where
             match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
+                Serves::Semantic(semantic) => layer.by_meaning(inner, &call, semantic).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),
             }
         })
@@ -127,7 +136,8 @@ impl RouteLayer {
     /// Serves a call of a model that stands for itself.
     async fn direct<S>(self, inner: S, call: Arc<Call>) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let member = Member::of(&call.model, call.requested_model());
         let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
@@ -149,13 +159,15 @@ impl RouteLayer {
             deadline: total.map(|total| (Instant::now() + total, total)),
             progress: Progress::default(),
         };
-        course.run().await
+        let reply = course.run().await?;
+        Ok(Takeover::of(reply, course))
     }
 
     /// Serves a call of a group.
     async fn routed<S>(self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let now = Instant::now();
         let members = choose(call, routing, now)?;
@@ -182,7 +194,7 @@ impl RouteLayer {
                 if let Ok(name) = HeaderValue::from_bytes(name.as_bytes()) {
                     headers.insert(SERVED_BY, name);
                 }
-                Ok(reply)
+                Ok(Takeover::of(reply, course))
             }
             Err(error) => Err(error.with_header(ATTEMPTS, attempts)),
         }

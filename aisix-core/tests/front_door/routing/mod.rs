@@ -2,12 +2,16 @@
 
 mod affinity;
 mod capacity;
+mod checks;
 mod choice;
+mod dialects;
 mod failover;
 mod faults;
 mod health;
 mod limits;
 mod seen;
+mod semantic;
+mod takeover;
 
 use aisix_core::{
     config::Kind,
