@@ -89,7 +89,7 @@ fn full() -> Vec<Entry> {
                     "targets": [{"model": "gpt", "weight": 2, "priority": -1, "tags": ["eu", "~"]}, {"model": "o*"}],
                     "strategy": "consistent_hash", "hash_on": [{"type": "header", "name": "x-a"}, {"type": "api_key"}],
                     "retries": 1, "max_fallbacks": 0, "retry_on_429": true, "fallback_on_statuses": [409],
-                    "when_all_unavailable": "try_anyway", "deadline_ms": 9,
+                    "when_all_unavailable": "try_anyway", "deadline_ms": 9, "prefix_affinity": true,
                 },
             }),
         ),

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use aisix_core::{
+    Gateway,
     body::Body,
+    config::resource::KeyHash,
     explain::{Explainer, Question},
     testing::{self, API_KEY, Answer, Gate, Upstream},
 };
@@ -178,5 +180,82 @@ async fn an_explanation_tells_where_the_conversation_is_at_home() {
         let told = explained.to_json().to_string();
         let found = told.matches("the conversation is at home there");
         assert_eq!(found.count(), times, "{told}");
+    }
+}
+
+/// Where the same conversations are at home for the caller of this key.
+async fn homes(gateway: &Gateway, key: &str) -> Vec<String> {
+    let mut homes = Vec::new();
+    for number in 0..12 {
+        let mut request = chat(&conversation(number, 0));
+        let bearer = format!("Bearer {key}").parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        let response = send(gateway, request).await;
+        assert_eq!(response.status(), 200);
+        homes.push(header(&response, "x-aisix-served-by").to_owned());
+    }
+    homes
+}
+
+#[tokio::test]
+async fn callers_with_keys_of_their_own_have_homes_of_their_own() {
+    let upstream = upstream();
+    let hash = KeyHash::of("sk-other").to_hex();
+    let other = json!({"key_hash": hash, "allowed_models": ["*"]});
+    let setup = setup(affine()).add(Kind::ApiKey, "other", other);
+    let gateway = setup.gateway(&upstream);
+    let own = homes(&gateway, API_KEY).await;
+    assert_eq!(homes(&gateway, API_KEY).await, own);
+    assert_ne!(homes(&gateway, "sk-other").await, own);
+}
+
+#[tokio::test]
+async fn conversations_of_every_dialect_stay_where_they_are() {
+    let upstream = upstream();
+    let gateway = setup(affine()).gateway(&upstream);
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    let in_gemini = |role: &str, text: &str| json!({"role": role, "parts": [{"text": text}]});
+    for number in 0..6 {
+        let first = format!("question {number}");
+        let ask = |turns: bool| {
+            let grown = |first: Value, rest: [Value; 2]| match turns {
+                true => [vec![first], rest.to_vec()].concat(),
+                false => vec![first],
+            };
+            let messages = grown(
+                said("user", &first),
+                [said("assistant", "a"), said("user", "b")],
+            );
+            let contents = grown(
+                in_gemini("user", &first),
+                [in_gemini("model", "a"), in_gemini("user", "b")],
+            );
+            [
+                (
+                    "/v1/messages".to_owned(),
+                    json!({"model": GROUP, "max_tokens": 9, "system": "Be brief.", "messages": messages}),
+                ),
+                (
+                    "/v1/responses".to_owned(),
+                    json!({"model": GROUP, "store": false, "instructions": "Be brief.", "input": messages}),
+                ),
+                (
+                    format!("/v1beta/models/{GROUP}:generateContent"),
+                    json!({"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": contents}),
+                ),
+            ]
+        };
+        for (before, after) in ask(false).into_iter().zip(ask(true)) {
+            let mut served_by = Vec::new();
+            for (path, body) in [&before, &after, &after] {
+                let response = send(&gateway, testing::request(path, body.to_string())).await;
+                assert_eq!(response.status(), 200, "{path}");
+                served_by.push(header(&response, "x-aisix-served-by").to_owned());
+            }
+            assert!(
+                served_by.iter().all(|it| *it == served_by[0]),
+                "{before:?}: {served_by:?}"
+            );
+        }
     }
 }
