@@ -11,7 +11,7 @@ use aisix_core::{
     },
     edge::{self, Drain},
     explain::Explainer,
-    models::{self, checks::Checks},
+    models,
     observe::Observer,
     replicas, upstream,
 };
@@ -108,18 +108,16 @@ pub(crate) fn run(
     let drain = Drain::new();
     let mut limits = Limits::new(settings, &metrics)?;
     runtime.block_on(limits.connect());
-    let shared = observers.into_iter().fold(
-        limits.count(
-            Gateway::builder(config.clone())
-                .settings(edge_settings(settings))
-                .drain(drain.clone()),
-        ),
-        GatewayBuilder::observe_shared,
-    );
+    let builder = Gateway::builder(config.clone())
+        .settings(edge_settings(settings))
+        .drain(drain.clone());
+    let builder = limits.count(builder);
+    let shared = observers
+        .into_iter()
+        .fold(builder, GatewayBuilder::observe_shared);
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
-    let checker = Client::new(transport.clone())?;
-    let checks = shared.clone().transport(checker.clone()).checks()?;
+    let checks = checks(&config, &shared, Client::new(transport.clone())?)?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -170,7 +168,7 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
-            () = check(checks, replicas::checks(config.clone(), checker), &shutdown) => unreachable!("checking never ends"),
+            () = until_drain(checks, &shutdown) => unreachable!("checking never ends"),
             () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
@@ -183,11 +181,23 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Checks models and replicas in the background until the process drains, and does nothing from then on.
-async fn check(models: Checks, replicas: impl Future<Output = ()>, shutdown: &Shutdown) {
+/// What checks models and replicas in the background.
+fn checks(
+    config: &Config,
+    shared: &GatewayBuilder,
+    client: Client,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let models = shared.clone().transport(client.clone()).checks()?;
+    let replicas = replicas::checks(config.clone(), client);
+    Ok(async {
+        tokio::join!(models.run(), replicas);
+    })
+}
+
+/// Goes on with what is done beside until the process drains, and does nothing from then on.
+async fn until_drain(beside: impl Future<Output = ()>, shutdown: &Shutdown) {
     tokio::select! {
-        () = models.run() => {}
-        () = replicas => {}
+        () = beside => {}
         () = shutdown.begun() => {}
     }
     std::future::pending::<()>().await;

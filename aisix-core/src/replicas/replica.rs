@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     balance::{
-        Standing, View,
+        Standing,
         health::{HealthReport, HealthSettings, TargetState},
     },
     config::resource::Headers,
@@ -51,18 +51,7 @@ impl Replica {
 
     /// How it stands for a request.
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        let (state, health) = (&self.state, &self.health);
-        Standing {
-            excluded: health.mode.excludes().is_some(),
-            fitness: state.fitness(now, health).into(),
-            view: View {
-                eligible: true,
-                in_flight: state.in_flight(),
-                latency: state.latency(),
-                first_token: state.first_token(),
-                slow_start: state.share(now, health),
-            },
-        }
+        Standing::of(&self.state, &self.health, now)
     }
 }
 

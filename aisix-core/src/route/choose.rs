@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::conversation::conversation;
 use crate::{
-    balance::{Facts, Fitness, Mask, Plan, Random, Standing, View},
+    balance::{Facts, Fitness, Mask, Plan, Random, Standing},
     call::Call,
     config::resource::HashOn,
     error::{Error, ErrorKind},
@@ -165,18 +165,9 @@ fn standing(
     if way(target, call.inbound.operation, model.name()).is_err() {
         return Err(Excluded::Operation);
     }
-    let (state, health) = (&target.state, &target.health);
     Ok(Standing {
-        // Even when everything is tried, nothing is sent where somebody has switched it off.
-        excluded: health.mode.excludes().is_some(),
         fitness: target.fitness(now).into(),
-        view: View {
-            eligible: true,
-            in_flight: state.in_flight(),
-            latency: state.latency(),
-            first_token: state.first_token(),
-            slow_start: state.share(now, health),
-        },
+        ..Standing::of(&target.state, &target.health, now)
     })
 }
 

@@ -68,7 +68,7 @@ impl Asker {
             let message = format!("no answer within {} s", time.as_secs());
             Err(Error::new(ErrorKind::Timeout, message))
         });
-        let judged = judge(&answer, check);
+        let judged = judge(&answer, check, target.ways.is_some());
         tell(trail, answer);
         judged
     }
@@ -133,8 +133,8 @@ impl Asker {
     }
 }
 
-/// What an answer says about the target.
-fn judge(answer: &Result<Reply, Error>, check: &BackgroundCheck) -> Check {
+/// What an answer says about the target. What is the fault of one replica says nothing about the others.
+fn judge(answer: &Result<Reply, Error>, check: &BackgroundCheck, has_replicas: bool) -> Check {
     let error = match answer {
         Ok(_) => {
             let status = Some(StatusCode::OK);
@@ -142,7 +142,11 @@ fn judge(answer: &Result<Reply, Error>, check: &BackgroundCheck) -> Check {
         }
         Err(error) => error,
     };
-    let failure = match Verdict::from(error) {
+    let verdict = match has_replicas {
+        true => Verdict::from(error).without_replica(),
+        false => error.into(),
+    };
+    let failure = match verdict {
         Verdict::Failure(failure) => failure,
         Verdict::Success => return Check::Healthy { status: None },
         Verdict::Nothing => return Check::Ignored { status: None },

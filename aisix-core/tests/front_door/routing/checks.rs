@@ -137,6 +137,28 @@ async fn what_is_to_be_ignored_says_nothing_and_408_stands_for_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_fails_a_check_of_the_model_does_not_take_the_model_out() {
+    let check = json!({"enabled": true, "interval_seconds": 10, "timeout_seconds": 2, "prompt": "ping",
+        "max_tokens": 3, "stale_after_seconds": 60});
+    for (status_code, expected) in [(500, HealthStatus::Healthy), (404, HealthStatus::Unhealthy)] {
+        let upstream = Upstream::new();
+        upstream.always("up", Answer::refusal(status_code, "no"));
+        let replicas = json!({"name": "pool", "targets": [{"host": "a.test"}, {"host": "b.test"}]});
+        let model = json!({"display_name": "m", "provider": "plain", "model_name": "up", "provider_key_id": "pooled",
+            "background_model_check": check});
+        let key = json!({"display_name": "pooled", "api_key": "sk-up", "upstream_id": "pool"});
+        let setup = Setup::new()
+            .add(Kind::Upstream, "pool", replicas)
+            .add(Kind::ProviderKey, "pooled", key)
+            .add(Kind::Model, "m", model);
+        let config = setup.config();
+        checked(&config, &upstream, INTERVAL).await;
+        assert_eq!(upstream.count("up"), 1);
+        assert_eq!(status(&config, "m").0, expected, "{status_code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn four_are_asked_at_a_time_and_the_others_wait() {
     let upstream = Upstream::new();
     upstream.always("up", Answer::chat("late").head_stall());
