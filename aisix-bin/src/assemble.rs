@@ -1,14 +1,12 @@
 //! The one place where all crates meet.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use aisix_admin::{Admin, AdminBuilder, AdminKeys};
 use aisix_core::{
     Gateway, GatewayBuilder,
     body::Body,
-    config::{
-        Change, Config, ConfigBuilder, ConfigStore, Entry, KeyHash, Secret, status, store::Mirror,
-    },
+    config::{Config, ConfigBuilder, KeyHash, Secret},
     edge::{self, Drain},
     explain::Explainer,
     models,
@@ -17,10 +15,9 @@ use aisix_core::{
 };
 use aisix_hooks::observe::{
     AccessLog, Flush, Metrics, MetricsSettings,
-    metrics::{self, Buckets, ClientTypeRule, ConfigMetrics},
+    metrics::{self, Buckets, ClientTypeRule},
 };
 use aisix_providers::http::{self as transport, Client};
-use aisix_sources::embedded::Embedded;
 use tower::ServiceExt;
 
 use crate::{
@@ -28,23 +25,16 @@ use crate::{
     caches::Caches,
     last_known::Keeper,
     limits::Limits,
-    resources::{self, Follow},
+    resources,
     serve::{
         Aside, HttpService, ListenerSettings, Proxy, Shutdown, Signals, TlsFiles, Workers, aside,
         get_only,
     },
-    settings::{self, ServerTls, Settings, UrlRewrite},
+    settings::{ServerTls, Settings, UrlRewrite},
+    source::{self, Resources},
 };
 
 type Observers = Vec<Arc<dyn Observer>>;
-
-/// Where resources come from.
-pub(crate) enum Resources {
-    /// What the settings name, or the embedded store.
-    Settings,
-    /// These, for as long as the process lives.
-    Memory(Vec<Entry>),
-}
 
 /// The addresses that were taken.
 pub(crate) struct Started {
@@ -53,19 +43,6 @@ pub(crate) struct Started {
     pub(crate) metrics: Option<SocketAddr>,
     /// An admin key that was made up and that nobody knows yet.
     pub(crate) admin_key: Option<Secret>,
-}
-
-/// Where resources come from, opened.
-struct Source {
-    /// What there is to begin with, unless something is served already.
-    first: Option<Change>,
-    follow: Follow,
-    /// What administrators read and write, if there is something.
-    store: Option<Arc<dyn ConfigStore>>,
-    /// Whether it is ours to write.
-    is_embedded: bool,
-    /// Keeps what was served last.
-    keeper: Option<Keeper>,
 }
 
 /// Puts the gateway together and serves until it is told to stop.
@@ -96,7 +73,7 @@ pub(crate) fn run(
         .enable_all()
         .build()?;
     let counts = metrics.config();
-    let source = runtime.block_on(load(settings, resources, (&config, &counts)))?;
+    let source = runtime.block_on(source::load(settings, resources, (&config, &counts)))?;
     let named = source.follow.source();
     config.describe(move || named());
     if let Some(first) = source.first {
@@ -211,7 +188,7 @@ async fn until_drain(beside: impl Future<Output = ()>, shutdown: &Shutdown) {
 pub(crate) async fn explainer(settings: &Settings) -> anyhow::Result<Explainer> {
     let config = empty_config(settings);
     let counts = Metrics::new(metrics_settings(settings)).config();
-    let source = load(settings, Resources::Settings, (&config, &counts)).await?;
+    let source = source::load(settings, Resources::Settings, (&config, &counts)).await?;
     config.apply(source.first);
     let gateway = Gateway::builder(config).settings(edge_settings(settings));
     Ok(Explainer::new(gateway))
@@ -300,117 +277,6 @@ fn made_up_key(settings: &Settings, is_embedded: bool) -> anyhow::Result<Option<
         .filter(|admin| admin.keys.is_empty())
         .map(|_| MadeUp::of(&settings.data_dir))
         .transpose()
-}
-
-/// Loads the resources for the first time; what comes later is to be followed.
-async fn load(
-    settings: &Settings,
-    resources: Resources,
-    served: (&Config, &ConfigMetrics),
-) -> anyhow::Result<Source> {
-    if let (Resources::Settings, Some(etcd)) = (&resources, &settings.etcd) {
-        let kept = settings.snapshot_cache_path.clone();
-        return in_etcd(etcd, kept, served).await;
-    }
-    match (resources, &settings.resources_file) {
-        (Resources::Memory(entries), _) => Ok(Source {
-            first: Some(Change::Reset(entries)),
-            follow: Follow::Nothing,
-            store: None,
-            is_embedded: false,
-            keeper: None,
-        }),
-        (Resources::Settings, Some(path)) => {
-            let place = path.display();
-            let mirror = Mirror::new(format!("resources come from {place}: change them there"));
-            let (first, follow) = Follow::file(path, mirror.clone(), served.0).await?;
-            Ok(Source {
-                first: Some(first),
-                follow,
-                store: Some(Arc::new(mirror)),
-                is_embedded: false,
-                keeper: None,
-            })
-        }
-        (Resources::Settings, None) => {
-            let store = Embedded::open(&settings.data_dir)?;
-            let named = || status::Source {
-                name: "embedded",
-                ..status::Source::default()
-            };
-            let (first, follow) = Follow::store(store.changes(), Arc::new(named), 1).await?;
-            Ok(Source {
-                first: Some(first),
-                follow,
-                store: Some(Arc::new(store)),
-                is_embedded: true,
-                keeper: None,
-            })
-        }
-    }
-}
-
-/// Loads the resources of a cluster; while it is away, those that were known last, if they are kept.
-#[cfg(feature = "etcd")]
-async fn in_etcd(
-    etcd: &settings::Etcd,
-    kept: Option<PathBuf>,
-    (config, metrics): (&Config, &ConfigMetrics),
-) -> anyhow::Result<Source> {
-    /// How often it is tried at the start when there is nothing to serve.
-    const ATTEMPTS: usize = 5;
-
-    let store = crate::stores::etcd(etcd)?;
-    let named = etcd_named(&store);
-    // Served first even if etcd answers, for it may have what is not good.
-    let root = store.root().to_owned();
-    let keeper = kept.map(|path| Keeper::restore(path, root, config, metrics));
-    let changes = store.changes();
-    let (first, follow) = if keeper.as_ref().is_some_and(Keeper::serves) {
-        let (attempts, silence) = (etcd.endpoints.len(), etcd.connect_timeout);
-        let (first, follow) = Follow::store_or_later(changes, named, attempts, silence).await?;
-        if let Err(why) = &first {
-            resources::failed(config, metrics, why);
-            tracing::warn!("the last known configuration is served until etcd is back");
-        }
-        (first.ok(), follow)
-    } else {
-        let (first, follow) = Follow::store(changes, named, ATTEMPTS).await?;
-        (Some(first), follow)
-    };
-    Ok(Source {
-        first,
-        follow,
-        store: Some(Arc::new(store)),
-        is_embedded: false,
-        keeper,
-    })
-}
-
-/// What the status says of etcd.
-#[cfg(feature = "etcd")]
-fn etcd_named(store: &aisix_sources::etcd::Etcd) -> resources::Named {
-    let store = store.clone();
-    Arc::new(move || {
-        let standing = store.standing();
-        status::Source {
-            name: "etcd",
-            connected: Some(standing.is_connected),
-            observed_revision: standing.revision,
-            observed_at: standing.heard_at,
-            ..status::Source::default()
-        }
-    })
-}
-
-#[cfg(not(feature = "etcd"))]
-async fn in_etcd(
-    etcd: &settings::Etcd,
-    _kept: Option<PathBuf>,
-    _served: (&Config, &ConfigMetrics),
-) -> anyhow::Result<Source> {
-    let endpoints = etcd.endpoints.join(", ");
-    anyhow::bail!("`etcd.endpoints` ({endpoints}) needs a build with the feature `etcd`")
 }
 
 /// What the metrics listener answers.

@@ -3,6 +3,7 @@
 //! ```text
 //! cli       what was asked for
 //! settings  the configuration file and the environment
+//! source    where resources come from
 //! assemble  all crates meet here
 //! serve     sockets, TLS, workers, draining
 //! ```
@@ -18,6 +19,7 @@ mod redis;
 mod resources;
 mod serve;
 mod settings;
+mod source;
 #[cfg(feature = "etcd")]
 mod stores;
 mod telemetry;

@@ -19,7 +19,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{assemble, settings::Settings, telemetry};
+use crate::{assemble, settings::Settings, source::Resources, telemetry};
 
 /// An AI gateway: one OpenAI-compatible API in front of many providers.
 #[derive(Debug, Parser)]
@@ -79,7 +79,7 @@ fn serve(config: Option<&Path>) -> ExitCode {
     };
     match settings {
         Ok((settings, warnings)) => start(&settings, warnings, |settings| {
-            assemble::run(settings, assemble::Resources::Settings, |started| {
+            assemble::run(settings, Resources::Settings, |started| {
                 greeting::print(settings, started, config.is_none());
             })
         }),

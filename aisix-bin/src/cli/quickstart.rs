@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::complain;
-use crate::{
-    assemble::{self, Resources},
-    settings::Settings,
-};
+use crate::{assemble, settings::Settings, source::Resources};
 
 /// A provider that appears when its key is in the environment.
 struct Vendor {
