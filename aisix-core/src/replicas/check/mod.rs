@@ -1,7 +1,9 @@
 //! Checks in the background: the replicas of upstreams that want it are asked now and then.
 
+mod grpc;
 mod http;
 mod probe;
+mod question;
 mod tcp;
 
 use std::{collections::HashMap, future::pending, pin::pin, sync::Arc};
@@ -23,7 +25,7 @@ use crate::{config::Config, upstream::Transport};
 /// is checked anew. Where there is nothing to check, it waits for a change and does nothing else.
 ///
 /// Certificates are verified in the usual way, whatever a provider key says. Connections of the type `tcp` are made by
-/// Tokio, the requests of `http` by `transport`.
+/// Tokio, the requests of `http` and `grpc` by `transport`; those of `grpc` are of the version HTTP/2.
 pub async fn checks(config: Config, transport: impl Transport) {
     let mut checks = Checks::new(Arc::new(transport));
     loop {

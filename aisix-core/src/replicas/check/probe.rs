@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{http, tcp};
+use super::{grpc, http, tcp};
 use crate::{
     balance::health::{Check, Mode, Reason},
     config::resource::{ActiveCheck, CheckType},
@@ -55,10 +55,11 @@ async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> F
     match active.check.check {
         CheckType::Tcp => tcp::ask(replica).await,
         CheckType::Http => http::ask(replica, active, transport).await,
+        CheckType::Grpc => grpc::ask(replica, active, transport).await,
     }
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     // No longer than a year.
     Duration::from_secs(seconds.min(366 * 86_400))
 }

@@ -185,38 +185,59 @@ fn targets_of_providers_are_not_supported_yet() {
 
 #[test]
 fn a_check_says_what_its_type_needs() {
-    let fields = json!({"type": "tcp", "path": "/", "headers": {}, "expected_status": [200],
-        "body_pattern": "a"});
-    let names = ["body_pattern", "expected_status", "headers", "path"];
-    let expected =
-        names.map(|name| format!("`health_checks.active.{name}` is not for the type `tcp`"));
-    assert_eq!(errors(with_active(fields.clone())), expected);
-    let (upstream, left_out) =
-        decoded(with_active(fields), Strictness::Lenient).expect("good enough");
-    assert_eq!(
-        left_out,
-        names.map(|name| format!("inapplicable:health_checks.active.{name}"))
-    );
-    let active = upstream.health_checks.active.expect("given");
-    assert_eq!(active.path, None);
+    let all = json!({"path": "/", "headers": {}, "expected_status": [200], "body_pattern": "a", "service": "s"});
+    for (check, names) in [
+        (json!(null), &["service"][..]),
+        (json!("http"), &["service"]),
+        (
+            json!("tcp"),
+            &[
+                "body_pattern",
+                "expected_status",
+                "headers",
+                "path",
+                "service",
+            ],
+        ),
+        (json!("grpc"), &["body_pattern", "expected_status", "path"]),
+    ] {
+        let mut fields = all.clone();
+        let word = check.as_str().unwrap_or("http").to_owned();
+        if check.is_string() {
+            fields["type"] = check;
+        }
+        let told = |name| format!("`health_checks.active.{name}` is not for the type `{word}`");
+        let expected: Vec<_> = names.iter().map(told).collect();
+        assert_eq!(errors(with_active(fields.clone())), expected);
+        let (upstream, mut left_out) =
+            decoded(with_active(fields), Strictness::Lenient).expect("good enough");
+        left_out.sort();
+        let told = |name| format!("inapplicable:health_checks.active.{name}");
+        assert_eq!(left_out, names.iter().map(told).collect::<Vec<_>>());
+        let active = upstream.health_checks.active.expect("given");
+        assert_eq!(active.path.is_none(), names.contains(&"path"));
+        assert_eq!(active.service.is_empty(), names.contains(&"service"));
+    }
+}
+
+#[test]
+fn the_fields_of_a_check_are_looked_at() {
     assert_eq!(
         errors(with_active(
-            json!({"type": "grpc", "service": "s", "headers": {"a": "b"}})
-        )),
-        [
-            "`health_checks.active.service` is not supported yet",
-            "`health_checks.active.type` `grpc` is not supported yet"
-        ]
-    );
-    assert_eq!(
-        errors(with_active(
-            json!({"path": "up", "body_pattern": "(", "timeout_seconds": 0})
+            json!({"path": "up", "body_pattern": "(", "timeout_seconds": 0, "type": "udp"})
         )),
         [
             "`health_checks.active.body_pattern` is no regular expression",
             "`health_checks.active.path` must be a path that begins with a `/`",
             "`health_checks.active.timeout_seconds` must be at least 1",
+            "`health_checks.active.type` must be `http`, `tcp` or `grpc`",
         ]
+    );
+    assert_eq!(
+        errors(with_active(
+            json!({"type": "grpc", "service": "s".repeat(257)})
+        )),
+        ["`health_checks.active.service` must have at most 256 characters"]
     );
     for pattern in ["a".repeat(257), "a{1000}{1000}".to_owned()] {
         let refused = errors(with_active(json!({"body_pattern": pattern})));
