@@ -15,9 +15,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 
-use crate::{plain::settings, server};
+use crate::{
+    plain::settings,
+    server::{self, Identity, identity},
+};
 
 /// The health service of gRPC. What it says goes by the name of the service that is asked for.
 async fn answer(
@@ -46,25 +52,48 @@ async fn answer(
     Ok(grpc.body(body.boxed()).unwrap())
 }
 
-async fn start() -> SocketAddr {
+/// Starts a server of gRPC, over TLS if there is an identity.
+async fn start(identity: Option<&Identity>) -> SocketAddr {
+    let acceptor = identity.map(Identity::http2);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let serving = http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(answer));
-            tokio::spawn(serving);
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                match acceptor {
+                    None => serve(stream).await,
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                            serve(stream).await;
+                        }
+                    }
+                }
+            });
         }
     });
     address
 }
 
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    // The client hangs up after each question.
+    let _ = http2::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .await;
+}
+
 /// What is known of replicas once all have been asked.
 async fn told(targets: Value, active: &Value) -> Vec<String> {
+    told_with(json!({}), targets, active).await
+}
+
+/// The same with these TLS settings of the provider key.
+async fn told_with(tls: Value, targets: Value, active: &Value) -> Vec<String> {
     let checks = json!({"active": active});
     let upstream = json!({"name": "own", "targets": targets, "health_checks": checks});
     let setup = Setup::new()
-        .provider_key(json!({"upstream_id": "own"}))
+        .provider_key(json!({"upstream_id": "own", "tls": tls}))
         .add(Kind::Upstream, "own", upstream);
     let config = setup.config();
     let client = Client::new(settings()).unwrap();
@@ -100,7 +129,7 @@ fn words(config: &Config) -> Vec<String> {
 
 #[tokio::test]
 async fn a_server_of_grpc_is_well_if_it_says_so() {
-    let address = start().await;
+    let address = start(None).await;
     let targets = json!([{"base_url": format!("http://{address}/v1")}]);
     for (service, word) in [
         ("", "healthy"),
@@ -122,4 +151,26 @@ async fn a_server_that_speaks_no_http_2_is_not() {
     let targets = json!([{"base_url": format!("http://{address}")}]);
     let active = json!({"type": "grpc", "interval_seconds": 1, "unhealthy_threshold": 1});
     assert_eq!(told(targets, &active).await, ["transport_error"]);
+}
+
+#[tokio::test]
+async fn checks_use_the_certificates_of_the_provider_key() {
+    let identity = identity();
+    let ports = [
+        server::start(Some(&identity)).await,
+        start(Some(&identity)).await,
+    ];
+    for (address, check) in ports.into_iter().zip(["http", "grpc"]) {
+        let targets = json!([{"base_url": format!("https://localhost:{}", address.port())}]);
+        let active = json!({"type": check, "interval_seconds": 1, "unhealthy_threshold": 1});
+        let trusted = json!({"ca_cert": identity.pem});
+        for (tls, word) in [
+            (json!({}), "transport_error"),
+            (trusted, "healthy"),
+            (json!({"verify": false}), "healthy"),
+        ] {
+            let told = told_with(tls.clone(), targets.clone(), &active).await;
+            assert_eq!(told, [word], "{check} {tls}");
+        }
+    }
 }

@@ -8,21 +8,20 @@ use http_body::Body as _;
 
 use super::{
     probe::{Bad, Found},
-    question,
+    question::{self, Sender},
 };
 use crate::{
     balance::health::Reason,
     body::Body,
     replicas::{Replica, pool::Active},
-    upstream::Transport,
 };
 
 /// How much of a body is looked at, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Asks once.
-pub(super) async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
-    let response = question::send(request(replica, active), transport).await?;
+pub(super) async fn ask(replica: &Replica, active: &Active, sender: &Sender) -> Found {
+    let response = sender.send(request(replica, active)).await?;
     let status = Some(response.status());
     let bad = |reason| Bad { status, reason };
     if !active.check.expects(response.status().as_u16()) {

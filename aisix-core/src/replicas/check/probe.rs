@@ -5,12 +5,11 @@ use std::time::Duration;
 use ::http::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{grpc, http, tcp};
+use super::{grpc, http, question::Sender, tcp};
 use crate::{
     balance::health::{Check, Mode, Reason},
     config::resource::{ActiveCheck, CheckType},
     replicas::{Replica, log, pool::Active},
-    upstream::Transport,
 };
 
 /// What one question has found out: the status of a good answer, if it has one; or what is wrong.
@@ -30,7 +29,7 @@ struct Row {
 }
 
 /// Asks a replica for ever.
-pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Transport) {
+pub(super) async fn watch(replica: &Replica, active: &Active, sender: &Sender) {
     let check = &active.check;
     // Whoever is switched off is not asked; that changes with the configuration only.
     if replica.health.mode == Mode::Disabled {
@@ -42,7 +41,7 @@ pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Tr
     loop {
         sleep(pause).await;
         let time = seconds(check.timeout_seconds);
-        let found = timeout(time, ask(replica, active, transport)).await;
+        let found = timeout(time, ask(replica, active, sender)).await;
         let found = found.unwrap_or(Err(Bad::of(Reason::RequestTimeout)));
         let told = row.told(found, check);
         let turn = replica.state.background(Instant::now(), told);
@@ -51,11 +50,11 @@ pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Tr
     }
 }
 
-async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
+async fn ask(replica: &Replica, active: &Active, sender: &Sender) -> Found {
     match active.check.check {
         CheckType::Tcp => tcp::ask(replica).await,
-        CheckType::Http => http::ask(replica, active, transport).await,
-        CheckType::Grpc => grpc::ask(replica, active, transport).await,
+        CheckType::Http => http::ask(replica, active, sender).await,
+        CheckType::Grpc => grpc::ask(replica, active, sender).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What all questions have in common that are asked over HTTP.
 
+use std::sync::Arc;
+
 use ::http::{HeaderMap, HeaderValue, Request, Response, Uri, uri::PathAndQuery};
 
 use super::probe::Bad;
@@ -8,8 +10,16 @@ use crate::{
     body::Body,
     error::ErrorKind,
     replicas::{Replica, pool::Active},
-    upstream::Transport,
+    upstream::{Tls, Transport},
 };
+
+/// Sends questions.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) transport: Arc<dyn Transport>,
+    /// How certificates are verified, if not in the usual way.
+    pub(super) tls: Option<Arc<Tls>>,
+}
 
 /// A path at a replica, whatever its own is.
 pub(super) fn uri(replica: &Replica, path: &str) -> Option<Uri> {
@@ -31,15 +41,19 @@ pub(super) fn set_headers(headers: &mut HeaderMap, active: &Active) {
     }
 }
 
-/// Sends a question; `None` is one that could not be put.
-pub(super) async fn send(
-    request: Option<Request<Body>>,
-    transport: &dyn Transport,
-) -> Result<Response<Body>, Bad> {
-    let request = request.ok_or_else(|| Bad::of(Reason::TransportError))?;
-    let response = transport.send(request).await;
-    response.map_err(|error| match error.kind() {
-        ErrorKind::Timeout => Bad::of(Reason::RequestTimeout),
-        _ => Bad::of(Reason::TransportError),
-    })
+// === impl Sender ===
+
+impl Sender {
+    /// Sends a question; `None` is one that could not be put.
+    pub(super) async fn send(&self, request: Option<Request<Body>>) -> Result<Response<Body>, Bad> {
+        let mut request = request.ok_or_else(|| Bad::of(Reason::TransportError))?;
+        if let Some(tls) = &self.tls {
+            request.extensions_mut().insert(tls.clone());
+        }
+        let response = self.transport.send(request).await;
+        response.map_err(|error| match error.kind() {
+            ErrorKind::Timeout => Bad::of(Reason::RequestTimeout),
+            _ => Bad::of(Reason::TransportError),
+        })
+    }
 }

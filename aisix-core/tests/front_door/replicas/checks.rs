@@ -1,14 +1,21 @@
 //! Replicas that are checked in the background.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aisix_core::{
-    Gateway,
+    BoxError, Gateway,
+    body::Body,
     config::{Change, Config, Entry, Kind},
     replicas,
     testing::{Answer, Endings, UPSTREAM_MODEL},
+    upstream::Tls,
 };
+use http::{Request, Response};
 use serde_json::{Value, json};
+use tower::service_fn;
 
 use super::{Fleet, setup, words};
 use crate::ask::*;
@@ -147,5 +154,58 @@ async fn a_connection_is_a_check_too() {
     tokio::time::timeout(Duration::from_secs(10), both)
         .await
         .unwrap();
+    checks.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_trust_what_the_provider_keys_trust() {
+    let targets = json!([{"base_url": "https://a.test"}]);
+    let config = setup(json!({"targets": targets, "health_checks": {"active": {}}})).config();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let transport = service_fn({
+        let asked = asked.clone();
+        move |request: Request<Body>| {
+            let tls = request.extensions().get::<Arc<Tls>>().cloned();
+            asked.lock().unwrap().push(tls);
+            async { Ok::<_, BoxError>(Response::new(Body::empty())) }
+        }
+    });
+    let checks = tokio::spawn(replicas::checks(config.clone(), transport));
+    let put = |id: &str, tls: Value| {
+        let document =
+            json!({"display_name": id, "api_key": "s", "upstream_id": "replicas", "tls": tls});
+        config.apply([Change::Put(Entry::new(Kind::ProviderKey, id, document))]);
+    };
+    let pem =
+        |text: &str| format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----");
+    // What the last of the questions of a while had.
+    let last = async || {
+        asked.lock().unwrap().clear();
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        asked.lock().unwrap().pop().unwrap()
+    };
+    assert_eq!(last().await, None);
+    put("b", json!({"ca_cert": pem("bbbb")}));
+    let one = last().await.unwrap();
+    assert_eq!(one.ca_cert, Some(pem("bbbb")));
+    assert!(one.verify);
+    put("a", json!({"ca_cert": pem("aaaa")}));
+    let both = Some(format!("{}\n{}", pem("aaaa"), pem("bbbb")));
+    assert_eq!(last().await.unwrap().ca_cert, both);
+    put("c", json!({"verify": false}));
+    let all = last().await.unwrap();
+    assert_eq!((&all.ca_cert, all.verify), (&both, false));
+    // What changes nothing about it starts nothing anew.
+    asked.lock().unwrap().clear();
+    put("d", json!({"ca_cert": pem("bbbb")}));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = asked.lock().unwrap().len();
+    assert!(Arc::ptr_eq(&last().await.unwrap(), &all));
+    assert_eq!(before, 0);
+    for id in ["a", "b", "c", "d"] {
+        let key = Entry::new(Kind::ProviderKey, id, json!({})).key;
+        config.apply([Change::Delete(key)]);
+    }
+    assert_eq!(last().await, None);
     checks.abort();
 }

@@ -15,13 +15,12 @@ use http_body::Body as _;
 
 use super::{
     probe::{Bad, Found, seconds},
-    question,
+    question::{self, Sender},
 };
 use crate::{
     balance::health::Reason,
     body::Body,
     replicas::{Replica, pool::Active},
-    upstream::Transport,
 };
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
@@ -37,8 +36,8 @@ struct Answer {
 }
 
 /// Asks once. Only a service that serves is well.
-pub(super) async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
-    let response = question::send(request(replica, active), transport).await?;
+pub(super) async fn ask(replica: &Replica, active: &Active, sender: &Sender) -> Found {
+    let response = sender.send(request(replica, active)).await?;
     let status = Some(response.status());
     let bad = |reason| Bad { status, reason };
     match response.status() {
