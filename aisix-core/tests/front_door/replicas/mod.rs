@@ -341,7 +341,8 @@ async fn a_model_whose_replicas_are_all_down_is_passed_over() {
             "group",
             json!({"display_name": "group", "routing": {"targets": targets_of}}),
         );
-    let gateway = fleet.gateway(setup, &endings);
+    let config = setup.config();
+    let gateway = fleet.serve(&config, &endings);
     let ask = || testing::request(CHAT, chat_body(&json!({"model": "group"})));
     for host in ["a.test", "b.test"] {
         fleet.at(host).answer(Answer::refusal(500, "no"));
@@ -350,6 +351,19 @@ async fn a_model_whose_replicas_are_all_down_is_passed_over() {
     assert_eq!(fleet.counts(), [1, 1, 2]);
     assert_eq!(send(&gateway, ask()).await.status(), 200);
     assert_eq!(fleet.counts(), [1, 1, 3]);
+    let told = health::to_json(&config.current());
+    let told = told.as_array().unwrap().iter();
+    let group = told.clone().find(|it| it["id"] == "group").unwrap();
+    let mut direct = told.filter(|it| it["display_name"] == testing::MODEL);
+    let replicas = &group["targets"][0]["replicas"];
+    assert_eq!(replicas[1]["name"], "b.test");
+    assert_eq!(replicas[1]["status_reason"], "circuit_open");
+    assert_eq!(replicas.as_array().unwrap().len(), 2);
+    assert_eq!(
+        direct.next().unwrap()["replicas"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(group["targets"][1].get("replicas"), None);
 }
 
 #[tokio::test(start_paused = true)]
