@@ -97,7 +97,7 @@ async fn told_with(tls: Value, targets: Value, active: &Value) -> Vec<String> {
         .add(Kind::Upstream, "own", upstream);
     let config = setup.config();
     let client = Client::new(settings()).unwrap();
-    let checks = tokio::spawn(replicas::checks(config.clone(), client));
+    let checks = tokio::spawn(replicas::checks(config.clone(), client, []));
     let all = async {
         while !all_are_told(&config) {
             tokio::time::sleep(Duration::from_millis(10)).await;

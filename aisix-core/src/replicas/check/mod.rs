@@ -18,6 +18,7 @@ use self::{probe::watch, question::Sender};
 use super::Pool;
 use crate::{
     config::{Config, Snapshot},
+    observe::{Observer, Observers},
     upstream::{Tls, Transport},
 };
 
@@ -30,8 +31,14 @@ use crate::{
 /// Connections of the type `tcp` are made by Tokio, the requests of `http` and `grpc` by `transport`; those of `grpc` are of the
 /// version HTTP/2. Requests have the [`Tls`] that provider keys want which name the upstream, where they want something: the
 /// certificates of all of them are trusted, and none is verified if one of them verifies none.
-pub async fn checks(config: Config, transport: impl Transport) {
-    let mut checks = Checks::new(Arc::new(transport));
+///
+/// `observers` are told what has become of replicas, by [`Observer::replica_turned`].
+pub async fn checks(
+    config: Config,
+    transport: impl Transport,
+    observers: impl IntoIterator<Item = Arc<dyn Observer>>,
+) {
+    let mut checks = Checks::new(Arc::new(transport), observers.into_iter().collect());
     loop {
         let snapshot = config.current();
         checks.become_those_of(&snapshot);
@@ -44,6 +51,7 @@ pub async fn checks(config: Config, transport: impl Transport) {
 /// Those that are under way.
 struct Checks {
     transport: Arc<dyn Transport>,
+    observers: Observers,
     /// By the ids of upstreams.
     known: HashMap<Arc<str>, Known>,
     running: FuturesUnordered<Abortable<BoxFuture<'static, ()>>>,
@@ -58,9 +66,10 @@ struct Known {
 // === impl Checks ===
 
 impl Checks {
-    fn new(transport: Arc<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>, observers: Observers) -> Self {
         Self {
             transport,
+            observers,
             known: HashMap::new(),
             running: FuturesUnordered::new(),
         }
@@ -95,7 +104,8 @@ impl Checks {
                 transport: self.transport.clone(),
                 tls: tls.clone(),
             };
-            let watched: BoxFuture<'static, ()> = Box::pin(watched(pool.clone(), sender));
+            let watched: BoxFuture<'static, ()> =
+                Box::pin(watched(pool.clone(), sender, self.observers.clone()));
             self.running.push(Abortable::new(watched, registration));
             self.known.insert(id, Known { pool, tls, stop });
         }
@@ -111,10 +121,10 @@ impl Known {
 }
 
 /// Checks the replicas of an upstream for ever, all at the same time.
-async fn watched(pool: Arc<Pool>, sender: Sender) {
+async fn watched(pool: Arc<Pool>, sender: Sender, observers: Observers) {
     let Some(active) = &pool.active else {
         return;
     };
     let replicas = pool.replicas().iter();
-    join_all(replicas.map(|replica| watch(replica, active, &sender))).await;
+    join_all(replicas.map(|replica| watch(replica, active, &sender, &observers))).await;
 }

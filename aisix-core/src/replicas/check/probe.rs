@@ -1,6 +1,6 @@
 //! Asking one replica, again and again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::http::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
@@ -9,7 +9,8 @@ use super::{grpc, http, question::Sender, tcp};
 use crate::{
     balance::health::{Check, Mode, Reason},
     config::resource::{ActiveCheck, CheckType},
-    replicas::{Replica, log, pool::Active},
+    observe::Observers,
+    replicas::{Replica, pool::Active, tell},
 };
 
 /// What one question has found out: the status of a good answer, if it has one; or what is wrong.
@@ -29,7 +30,12 @@ struct Row {
 }
 
 /// Asks a replica for ever.
-pub(super) async fn watch(replica: &Replica, active: &Active, sender: &Sender) {
+pub(super) async fn watch(
+    replica: &Arc<Replica>,
+    active: &Active,
+    sender: &Sender,
+    observers: &Observers,
+) {
     let check = &active.check;
     // Whoever is switched off is not asked; that changes with the configuration only.
     if replica.health.mode == Mode::Disabled {
@@ -45,7 +51,9 @@ pub(super) async fn watch(replica: &Replica, active: &Active, sender: &Sender) {
         let found = found.unwrap_or(Err(Bad::of(Reason::RequestTimeout)));
         let told = row.told(found, check);
         let turn = replica.state.background(Instant::now(), told);
-        turn.into_iter().for_each(|turn| log(replica, turn));
+        if let Some(turn) = turn {
+            tell(observers, replica, turn);
+        }
         pause = jittered(check);
     }
 }

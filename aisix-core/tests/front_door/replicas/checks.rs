@@ -7,8 +7,10 @@ use std::{
 
 use aisix_core::{
     BoxError, Gateway,
+    balance::health::{Reason, Turn},
     body::Body,
     config::{Change, Config, Entry, Kind},
+    observe::Observer,
     replicas,
     testing::{Answer, Endings, UPSTREAM_MODEL},
     upstream::Tls,
@@ -30,7 +32,7 @@ async fn checked(active: Value) -> (Fleet, Gateway, Config, tokio::task::JoinHan
     }
     let config = setup(json!({"health_checks": {"active": active}})).config();
     let gateway = fleet.serve(&config, &endings);
-    let checks = tokio::spawn(replicas::checks(config.clone(), fleet.transport()));
+    let checks = tokio::spawn(replicas::checks(config.clone(), fleet.transport(), []));
     (fleet, gateway, config, checks)
 }
 
@@ -144,7 +146,11 @@ async fn a_connection_is_a_check_too() {
     let targets = ports.map(|port| json!({"host": "127.0.0.1", "port": port}));
     let active = json!({"type": "tcp", "unhealthy_threshold": 1, "interval_seconds": 1});
     let config = setup(json!({"targets": targets, "health_checks": {"active": active}})).config();
-    let checks = tokio::spawn(replicas::checks(config.clone(), Fleet::new().transport()));
+    let checks = tokio::spawn(replicas::checks(
+        config.clone(),
+        Fleet::new().transport(),
+        [],
+    ));
     open.accept().await.unwrap();
     let both = async {
         while words(&config) != ["healthy", "transport_error"] {
@@ -170,7 +176,7 @@ async fn checks_trust_what_the_provider_keys_trust() {
             async { Ok::<_, BoxError>(Response::new(Body::empty())) }
         }
     });
-    let checks = tokio::spawn(replicas::checks(config.clone(), transport));
+    let checks = tokio::spawn(replicas::checks(config.clone(), transport, []));
     let put = |id: &str, tls: Value| {
         let document =
             json!({"display_name": id, "api_key": "s", "upstream_id": "replicas", "tls": tls});
@@ -207,5 +213,30 @@ async fn checks_trust_what_the_provider_keys_trust() {
         config.apply([Change::Delete(key)]);
     }
     assert_eq!(last().await, None);
+    checks.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn observers_are_told_what_checks_change() {
+    let fleet = Fleet::new();
+    let active = json!({"unhealthy_threshold": 1, "healthy_threshold": 1});
+    let targets = json!([{"host": "a.test"}]);
+    let members = json!({"targets": targets, "health_checks": {"active": active}});
+    let config = setup(members).config();
+    let endings = Endings::new();
+    let observers: [Arc<dyn Observer>; 1] = [Arc::new(endings.clone())];
+    let checks = tokio::spawn(replicas::checks(config, fleet.transport(), observers));
+    for answer in [
+        Answer::refused(),
+        Answer::refused(),
+        Answer::body(200, "text/plain", "up"),
+    ] {
+        fleet.at("a.test").always("", answer);
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+    let reason = Reason::TransportError;
+    let turns = [Turn::CheckFailed { reason }, Turn::CheckSucceeded];
+    let turns = turns.map(|turn| ("a.test".to_owned(), turn));
+    assert_eq!(endings.replica_turns(), turns);
     checks.abort();
 }

@@ -116,7 +116,7 @@ async fn asked(active: Value, said: Said) -> (String, Asked) {
             }
         }
     });
-    let checks = tokio::spawn(replicas::checks(config.clone(), transport));
+    let checks = tokio::spawn(replicas::checks(config.clone(), transport, []));
     tokio::time::sleep(Duration::from_secs(5)).await;
     checks.abort();
     (words(&config).remove(0), asked)

@@ -7,6 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aisix_core::{
     ErrorKind, Gateway,
+    balance::health::Turn,
     body::Body,
     call::AttemptKind,
     config::{Change, Config, Entry, Kind},
@@ -322,6 +323,11 @@ async fn a_breaker_keeps_everything_from_a_replica() {
     assert!(replica["since"]["secs_since_epoch"].as_i64().unwrap() > 0);
     tokio::time::sleep(Duration::from_secs(21)).await;
     assert_eq!(chat(&gateway).await.status(), 200);
+    let time = Duration::from_secs(20);
+    let turns = [Turn::BreakerOpened { time }, Turn::BreakerClosed];
+    let turns = turns.map(|turn| ("a.test".to_owned(), turn));
+    assert_eq!(endings.replica_turns(), turns);
+    assert_eq!(endings.turns(), []);
 }
 
 #[tokio::test(start_paused = true)]
