@@ -91,6 +91,7 @@ impl Compiler {
                 upstream: upstream_name.clone(),
                 name,
                 base_url: target.base_url.clone(),
+                tags: target.tags.as_slice().into(),
                 headers: target.headers.clone(),
                 state: self.states.state(&identity, TargetState::new),
                 health: health(upstream, target),

@@ -8,7 +8,7 @@ use crate::{balance::health::Reason, config::Snapshot};
 
 /// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
 /// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?, replicas?}]`; a target is
-/// `{model, status, replicas?}`, a replica `{name, status, status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight}`. Times are
+/// `{model, status, replicas?}`, a replica `{name, status, status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight, tags?}`. Times are
 /// `{secs_since_epoch, nanos_since_epoch}`.
 pub fn to_json(snapshot: &Snapshot) -> Value {
     all(snapshot).map(|health| health.to_json()).collect()
@@ -55,6 +55,7 @@ impl ReplicaHealth {
         let report = &self.report;
         let status = HealthStatus::from(report.status);
         let reason = report.reason.map(Reason::as_str);
+        let tags = self.replica.tags();
         object([
             ("name", Some(self.replica.name().as_ref().into())),
             ("status", Some(status.as_str().into())),
@@ -67,6 +68,7 @@ impl ReplicaHealth {
                 report.last_check_status.map(|it| it.as_u16().into()),
             ),
             ("in_flight", Some(self.in_flight.into())),
+            ("tags", (!tags.is_empty()).then(|| tags.into())),
         ])
     }
 }

@@ -302,7 +302,7 @@ async fn what_the_caller_or_the_credential_did_is_no_fault_of_a_replica() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_keeps_everything_from_a_replica() {
     let breaker = json!({"consecutive_failures": 1, "open_seconds": 20});
-    let targets = json!([{"host": "a.test"}]);
+    let targets = json!([{"host": "a.test", "tags": ["eu"]}]);
     let (fleet, endings) = (Fleet::new(), Endings::new());
     let setup = setup(json!({"circuit_breaker": breaker, "targets": targets}));
     let config = setup.config();
@@ -316,6 +316,7 @@ async fn a_breaker_keeps_everything_from_a_replica() {
     assert_eq!(told[0]["status_reason"], "circuit_open");
     let replica = &told[0]["replicas"][0];
     assert_eq!(replica["name"], "a.test");
+    assert_eq!(replica["tags"], json!(["eu"]));
     assert_eq!(
         (&replica["status"], &replica["status_reason"]),
         (&json!("unhealthy"), &json!("circuit_open"))
