@@ -267,3 +267,106 @@ fn a_provider_key_has_one_place() {
     let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
     assert_eq!(refused, ["`upstream_id` is given besides `api_base`"]);
 }
+
+#[test]
+fn every_bound_is_kept() {
+    let with = |members: Value| {
+        let mut document = with_targets(json!([{"host": "a"}]));
+        let all = document.as_object_mut().expect("an object");
+        all.extend(members.as_object().expect("an object").clone());
+        document
+    };
+    let checks = |checks: Value| with(json!({"health_checks": checks}));
+    let target = |members: Value| with(json!({"targets": [members]}));
+    let mut missed = Vec::new();
+    for (document, place) in [
+        (with(json!({"name": ""})), "name"),
+        (with(json!({"algorithm": "best"})), "algorithm"),
+        (
+            with(json!({"circuit_breaker": {"open_seconds": 9, "max_open_seconds": 5}})),
+            "circuit_breaker.open_seconds",
+        ),
+        (
+            with(json!({"circuit_breaker": {"failure_ratio": 2}})),
+            "circuit_breaker.failure_ratio",
+        ),
+        (checks(json!({"threshold": 0})), "health_checks.threshold"),
+        (checks(json!({"interval": 0})), "health_checks.interval"),
+        (checks(json!({"path": "up"})), "health_checks.path"),
+        (
+            with_active(json!({"expected_status": [99]})),
+            "health_checks.active.expected_status[0]",
+        ),
+        (
+            with_active(json!({"expected_status": [600]})),
+            "health_checks.active.expected_status[0]",
+        ),
+        (
+            with_active(json!({"interval_seconds": 0})),
+            "health_checks.active.interval_seconds",
+        ),
+        (
+            with_active(json!({"healthy_threshold": 0})),
+            "health_checks.active.healthy_threshold",
+        ),
+        (
+            with_active(json!({"unhealthy_threshold": 0})),
+            "health_checks.active.unhealthy_threshold",
+        ),
+        (target(json!({"host": "a", "id": ""})), "targets[0].id"),
+        (
+            target(json!({"host": "a", "id": "i".repeat(129)})),
+            "targets[0].id",
+        ),
+        (target(json!({"host": ""})), "targets[0].host"),
+        (target(json!({"host": "a".repeat(256)})), "targets[0].host"),
+        (target(json!({"host": "[::1]"})), "targets[0].host"),
+        (
+            target(json!({"host": "a", "weight": -1})),
+            "targets[0].weight",
+        ),
+        (
+            target(json!({"host": "a", "port": 65536})),
+            "targets[0].port",
+        ),
+        (
+            target(json!({"host": "a", "protocol": "ftp"})),
+            "targets[0].protocol",
+        ),
+        (
+            target(json!({"host": "a", "state": "off"})),
+            "targets[0].state",
+        ),
+        (
+            target(json!({"host": "a", "tags": [""]})),
+            "targets[0].tags[0]",
+        ),
+        (
+            target(json!({"host": "a", "path": "/v1#x"})),
+            "targets[0].path",
+        ),
+        (
+            target(json!({"base_url": "http://a", "protocol": "http"})),
+            "targets[0].protocol",
+        ),
+        (
+            target(json!({"base_url": "http://a", "path": "/v1"})),
+            "targets[0].path",
+        ),
+        (
+            target(json!({"base_url": "http://a/#x"})),
+            "targets[0].base_url",
+        ),
+    ] {
+        let refused = decoded(document, Strictness::Strict)
+            .err()
+            .unwrap_or_default();
+        let expected = format!("`{place}`");
+        if !refused.iter().any(|it| it.starts_with(&expected)) {
+            missed.push((place, refused));
+        }
+    }
+    assert_eq!(missed, []);
+    let ids = json!([{"host": "a", "id": "i".repeat(128)}]);
+    assert_eq!(strict(with_targets(ids)).targets.len(), 1);
+}
