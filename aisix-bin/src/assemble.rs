@@ -90,11 +90,12 @@ pub(crate) fn run(
         .drain(drain.clone());
     let builder = limits.count(builder);
     let shared = observers
-        .into_iter()
+        .iter()
+        .cloned()
         .fold(builder, GatewayBuilder::observe_shared);
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
-    let checks = checks(&config, &shared, Client::new(transport.clone())?)?;
+    let checks = checks(&config, &shared, observers, Client::new(transport.clone())?)?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -162,10 +163,11 @@ pub(crate) fn run(
 fn checks(
     config: &Config,
     shared: &GatewayBuilder,
+    observers: Observers,
     client: Client,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let models = shared.clone().transport(client.clone()).checks()?;
-    let replicas = replicas::checks(config.clone(), client);
+    let replicas = replicas::checks(config.clone(), client, observers);
     Ok(async {
         tokio::join!(models.run(), replicas);
     })

@@ -739,3 +739,33 @@ async fn what_guards_find_is_counted() {
     let bypasses = samples.sum("aisix_guardrail_bypasses_total", &bypasses);
     assert_eq!(bypasses, 3.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_health_of_replicas_is_counted_by_their_names() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    upstream.answer(Answer::refusal(503, "no"));
+    upstream.answer(Answer::chat("hello"));
+    let breaker = json!({"consecutive_failures": 1});
+    let targets = json!([{"id": "a", "host": "a.test"}, {"id": "b", "host": "b.test"}]);
+    let own = json!({"name": "own", "targets": targets, "circuit_breaker": breaker});
+    let config = Setup::new()
+        .provider_key(json!({"upstream_id": "u"}))
+        .add(Kind::Upstream, "u", own)
+        .config();
+    let gateway = Gateway::builder(config.clone()).transport(upstream.clone());
+    let gateway = gateway.observe(metrics.clone()).build().unwrap();
+    send(&gateway, testing::chat_request("hi")).await;
+    send(&gateway, testing::chat_request("hi")).await;
+    let models: Vec<_> = health::all(&config.current()).collect();
+    metrics.config().health(&models);
+    let samples = Samples::of(&metrics);
+    let opened = r#"upstream="own",replica="a",turn="breaker_opened""#;
+    assert_eq!(samples.sum("aisix_replica_turns_total", &[opened]), 1.0);
+    assert_eq!(samples.sum("aisix_replica_turns_total", &[]), 1.0);
+    let state = |replica| {
+        let labels = format!(r#"upstream="own",replica="{replica}""#);
+        samples.sum("aisix_replica_state", &[&labels])
+    };
+    assert_eq!(["a", "b"].map(state), [2.0, 0.0]);
+}

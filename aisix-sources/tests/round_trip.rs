@@ -39,6 +39,12 @@ fn full() -> Vec<Entry> {
                 "health_checks": {"active": {"type": "tcp", "interval_seconds": 3}}}),
         ),
         Entry::new(
+            Kind::Upstream,
+            "u-3",
+            json!({"name": "grpc", "targets": [{"host": "a"}],
+                "health_checks": {"active": {"type": "grpc", "service": "a.B", "headers": {"x-a": "b"}}}}),
+        ),
+        Entry::new(
             Kind::ProviderKey,
             "pk-1",
             json!({

@@ -13,11 +13,13 @@ use parking_lot::Mutex;
 
 use super::{Attempt, Caller};
 use crate::{
+    balance::health::Turn,
     config::resource::Variable,
     error::ErrorKind,
     limit::Standing,
     models::{Model, Target},
     observe::{GuardVerdict, HealthTurn, Observers},
+    replicas::{self, Replica},
     reply::Outcome,
 };
 
@@ -301,6 +303,11 @@ impl Trail {
         for observer in self.0.observers.iter() {
             observer.health_turned(self, turn);
         }
+    }
+
+    /// Tells the log and the observers that the health of a replica has changed.
+    pub(crate) fn note_replica(&self, replica: &Arc<Replica>, turn: Turn) {
+        replicas::tell(&self.0.observers, replica, turn);
     }
 
     /// The marks that hooks added.

@@ -225,7 +225,7 @@ impl Compiler {
             prompt_caching: direct
                 .auto_prompt_caching
                 .and_then(AutoPromptCaching::breakpoints),
-            tls: key.and_then(|(id, key)| self.tls(id, key)),
+            tls: key.and_then(|(id, key)| self.shared_tls(id, &key.tls)),
             state: self.states.state(&format!("target:{id}"), TargetState::new),
             credential: match key {
                 Some((id, key)) => Credential::of(&self.states, id, &key.api_key),
@@ -369,14 +369,14 @@ impl Compiler {
         }
     }
 
-    /// The same settings of the same key stay the same `Arc`, so that connections are kept.
-    fn tls(&self, id: &str, key: &ProviderKey) -> Option<Arc<Tls>> {
-        if key.tls == Tls::default() {
+    /// The same settings of the same owner stay the same `Arc`, so that connections are kept. `None` are the usual ones.
+    pub(super) fn shared_tls(&self, owner: &str, tls: &Tls) -> Option<Arc<Tls>> {
+        if *tls == Tls::default() {
             return None;
         }
-        let settings = BuildHasherDefault::<DefaultHasher>::default().hash_one(&key.tls);
-        let identity = format!("tls:{id}:{settings:x}");
-        Some(self.states.state(&identity, || key.tls.clone()))
+        let settings = BuildHasherDefault::<DefaultHasher>::default().hash_one(tls);
+        let identity = format!("tls:{owner}:{settings:x}");
+        Some(self.states.state(&identity, || tls.clone()))
     }
 
     /// Compiles an API key: the caller of its credential, and of the one before while that works.

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     call::Caller,
     hook::{Chain, Guard},
+    upstream::Tls,
 };
 
 /// Tells where the configuration comes from.
@@ -245,6 +246,12 @@ impl Writer {
     pub(super) fn finish(&mut self) {
         for group in self.groups.take() {
             self.recompile(&group);
+        }
+        for upstream in self.upstreams.take_changed() {
+            match self.tls_of(&upstream) {
+                Some(tls) => self.next.tls.insert(upstream, tls),
+                None => self.next.tls.remove(&upstream),
+            };
         }
         let innermost = &self.compiler.chains.innermost;
         if let Some(guards) = self.guardrails.changed(innermost) {
@@ -511,6 +518,20 @@ impl Writer {
             stale: Vec::new(),
             partial: self.troubles.fields(),
         }
+    }
+
+    /// How checks of an upstream verify certificates, if not in the usual way.
+    fn tls_of(&self, upstream: &Arc<str>) -> Option<Arc<Tls>> {
+        let keys = self.upstreams.keys(upstream).into_iter().map(|id| Key {
+            kind: Kind::ProviderKey,
+            id,
+        });
+        let rows = keys.filter_map(|key| self.rows.get(&key));
+        let keys = rows.filter_map(|row| match &row.resource {
+            Resource::ProviderKey(key) => Some(key),
+            _ => None,
+        });
+        self.compiler.tls_of_all(upstream, keys)
     }
 
     /// Compiles again whatever uses an upstream.

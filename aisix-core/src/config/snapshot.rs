@@ -12,6 +12,7 @@ use crate::{
     limit::Policies,
     models::Model,
     replicas::Pool,
+    upstream::Tls,
 };
 
 /// Where a pattern stands among all.
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
     /// By their ids.
     pub(super) upstreams: OrdMap<Arc<str>, Arc<Pool>>,
+    /// How checks of upstreams verify certificates, if not in the usual way, by the ids of upstreams.
+    pub(super) tls: HashMap<Arc<str>, Arc<Tls>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
     /// The guardrails.
@@ -82,6 +85,11 @@ impl Snapshot {
     /// The upstreams, by id.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.upstreams.values()
+    }
+
+    /// How checks of an upstream verify certificates, if not in the usual way.
+    pub(crate) fn tls_of(&self, upstream: &str) -> Option<&Arc<Tls>> {
+        self.tls.get(upstream)
     }
 
     /// The caller of the API key with this id. Of a rotated key, the one of its newest credential.

@@ -1,14 +1,14 @@
 //! From upstreams to pools of replicas, and which provider keys name them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use super::{
     compile::Compiler,
-    resource::{self, HealthChecks, UpstreamTarget},
+    resource::{self, HealthChecks, ProviderKey, UpstreamTarget},
 };
 use crate::{
     balance::{
@@ -16,11 +16,16 @@ use crate::{
         health::{Cooldown, HealthSettings, Mode, Passive, TargetState},
     },
     replicas::{Active, Pool, Replica},
+    upstream::Tls,
 };
 
 /// Which provider keys name an upstream.
 #[derive(Default)]
-pub(super) struct Upstreams(HashMap<Arc<str>, HashSet<Arc<str>>>);
+pub(super) struct Upstreams {
+    keys: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The upstreams whose keys have changed.
+    changed: HashSet<Arc<str>>,
+}
 
 fn health(upstream: &resource::Upstream, target: &UpstreamTarget) -> HealthSettings {
     let HealthChecks {
@@ -86,6 +91,7 @@ impl Compiler {
                 upstream: upstream_name.clone(),
                 name,
                 base_url: target.base_url.clone(),
+                tags: target.tags.as_slice().into(),
                 headers: target.headers.clone(),
                 state: self.states.state(&identity, TargetState::new),
                 health: health(upstream, target),
@@ -105,6 +111,24 @@ impl Compiler {
             active: active(&upstream.health_checks),
         })
     }
+
+    /// How certificates are verified for all these keys together, which name an upstream: those of each are trusted, and
+    /// none is verified if one of the keys verifies none. The same settings stay the same `Arc`; `None` are the usual ones.
+    pub(super) fn tls_of_all<'k>(
+        &self,
+        upstream: &str,
+        keys: impl Iterator<Item = &'k ProviderKey>,
+    ) -> Option<Arc<Tls>> {
+        let mut verify = true;
+        let mut certificates = BTreeSet::new();
+        for ProviderKey { tls, .. } in keys {
+            verify &= tls.verify;
+            certificates.extend(tls.ca_cert.as_deref());
+        }
+        let certificates: Vec<_> = certificates.into_iter().collect();
+        let ca_cert = (!certificates.is_empty()).then(|| certificates.join("\n"));
+        self.shared_tls(&format!("upstream:{upstream}"), &Tls { ca_cert, verify })
+    }
 }
 
 // === impl Upstreams ===
@@ -112,22 +136,30 @@ impl Compiler {
 impl Upstreams {
     /// Takes note that a provider key names an upstream.
     pub(super) fn put(&mut self, upstream: &str, key: &Arc<str>) {
-        let keys = self.0.entry(upstream.into()).or_default();
+        let upstream: Arc<str> = upstream.into();
+        let keys = self.keys.entry(upstream.clone()).or_default();
         keys.insert(key.clone());
+        self.changed.insert(upstream);
     }
 
     pub(super) fn remove(&mut self, upstream: &str, key: &str) {
-        if let Some(keys) = self.0.get_mut(upstream) {
+        if let Some(keys) = self.keys.get_mut(upstream) {
             keys.remove(key);
             if keys.is_empty() {
-                self.0.remove(upstream);
+                self.keys.remove(upstream);
             }
         }
+        self.changed.insert(upstream.into());
     }
 
     /// The provider keys that name an upstream.
     pub(super) fn keys(&self, upstream: &str) -> Vec<Arc<str>> {
-        let keys = self.0.get(upstream).into_iter().flatten();
+        let keys = self.keys.get(upstream).into_iter().flatten();
         keys.cloned().collect()
+    }
+
+    /// The upstreams whose keys have changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> HashSet<Arc<str>> {
+        std::mem::take(&mut self.changed)
     }
 }

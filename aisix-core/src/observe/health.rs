@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     balance::health::Turn,
     models::{Model, Target},
+    replicas::Replica,
 };
 
 /// What a request has brought about in the health of a target. Cooldowns that are over by themselves are not told.
@@ -14,6 +15,16 @@ pub struct HealthTurn<'a> {
     pub model: &'a Arc<Model>,
     /// The target.
     pub target: &'a Arc<Target>,
+    /// What has happened.
+    pub turn: Turn,
+}
+
+/// What a request, or a check in the background, has brought about in the health of a replica. Cooldowns that are over by
+/// themselves are not told.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplicaTurn<'a> {
+    /// The replica.
+    pub replica: &'a Arc<Replica>,
     /// What has happened.
     pub turn: Turn,
 }

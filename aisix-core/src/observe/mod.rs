@@ -8,7 +8,7 @@ use http::StatusCode;
 
 pub(crate) use self::layer::{Incoming, Observe, ObserveLayer, Observers};
 pub use self::{
-    health::HealthTurn,
+    health::{HealthTurn, ReplicaTurn},
     verdict::{GuardVerdict, Phase, Ruling},
 };
 use crate::{
@@ -41,6 +41,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// An attempt of the request has changed the health of its target.
     fn health_turned(&self, _trail: &Trail, _turn: &HealthTurn<'_>) {}
+
+    /// An attempt, or a check in the background, has changed the health of a replica of an upstream.
+    fn replica_turned(&self, _turn: &ReplicaTurn<'_>) {}
 
     /// A request has ended. Called exactly once for each `started`.
     fn ended(&self, trail: &Trail, outcome: &Outcome<'_>);

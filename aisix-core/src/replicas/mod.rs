@@ -5,10 +5,10 @@
 //! is remembered of a replica outlives snapshots; see [`balance::health`](crate::balance::health).
 
 mod check;
-mod log;
 mod pool;
 mod replica;
+mod tell;
 mod ways;
 
 pub use self::{check::checks, pool::Pool, replica::Replica};
-pub(crate) use self::{log::log, pool::Active, ways::Ways};
+pub(crate) use self::{pool::Active, tell::tell, ways::Ways};

@@ -19,6 +19,8 @@ pub struct Replica {
     pub(crate) upstream: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) base_url: String,
+    /// Labels.
+    pub(crate) tags: Box<[String]>,
     /// Set on each request.
     pub(crate) headers: Headers,
     /// What is remembered of it.
@@ -37,6 +39,11 @@ impl Replica {
     /// What it is called: its id, or where it is, such as `10.0.0.1:8000/v1`.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Its labels.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
     }
 
     /// How many requests are under way there.

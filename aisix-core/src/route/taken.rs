@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     limit::Held,
     models::{Seat, unavailable},
-    replicas::{self, Replica},
+    replicas::Replica,
     reply::Reply,
 };
 
@@ -95,8 +95,7 @@ impl Taken {
                 self.tell.turns(self.in_flight.head_received(now));
                 if let Some((replica, in_flight)) = &mut self.replica {
                     let turn = in_flight.head_received(now);
-                    turn.into_iter()
-                        .for_each(|turn| replicas::log(replica, turn));
+                    self.tell.replica_turns(replica, turn);
                 }
                 if reply.is_event_stream() {
                     let replica = self.replica.as_mut().map(|(_, in_flight)| in_flight);
@@ -127,9 +126,7 @@ impl Taken {
             None => verdict,
             Some((replica, in_flight)) => {
                 let turns = in_flight.ended(now, verdict, &replica.health);
-                turns
-                    .into_iter()
-                    .for_each(|turn| replicas::log(&replica, turn));
+                self.tell.replica_turns(&replica, turns);
                 verdict.without_replica()
             }
         };

@@ -7,6 +7,7 @@ use crate::{
     call::{Attempt, Trail},
     models::{Model, Target, health},
     observe::HealthTurn,
+    replicas::Replica,
 };
 
 /// Tells the log and the observers what has happened to the health of one who was tried.
@@ -24,6 +25,16 @@ impl Tell {
             trail: attempt.call.trail().clone(),
             model: attempt.model.clone(),
             target: attempt.target.clone(),
+        }
+    }
+
+    pub(super) fn replica_turns(
+        &self,
+        replica: &Arc<Replica>,
+        turns: impl IntoIterator<Item = Turn>,
+    ) {
+        for turn in turns {
+            self.trail.note_replica(replica, turn);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     balance::health::Turn,
     call::{AttemptRecord, Trail},
     error::ErrorKind,
-    observe::{HealthTurn, Observer},
+    observe::{HealthTurn, Observer, ReplicaTurn},
     reply::{End, Outcome},
 };
 
@@ -23,6 +23,7 @@ struct Seen {
     started: usize,
     attempts: Vec<AttemptRecord>,
     turns: Vec<(String, Turn)>,
+    replica_turns: Vec<(String, Turn)>,
     endings: Vec<Ending>,
 }
 
@@ -72,6 +73,11 @@ impl Endings {
         self.0.lock().turns.clone()
     }
 
+    /// What has happened to the health of replicas so far, with their names.
+    pub fn replica_turns(&self) -> Vec<(String, Turn)> {
+        self.0.lock().replica_turns.clone()
+    }
+
     /// How many of the attempts were abandoned.
     pub fn abandoned(&self) -> usize {
         let seen = self.0.lock();
@@ -108,6 +114,11 @@ impl Observer for Endings {
     fn health_turned(&self, _: &Trail, told: &HealthTurn<'_>) {
         let turn = (told.model.name().to_string(), told.turn);
         self.0.lock().turns.push(turn);
+    }
+
+    fn replica_turned(&self, told: &ReplicaTurn<'_>) {
+        let turn = (told.replica.name().to_string(), told.turn);
+        self.0.lock().replica_turns.push(turn);
     }
 
     fn ended(&self, _: &Trail, outcome: &Outcome<'_>) {

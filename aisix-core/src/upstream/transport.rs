@@ -15,6 +15,9 @@ use crate::{
 ///
 /// Implemented for every cloneable Tower service from requests to responses, such as `hyper-util`'s
 /// client. Dropping the future, or the response's body, aborts the exchange.
+///
+/// A request of the version HTTP/2 must be sent over HTTP/2, in clear text by prior knowledge: checks of gRPC need
+/// that. All others go over whatever both sides speak.
 pub trait Transport: Send + Sync + 'static {
     /// Sends `request` and answers with the response's head, the body to be streamed.
     ///

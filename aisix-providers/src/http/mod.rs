@@ -15,6 +15,7 @@ use std::{
 };
 
 use aisix_core::{Error, ErrorKind, body::Body, upstream::Tls};
+use http::Version;
 use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioTimer},
@@ -54,6 +55,8 @@ pub struct Settings {
 /// One pool for each worker keeps requests on the worker's thread. Must be used within a Tokio
 /// runtime. For `https` the process must have a default rustls provider; without one, such requests
 /// fail. Dropping a response's body aborts the exchange.
+///
+/// A request of the version HTTP/2 has a connection of its own, over HTTP/2; in clear text by prior knowledge.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -61,9 +64,17 @@ type Pool = legacy::Client<Connector, Body>;
 
 struct Inner {
     settings: Settings,
-    plain: Pool,
+    plain: Pools,
     /// Pools for provider keys with TLS settings of their own.
-    special: Mutex<HashMap<usize, (Weak<Tls>, Pool)>>,
+    special: Mutex<HashMap<usize, (Weak<Tls>, Pools)>>,
+}
+
+/// How requests go out that have the same TLS settings.
+#[derive(Clone)]
+struct Pools {
+    usual: Pool,
+    /// For those that must have HTTP/2. It keeps no connection.
+    http2: Pool,
 }
 
 // === impl Settings ===
@@ -94,7 +105,7 @@ impl Client {
     ///
     /// When a certificate file cannot be read or used.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let plain = pool(&settings, None)?;
+        let plain = Pools::new(&settings, None)?;
         Ok(Self(Arc::new(Inner {
             settings,
             plain,
@@ -102,32 +113,22 @@ impl Client {
         })))
     }
 
-    fn pool(&self, tls: Option<&Arc<Tls>>) -> Result<Pool, Error> {
+    fn pools(&self, tls: Option<&Arc<Tls>>) -> Result<Pools, Error> {
         let Some(tls) = tls else {
             return Ok(self.0.plain.clone());
         };
         let identity = Arc::as_ptr(tls).addr();
         let mut special = self.0.special.lock();
-        if let Some((known, pool)) = special.get(&identity)
+        if let Some((known, pools)) = special.get(&identity)
             && known.strong_count() > 0
         {
-            return Ok(pool.clone());
+            return Ok(pools.clone());
         }
         special.retain(|_, (known, _)| known.strong_count() > 0);
-        let pool = pool(&self.0.settings, Some(tls))?;
-        special.insert(identity, (Arc::downgrade(tls), pool.clone()));
-        Ok(pool)
+        let pools = Pools::new(&self.0.settings, Some(tls))?;
+        special.insert(identity, (Arc::downgrade(tls), pools.clone()));
+        Ok(pools)
     }
-}
-
-fn pool(settings: &Settings, tls: Option<&Tls>) -> Result<Pool, Error> {
-    let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(settings.pool_idle_timeout)
-        .pool_max_idle_per_host(settings.pool_max_idle_per_host.unwrap_or(usize::MAX));
-    Ok(builder.build(Connector::new(settings, tls)?))
 }
 
 impl fmt::Debug for Client {
@@ -146,14 +147,41 @@ impl tower::Service<http::Request<Body>> for Client {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let pool = self.pool(request.extensions().get::<Arc<Tls>>());
+        let pools = self.pools(request.extensions().get::<Arc<Tls>>());
         let limit = self.0.settings.connect_timeout;
         Box::pin(async move {
-            let response = pool?.request(request).await;
+            let response = pools?.of(&request).request(request).await;
             response
                 .map(|response| response.map(Body::new))
                 .map_err(|error| classify(error, limit))
         })
+    }
+}
+
+// === impl Pools ===
+
+impl Pools {
+    fn new(settings: &Settings, tls: Option<&Tls>) -> Result<Self, Error> {
+        let connector = Connector::new(settings, tls)?;
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.pool_idle_timeout)
+            .pool_max_idle_per_host(settings.pool_max_idle_per_host.unwrap_or(usize::MAX));
+        let usual = builder.build(connector.clone());
+        // One that nobody answers on any more would go on being shared.
+        builder.http2_only(true).pool_max_idle_per_host(0);
+        let http2 = builder.build(connector);
+        Ok(Self { usual, http2 })
+    }
+
+    /// The one for a request.
+    fn of(&self, request: &http::Request<Body>) -> &Pool {
+        match request.version() {
+            Version::HTTP_2 => &self.http2,
+            _ => &self.usual,
+        }
     }
 }
 

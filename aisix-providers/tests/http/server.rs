@@ -32,6 +32,15 @@ pub(crate) fn identity() -> Identity {
     }
 }
 
+impl Identity {
+    /// Accepts clients that speak HTTP/2.
+    pub(crate) fn http2(&self) -> TlsAcceptor {
+        let mut config = rustls::ServerConfig::clone(self.acceptor.config());
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
 /// Starts a server, over TLS if there is an identity. It lives as long as the runtime.
 pub(crate) async fn start(identity: Option<&Identity>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -38,6 +38,22 @@ pub enum Turn {
     CheckSucceeded,
 }
 
+// === impl Turn ===
+
+impl Turn {
+    /// The word: `cooling`, `credential_refused`, `breaker_opened`, `breaker_closed`, `check_failed` or `check_succeeded`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cooling { .. } => "cooling",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::BreakerOpened { .. } => "breaker_opened",
+            Self::BreakerClosed => "breaker_closed",
+            Self::CheckFailed { .. } => "check_failed",
+            Self::CheckSucceeded => "check_succeeded",
+        }
+    }
+}
+
 /// What a call's end has brought about: nothing nearly always, at most a cooldown and an open breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turns([Option<Turn>; 2]);

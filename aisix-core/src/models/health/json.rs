@@ -7,8 +7,8 @@ use super::{Health, HealthStatus, MemberHealth, ReplicaHealth, all};
 use crate::{balance::health::Reason, config::Snapshot};
 
 /// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
-/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?, replicas?}]`; a replica
-/// is `{name, status, status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight}`. Times are
+/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?, replicas?}]`; a target is
+/// `{model, status, replicas?}`, a replica `{name, status, status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight, tags?}`. Times are
 /// `{secs_since_epoch, nanos_since_epoch}`.
 pub fn to_json(snapshot: &Snapshot) -> Value {
     all(snapshot).map(|health| health.to_json()).collect()
@@ -32,23 +32,21 @@ impl Health {
             ),
             ("in_flight", self.in_flight.map(Value::from)),
             ("targets", self.targets()),
-            ("replicas", self.replicas()),
+            ("replicas", replicas(&self.replicas)),
         ];
         object(members)
     }
 
     fn targets(&self) -> Option<Value> {
         let target = |member: &MemberHealth| {
-            let (name, status) = (&*member.name, member.status.as_str());
-            json!({"model": name, "status": status})
+            object([
+                ("model", Some((*member.name).into())),
+                ("status", Some(member.status.as_str().into())),
+                ("replicas", replicas(&member.replicas)),
+            ])
         };
         let targets = self.members.iter().map(target);
         (!self.members.is_empty()).then(|| targets.collect())
-    }
-
-    fn replicas(&self) -> Option<Value> {
-        let replicas = self.replicas.iter().map(ReplicaHealth::to_json);
-        (!self.replicas.is_empty()).then(|| replicas.collect())
     }
 }
 
@@ -57,6 +55,7 @@ impl ReplicaHealth {
         let report = &self.report;
         let status = HealthStatus::from(report.status);
         let reason = report.reason.map(Reason::as_str);
+        let tags = self.replica.tags();
         object([
             ("name", Some(self.replica.name().as_ref().into())),
             ("status", Some(status.as_str().into())),
@@ -69,8 +68,14 @@ impl ReplicaHealth {
                 report.last_check_status.map(|it| it.as_u16().into()),
             ),
             ("in_flight", Some(self.in_flight.into())),
+            ("tags", (!tags.is_empty()).then(|| tags.into())),
         ])
     }
+}
+
+fn replicas(replicas: &[ReplicaHealth]) -> Option<Value> {
+    let told = replicas.iter().map(ReplicaHealth::to_json);
+    (!replicas.is_empty()).then(|| told.collect())
 }
 
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {

@@ -49,12 +49,15 @@ pub struct Health {
 }
 
 /// How one of those fares that a model stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MemberHealth {
     /// The name by which it is named.
     pub name: Arc<str>,
     /// In a word.
     pub status: HealthStatus,
+    /// The replicas of the upstream that serves it, in the order of their declaration.
+    pub replicas: Vec<ReplicaHealth>,
 }
 
 /// How a replica of an upstream fares.
@@ -188,6 +191,7 @@ impl Health {
             MemberHealth {
                 name: name.clone(),
                 status,
+                replicas: replicas(target, moment),
             }
         });
         let members: Vec<_> = members.collect();

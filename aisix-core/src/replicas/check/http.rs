@@ -2,30 +2,26 @@
 
 use std::pin::Pin;
 
-use ::http::{HeaderValue, Request, Response, Uri, uri::PathAndQuery};
+use ::http::{Request, Response};
 use bytes::BytesMut;
 use http_body::Body as _;
 
-use super::probe::{Bad, Found};
+use super::{
+    probe::{Bad, Found},
+    question::{self, Sender},
+};
 use crate::{
     balance::health::Reason,
     body::Body,
-    error::ErrorKind,
     replicas::{Replica, pool::Active},
-    upstream::Transport,
 };
 
 /// How much of a body is looked at, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Asks once.
-pub(super) async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
-    let request = request(replica, active).ok_or_else(|| Bad::of(Reason::TransportError))?;
-    let response = transport.send(request).await;
-    let response = response.map_err(|error| match error.kind() {
-        ErrorKind::Timeout => Bad::of(Reason::RequestTimeout),
-        _ => Bad::of(Reason::TransportError),
-    })?;
+pub(super) async fn ask(replica: &Replica, active: &Active, sender: &Sender) -> Found {
+    let response = sender.send(request(replica, active)).await?;
     let status = Some(response.status());
     let bad = |reason| Bad { status, reason };
     if !active.check.expects(response.status().as_u16()) {
@@ -46,20 +42,9 @@ pub(super) async fn ask(replica: &Replica, active: &Active, transport: &dyn Tran
 }
 
 fn request(replica: &Replica, active: &Active) -> Option<Request<Body>> {
-    let base: Uri = replica.base_url.parse().ok()?;
-    let mut parts = base.into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(active.path.as_str()).ok()?);
-    let mut request = Request::get(Uri::from_parts(parts).ok()?)
-        .body(Body::empty())
-        .ok()?;
-    let own = &active.check.headers;
-    for (name, template) in active.headers.iter().chain(own.iter()) {
-        // There is no request that a variable could be of.
-        let value = template.render(&|_| None);
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-            request.headers_mut().insert(name.clone(), value);
-        }
-    }
+    let request = Request::get(question::uri(replica, &active.path)?);
+    let mut request = request.body(Body::empty()).ok()?;
+    question::set_headers(request.headers_mut(), active);
     Some(request)
 }
 

@@ -1,7 +1,9 @@
 //! Checks in the background: the replicas of upstreams that want it are asked now and then.
 
+mod grpc;
 mod http;
 mod probe;
+mod question;
 mod tcp;
 
 use std::{collections::HashMap, future::pending, pin::pin, sync::Arc};
@@ -12,9 +14,13 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 
-use self::probe::watch;
+use self::{probe::watch, question::Sender};
 use super::Pool;
-use crate::{config::Config, upstream::Transport};
+use crate::{
+    config::{Config, Snapshot},
+    observe::{Observer, Observers},
+    upstream::{Tls, Transport},
+};
 
 /// Checks the replicas of all upstreams whose `health_checks` are `active`.
 ///
@@ -22,13 +28,20 @@ use crate::{config::Config, upstream::Transport};
 /// checks, and what they have found out stays. Changes of the configuration are heeded at once; an upstream that has changed
 /// is checked anew. Where there is nothing to check, it waits for a change and does nothing else.
 ///
-/// Certificates are verified in the usual way, whatever a provider key says. Connections of the type `tcp` are made by
-/// Tokio, the requests of `http` by `transport`.
-pub async fn checks(config: Config, transport: impl Transport) {
-    let mut checks = Checks::new(Arc::new(transport));
+/// Connections of the type `tcp` are made by Tokio, the requests of `http` and `grpc` by `transport`; those of `grpc` are of the
+/// version HTTP/2. Requests have the [`Tls`] that provider keys want which name the upstream, where they want something: the
+/// certificates of all of them are trusted, and none is verified if one of them verifies none.
+///
+/// `observers` are told what has become of replicas, by [`Observer::replica_turned`].
+pub async fn checks(
+    config: Config,
+    transport: impl Transport,
+    observers: impl IntoIterator<Item = Arc<dyn Observer>>,
+) {
+    let mut checks = Checks::new(Arc::new(transport), observers.into_iter().collect());
     loop {
         let snapshot = config.current();
-        checks.become_those_of(snapshot.upstreams());
+        checks.become_those_of(&snapshot);
         let sequence = snapshot.sequence();
         drop(snapshot);
         select(pin!(config.changed_since(sequence)), pin!(checks.run())).await;
@@ -38,6 +51,7 @@ pub async fn checks(config: Config, transport: impl Transport) {
 /// Those that are under way.
 struct Checks {
     transport: Arc<dyn Transport>,
+    observers: Observers,
     /// By the ids of upstreams.
     known: HashMap<Arc<str>, Known>,
     running: FuturesUnordered<Abortable<BoxFuture<'static, ()>>>,
@@ -45,15 +59,17 @@ struct Checks {
 
 struct Known {
     pool: Arc<Pool>,
+    tls: Option<Arc<Tls>>,
     stop: AbortHandle,
 }
 
 // === impl Checks ===
 
 impl Checks {
-    fn new(transport: Arc<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>, observers: Observers) -> Self {
         Self {
             transport,
+            observers,
             known: HashMap::new(),
             running: FuturesUnordered::new(),
         }
@@ -66,13 +82,14 @@ impl Checks {
     }
 
     /// Stops those of upstreams that are gone or have changed, and begins those of new ones.
-    fn become_those_of<'p>(&mut self, pools: impl Iterator<Item = &'p Arc<Pool>>) {
-        let pools = pools.filter(|pool| pool.active.is_some());
-        let mut wanted: HashMap<_, _> = pools.map(|pool| (pool.id.clone(), pool)).collect();
+    fn become_those_of(&mut self, snapshot: &Snapshot) {
+        let pools = snapshot.upstreams().filter(|pool| pool.active.is_some());
+        let wanted = pools.map(|pool| (pool.id.clone(), (pool, snapshot.tls_of(&pool.id))));
+        let mut wanted: HashMap<_, _> = wanted.collect();
         self.known.retain(|id, known| {
             let is_same = wanted
                 .get(id)
-                .is_some_and(|it| Arc::ptr_eq(it, &known.pool));
+                .is_some_and(|(pool, tls)| known.is(pool, *tls));
             if is_same {
                 wanted.remove(id);
             } else {
@@ -80,22 +97,34 @@ impl Checks {
             }
             is_same
         });
-        for (id, pool) in wanted {
+        for (id, (pool, tls)) in wanted {
             let (stop, registration) = AbortHandle::new_pair();
-            let watched = watched(pool.clone(), self.transport.clone());
-            let watched: BoxFuture<'static, ()> = Box::pin(watched);
+            let (pool, tls) = (pool.clone(), tls.cloned());
+            let sender = Sender {
+                transport: self.transport.clone(),
+                tls: tls.clone(),
+            };
+            let watched: BoxFuture<'static, ()> =
+                Box::pin(watched(pool.clone(), sender, self.observers.clone()));
             self.running.push(Abortable::new(watched, registration));
-            let pool = pool.clone();
-            self.known.insert(id, Known { pool, stop });
+            self.known.insert(id, Known { pool, tls, stop });
         }
     }
 }
 
+// === impl Known ===
+
+impl Known {
+    fn is(&self, pool: &Arc<Pool>, tls: Option<&Arc<Tls>>) -> bool {
+        Arc::ptr_eq(&self.pool, pool) && self.tls.as_ref().map(Arc::as_ptr) == tls.map(Arc::as_ptr)
+    }
+}
+
 /// Checks the replicas of an upstream for ever, all at the same time.
-async fn watched(pool: Arc<Pool>, transport: Arc<dyn Transport>) {
+async fn watched(pool: Arc<Pool>, sender: Sender, observers: Observers) {
     let Some(active) = &pool.active else {
         return;
     };
     let replicas = pool.replicas().iter();
-    join_all(replicas.map(|replica| watch(replica, active, transport.as_ref()))).await;
+    join_all(replicas.map(|replica| watch(replica, active, &sender, &observers))).await;
 }

@@ -1,16 +1,16 @@
 //! Asking one replica, again and again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::http::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{http, tcp};
+use super::{grpc, http, question::Sender, tcp};
 use crate::{
     balance::health::{Check, Mode, Reason},
     config::resource::{ActiveCheck, CheckType},
-    replicas::{Replica, log, pool::Active},
-    upstream::Transport,
+    observe::Observers,
+    replicas::{Replica, pool::Active, tell},
 };
 
 /// What one question has found out: the status of a good answer, if it has one; or what is wrong.
@@ -30,7 +30,12 @@ struct Row {
 }
 
 /// Asks a replica for ever.
-pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Transport) {
+pub(super) async fn watch(
+    replica: &Arc<Replica>,
+    active: &Active,
+    sender: &Sender,
+    observers: &Observers,
+) {
     let check = &active.check;
     // Whoever is switched off is not asked; that changes with the configuration only.
     if replica.health.mode == Mode::Disabled {
@@ -42,23 +47,26 @@ pub(super) async fn watch(replica: &Replica, active: &Active, transport: &dyn Tr
     loop {
         sleep(pause).await;
         let time = seconds(check.timeout_seconds);
-        let found = timeout(time, ask(replica, active, transport)).await;
+        let found = timeout(time, ask(replica, active, sender)).await;
         let found = found.unwrap_or(Err(Bad::of(Reason::RequestTimeout)));
         let told = row.told(found, check);
         let turn = replica.state.background(Instant::now(), told);
-        turn.into_iter().for_each(|turn| log(replica, turn));
+        if let Some(turn) = turn {
+            tell(observers, replica, turn);
+        }
         pause = jittered(check);
     }
 }
 
-async fn ask(replica: &Replica, active: &Active, transport: &dyn Transport) -> Found {
+async fn ask(replica: &Replica, active: &Active, sender: &Sender) -> Found {
     match active.check.check {
         CheckType::Tcp => tcp::ask(replica).await,
-        CheckType::Http => http::ask(replica, active, transport).await,
+        CheckType::Http => http::ask(replica, active, sender).await,
+        CheckType::Grpc => grpc::ask(replica, active, sender).await,
     }
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     // No longer than a year.
     Duration::from_secs(seconds.min(366 * 86_400))
 }

@@ -87,6 +87,13 @@ impl ConfigMetrics {
             Some((labels, state(health.status)))
         });
         self.0.families.deployment_state.replace(states);
+        // Models that share replicas tell the same of them.
+        let replicas = models.iter().flat_map(|health| &health.replicas);
+        let states = replicas.map(|told| {
+            let labels = [&**told.replica.upstream(), &**told.replica.name()];
+            (labels, state(told.report.status.into()))
+        });
+        self.0.families.replica_state.replace(states);
     }
 
     /// The last known configuration was kept.

@@ -129,6 +129,10 @@ families! {
         "Cooldowns that attempts at an upstream have begun.";
     deployment_state: Gauge = "aisix_deployment_state", DEPLOYMENT,
         "0 while a model is healthy, 1 while it cools down, 2 while it takes no calls.";
+    replica_turns: Counter = "aisix_replica_turns_total", &["upstream", "replica", "turn"],
+        "Changes of the health of replicas of upstreams.";
+    replica_state: Gauge = "aisix_replica_state", &["upstream", "replica"],
+        "0 while a replica is healthy, 1 while it cools down, 2 while it takes no requests.";
     fallbacks: Counter = "aisix_routing_successful_fallbacks_total", &["model", "fallback_model"],
         "Models that took over from others and served.";
     failed_fallbacks: Counter = "aisix_routing_failed_fallbacks_total",

@@ -43,7 +43,7 @@ use aisix_core::{
     balance::health::Turn,
     call::{AttemptRecord, Trail},
     limit::{PolicyName, Rate},
-    observe::{GuardVerdict, HealthTurn, Observer, Ruling},
+    observe::{GuardVerdict, HealthTurn, Observer, ReplicaTurn, Ruling},
     reply::{End, Outcome},
 };
 
@@ -167,6 +167,12 @@ impl Observer for Metrics {
             let families = &self.0.families;
             families.deployment_cooled_down.get(&labels).add(1);
         }
+    }
+
+    fn replica_turned(&self, told: &ReplicaTurn<'_>) {
+        let (upstream, replica) = (told.replica.upstream(), told.replica.name());
+        let labels = [&**upstream, &**replica, told.turn.as_str()];
+        self.0.families.replica_turns.get(&labels).add(1);
     }
 
     fn guard_ended(&self, _: &Trail, verdict: &GuardVerdict<'_>) {

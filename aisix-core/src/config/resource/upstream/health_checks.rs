@@ -40,19 +40,22 @@ pub struct HealthChecks {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActiveCheck {
-    /// What is asked: a request of HTTP, or a connection. Default: `http`.
+    /// What is asked: a request of HTTP, a connection, or the health service of gRPC. Default: `http`.
     #[serde(rename = "type")]
     #[schemars(extend("default" = "http"))]
     pub check: CheckType,
     /// The path of the request, whatever that of the target is; of `http`. Default: `/`.
     pub path: Option<String>,
-    /// Headers of the request; of `http`.
+    /// Headers of the request; of `http` and `grpc`.
     pub headers: Headers,
     /// Status codes of a good answer; of `http`. Default: 200 to 399.
     #[schemars(inner(range(min = 100, max = 599)))]
     pub expected_status: Vec<u16>,
     /// A regular expression that must be found in the body of a good answer; of `http`. Default: any body will do.
     pub body_pattern: Option<BodyPattern>,
+    /// The service that must serve; of `grpc`. Default: empty, the whole server.
+    #[schemars(length(max = 256))]
+    pub service: String,
     /// The time between two questions, in seconds. Default: 10.
     #[schemars(range(min = 1))]
     pub interval_seconds: u64,
@@ -76,6 +79,8 @@ pub enum CheckType {
     Http,
     /// A connection.
     Tcp,
+    /// A call of `grpc.health.v1.Health/Check`.
+    Grpc,
 }
 
 /// A regular expression that must be found in a body. Two are equal if their texts are.
@@ -102,12 +107,6 @@ pub(in super::super) fn body_pattern(text: &str) -> Result<Regex, String> {
 impl HealthChecks {
     /// Reports what a schema cannot say of the block.
     pub(super) fn rules(checks: &Value, errors: &mut Vec<Invalid>) {
-        let check = checks.pointer("/active/type");
-        if check.is_some_and(|check| check == "grpc") {
-            let path = "health_checks.active.type";
-            errors.retain(|error| error.path != path);
-            errors.push(Invalid::new(path, "`grpc` is not supported yet"));
-        }
         let is_path = |text: &str| text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
         for (pointer, path) in [
             ("/path", "health_checks.path"),
@@ -130,7 +129,15 @@ impl HealthChecks {
             Some(check) => check.as_str().unwrap_or_default(),
         };
         let names: &[&str] = match check {
-            "tcp" => &["path", "headers", "expected_status", "body_pattern"],
+            "http" => &["service"],
+            "tcp" => &[
+                "path",
+                "headers",
+                "expected_status",
+                "body_pattern",
+                "service",
+            ],
+            "grpc" => &["path", "expected_status", "body_pattern"],
             _ => &[],
         };
         let given = names.iter().filter(|name| active.get(**name).is_some());
@@ -185,6 +192,7 @@ impl Default for ActiveCheck {
             headers: Headers::default(),
             expected_status: Vec::new(),
             body_pattern: None,
+            service: String::new(),
             interval_seconds: 10,
             timeout_seconds: 5,
             healthy_threshold: 2,

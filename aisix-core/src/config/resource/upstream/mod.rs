@@ -95,7 +95,6 @@ impl Document for Upstream {
     const LATER: &'static [&'static str] = &[
         "embedding_config",
         "websocket_config",
-        "health_checks.active.service",
         "proxy_config",
         "proxy",
         "targets[].auth",

@@ -185,38 +185,59 @@ fn targets_of_providers_are_not_supported_yet() {
 
 #[test]
 fn a_check_says_what_its_type_needs() {
-    let fields = json!({"type": "tcp", "path": "/", "headers": {}, "expected_status": [200],
-        "body_pattern": "a"});
-    let names = ["body_pattern", "expected_status", "headers", "path"];
-    let expected =
-        names.map(|name| format!("`health_checks.active.{name}` is not for the type `tcp`"));
-    assert_eq!(errors(with_active(fields.clone())), expected);
-    let (upstream, left_out) =
-        decoded(with_active(fields), Strictness::Lenient).expect("good enough");
-    assert_eq!(
-        left_out,
-        names.map(|name| format!("inapplicable:health_checks.active.{name}"))
-    );
-    let active = upstream.health_checks.active.expect("given");
-    assert_eq!(active.path, None);
+    let all = json!({"path": "/", "headers": {}, "expected_status": [200], "body_pattern": "a", "service": "s"});
+    for (check, names) in [
+        (json!(null), &["service"][..]),
+        (json!("http"), &["service"]),
+        (
+            json!("tcp"),
+            &[
+                "body_pattern",
+                "expected_status",
+                "headers",
+                "path",
+                "service",
+            ],
+        ),
+        (json!("grpc"), &["body_pattern", "expected_status", "path"]),
+    ] {
+        let mut fields = all.clone();
+        let word = check.as_str().unwrap_or("http").to_owned();
+        if check.is_string() {
+            fields["type"] = check;
+        }
+        let told = |name| format!("`health_checks.active.{name}` is not for the type `{word}`");
+        let expected: Vec<_> = names.iter().map(told).collect();
+        assert_eq!(errors(with_active(fields.clone())), expected);
+        let (upstream, mut left_out) =
+            decoded(with_active(fields), Strictness::Lenient).expect("good enough");
+        left_out.sort();
+        let told = |name| format!("inapplicable:health_checks.active.{name}");
+        assert_eq!(left_out, names.iter().map(told).collect::<Vec<_>>());
+        let active = upstream.health_checks.active.expect("given");
+        assert_eq!(active.path.is_none(), names.contains(&"path"));
+        assert_eq!(active.service.is_empty(), names.contains(&"service"));
+    }
+}
+
+#[test]
+fn the_fields_of_a_check_are_looked_at() {
     assert_eq!(
         errors(with_active(
-            json!({"type": "grpc", "service": "s", "headers": {"a": "b"}})
-        )),
-        [
-            "`health_checks.active.service` is not supported yet",
-            "`health_checks.active.type` `grpc` is not supported yet"
-        ]
-    );
-    assert_eq!(
-        errors(with_active(
-            json!({"path": "up", "body_pattern": "(", "timeout_seconds": 0})
+            json!({"path": "up", "body_pattern": "(", "timeout_seconds": 0, "type": "udp"})
         )),
         [
             "`health_checks.active.body_pattern` is no regular expression",
             "`health_checks.active.path` must be a path that begins with a `/`",
             "`health_checks.active.timeout_seconds` must be at least 1",
+            "`health_checks.active.type` must be `http`, `tcp` or `grpc`",
         ]
+    );
+    assert_eq!(
+        errors(with_active(
+            json!({"type": "grpc", "service": "s".repeat(257)})
+        )),
+        ["`health_checks.active.service` must have at most 256 characters"]
     );
     for pattern in ["a".repeat(257), "a{1000}{1000}".to_owned()] {
         let refused = errors(with_active(json!({"body_pattern": pattern})));
@@ -245,4 +266,107 @@ fn a_provider_key_has_one_place() {
     let refused = decode(Kind::ProviderKey, key, Strictness::Strict).expect_err("two places");
     let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
     assert_eq!(refused, ["`upstream_id` is given besides `api_base`"]);
+}
+
+#[test]
+fn every_bound_is_kept() {
+    let with = |members: Value| {
+        let mut document = with_targets(json!([{"host": "a"}]));
+        let all = document.as_object_mut().expect("an object");
+        all.extend(members.as_object().expect("an object").clone());
+        document
+    };
+    let checks = |checks: Value| with(json!({"health_checks": checks}));
+    let target = |members: Value| with(json!({"targets": [members]}));
+    let mut missed = Vec::new();
+    for (document, place) in [
+        (with(json!({"name": ""})), "name"),
+        (with(json!({"algorithm": "best"})), "algorithm"),
+        (
+            with(json!({"circuit_breaker": {"open_seconds": 9, "max_open_seconds": 5}})),
+            "circuit_breaker.open_seconds",
+        ),
+        (
+            with(json!({"circuit_breaker": {"failure_ratio": 2}})),
+            "circuit_breaker.failure_ratio",
+        ),
+        (checks(json!({"threshold": 0})), "health_checks.threshold"),
+        (checks(json!({"interval": 0})), "health_checks.interval"),
+        (checks(json!({"path": "up"})), "health_checks.path"),
+        (
+            with_active(json!({"expected_status": [99]})),
+            "health_checks.active.expected_status[0]",
+        ),
+        (
+            with_active(json!({"expected_status": [600]})),
+            "health_checks.active.expected_status[0]",
+        ),
+        (
+            with_active(json!({"interval_seconds": 0})),
+            "health_checks.active.interval_seconds",
+        ),
+        (
+            with_active(json!({"healthy_threshold": 0})),
+            "health_checks.active.healthy_threshold",
+        ),
+        (
+            with_active(json!({"unhealthy_threshold": 0})),
+            "health_checks.active.unhealthy_threshold",
+        ),
+        (target(json!({"host": "a", "id": ""})), "targets[0].id"),
+        (
+            target(json!({"host": "a", "id": "i".repeat(129)})),
+            "targets[0].id",
+        ),
+        (target(json!({"host": ""})), "targets[0].host"),
+        (target(json!({"host": "a".repeat(256)})), "targets[0].host"),
+        (target(json!({"host": "[::1]"})), "targets[0].host"),
+        (
+            target(json!({"host": "a", "weight": -1})),
+            "targets[0].weight",
+        ),
+        (
+            target(json!({"host": "a", "port": 65536})),
+            "targets[0].port",
+        ),
+        (
+            target(json!({"host": "a", "protocol": "ftp"})),
+            "targets[0].protocol",
+        ),
+        (
+            target(json!({"host": "a", "state": "off"})),
+            "targets[0].state",
+        ),
+        (
+            target(json!({"host": "a", "tags": [""]})),
+            "targets[0].tags[0]",
+        ),
+        (
+            target(json!({"host": "a", "path": "/v1#x"})),
+            "targets[0].path",
+        ),
+        (
+            target(json!({"base_url": "http://a", "protocol": "http"})),
+            "targets[0].protocol",
+        ),
+        (
+            target(json!({"base_url": "http://a", "path": "/v1"})),
+            "targets[0].path",
+        ),
+        (
+            target(json!({"base_url": "http://a/#x"})),
+            "targets[0].base_url",
+        ),
+    ] {
+        let refused = decoded(document, Strictness::Strict)
+            .err()
+            .unwrap_or_default();
+        let expected = format!("`{place}`");
+        if !refused.iter().any(|it| it.starts_with(&expected)) {
+            missed.push((place, refused));
+        }
+    }
+    assert_eq!(missed, []);
+    let ids = json!([{"host": "a", "id": "i".repeat(128)}]);
+    assert_eq!(strict(with_targets(ids)).targets.len(), 1);
 }

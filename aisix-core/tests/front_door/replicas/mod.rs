@@ -1,14 +1,17 @@
 //! Upstreams with several replicas.
 
+mod checks;
+mod grpc;
+
 use std::{collections::HashMap, time::Duration};
 
 use aisix_core::{
     ErrorKind, Gateway,
+    balance::health::Turn,
     body::Body,
     call::AttemptKind,
     config::{Change, Config, Entry, Kind},
     models::health,
-    replicas,
     testing::{self, Answer, Endings, Setup, UPSTREAM_MODEL, Upstream},
     upstream::Transport,
 };
@@ -68,6 +71,14 @@ fn setup(members: Value) -> Setup {
     Setup::new()
         .provider_key(json!({"upstream_id": "replicas"}))
         .add(Kind::Upstream, "replicas", upstream)
+}
+
+/// The words of the replicas.
+fn words(config: &Config) -> Vec<String> {
+    let told = health::to_json(&config.current());
+    let replicas = told[0]["replicas"].as_array().unwrap().iter();
+    let word = |it: &Value| it["status_reason"].as_str().unwrap_or("healthy").to_owned();
+    replicas.map(word).collect()
 }
 
 /// A gateway with these replicas, and what has become of its requests.
@@ -291,7 +302,7 @@ async fn what_the_caller_or_the_credential_did_is_no_fault_of_a_replica() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_keeps_everything_from_a_replica() {
     let breaker = json!({"consecutive_failures": 1, "open_seconds": 20});
-    let targets = json!([{"host": "a.test"}]);
+    let targets = json!([{"host": "a.test", "tags": ["eu"]}]);
     let (fleet, endings) = (Fleet::new(), Endings::new());
     let setup = setup(json!({"circuit_breaker": breaker, "targets": targets}));
     let config = setup.config();
@@ -305,6 +316,7 @@ async fn a_breaker_keeps_everything_from_a_replica() {
     assert_eq!(told[0]["status_reason"], "circuit_open");
     let replica = &told[0]["replicas"][0];
     assert_eq!(replica["name"], "a.test");
+    assert_eq!(replica["tags"], json!(["eu"]));
     assert_eq!(
         (&replica["status"], &replica["status_reason"]),
         (&json!("unhealthy"), &json!("circuit_open"))
@@ -312,6 +324,11 @@ async fn a_breaker_keeps_everything_from_a_replica() {
     assert!(replica["since"]["secs_since_epoch"].as_i64().unwrap() > 0);
     tokio::time::sleep(Duration::from_secs(21)).await;
     assert_eq!(chat(&gateway).await.status(), 200);
+    let time = Duration::from_secs(20);
+    let turns = [Turn::BreakerOpened { time }, Turn::BreakerClosed];
+    let turns = turns.map(|turn| ("a.test".to_owned(), turn));
+    assert_eq!(endings.replica_turns(), turns);
+    assert_eq!(endings.turns(), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +348,8 @@ async fn a_model_whose_replicas_are_all_down_is_passed_over() {
             "group",
             json!({"display_name": "group", "routing": {"targets": targets_of}}),
         );
-    let gateway = fleet.gateway(setup, &endings);
+    let config = setup.config();
+    let gateway = fleet.serve(&config, &endings);
     let ask = || testing::request(CHAT, chat_body(&json!({"model": "group"})));
     for host in ["a.test", "b.test"] {
         fleet.at(host).answer(Answer::refusal(500, "no"));
@@ -340,6 +358,19 @@ async fn a_model_whose_replicas_are_all_down_is_passed_over() {
     assert_eq!(fleet.counts(), [1, 1, 2]);
     assert_eq!(send(&gateway, ask()).await.status(), 200);
     assert_eq!(fleet.counts(), [1, 1, 3]);
+    let told = health::to_json(&config.current());
+    let told = told.as_array().unwrap().iter();
+    let group = told.clone().find(|it| it["id"] == "group").unwrap();
+    let mut direct = told.filter(|it| it["display_name"] == testing::MODEL);
+    let replicas = &group["targets"][0]["replicas"];
+    assert_eq!(replicas[1]["name"], "b.test");
+    assert_eq!(replicas[1]["status_reason"], "circuit_open");
+    assert_eq!(replicas.as_array().unwrap().len(), 2);
+    assert_eq!(
+        direct.next().unwrap()["replicas"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(group["targets"][1].get("replicas"), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,149 +415,4 @@ async fn an_upstream_that_changes_is_heeded_at_once_and_keeps_what_is_known() {
     config.apply([Change::Delete(key)]);
     let (status, body) = refusal(chat(&gateway).await).await;
     assert_eq!(status, 503, "{body}");
-}
-
-/// A gateway whose replicas are checked in the background, every 10 s and up to 1 s more.
-async fn checked(active: Value) -> (Fleet, Gateway, Config, tokio::task::JoinHandle<()>) {
-    let (fleet, endings) = (Fleet::new(), Endings::new());
-    for host in ["a.test", "b.test", "c.test"] {
-        fleet
-            .at(host)
-            .always("", Answer::body(200, "text/plain", "up"));
-    }
-    let config = setup(json!({"health_checks": {"active": active}})).config();
-    let gateway = fleet.serve(&config, &endings);
-    let checks = tokio::spawn(replicas::checks(config.clone(), fleet.transport()));
-    (fleet, gateway, config, checks)
-}
-
-/// The words of the three replicas.
-fn words(config: &Config) -> Vec<String> {
-    let told = health::to_json(&config.current());
-    let replicas = told[0]["replicas"].as_array().unwrap().iter();
-    let word = |it: &Value| it["status_reason"].as_str().unwrap_or("healthy").to_owned();
-    replicas.map(word).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replica_that_checks_find_unhealthy_takes_nothing_until_it_is_well() {
-    let active = json!({"path": "/health?full", "headers": {"x-probe": "yes"}, "healthy_threshold": 2,
-        "unhealthy_threshold": 3});
-    let (fleet, gateway, config, checks) = checked(active).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let probe = fleet.at("a.test").last_request();
-    assert_eq!(
-        (
-            probe.head.method.as_str(),
-            probe.head.uri.to_string().as_str()
-        ),
-        ("GET", "http://a.test/health?full")
-    );
-    assert_eq!(probe.head.headers["x-probe"], "yes");
-    fleet
-        .at("a.test")
-        .always("", Answer::refusal(503, "loading"));
-    tokio::time::sleep(Duration::from_secs(22)).await;
-    assert_eq!(words(&config), ["healthy"; 3], "two bad answers");
-    tokio::time::sleep(Duration::from_secs(12)).await;
-    assert_eq!(
-        words(&config),
-        ["upstream_server_error", "healthy", "healthy"]
-    );
-    for _ in 0..4 {
-        assert_eq!(chat(&gateway).await.status(), 200);
-    }
-    assert_eq!(fleet.at("a.test").count(UPSTREAM_MODEL), 0);
-    fleet
-        .at("a.test")
-        .always("", Answer::body(200, "text/plain", "up"));
-    tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(
-        words(&config)[0],
-        "upstream_server_error",
-        "one good answer"
-    );
-    tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(words(&config), ["healthy"; 3]);
-    assert_eq!(chat(&gateway).await.status(), 200);
-    assert_eq!(chat(&gateway).await.status(), 200);
-    assert_eq!(chat(&gateway).await.status(), 200);
-    assert_eq!(fleet.at("a.test").count(UPSTREAM_MODEL), 1);
-    checks.abort();
-}
-
-#[tokio::test(start_paused = true)]
-async fn status_body_and_time_of_an_answer_are_looked_at() {
-    let active = json!({"expected_status": [204, 200], "body_pattern": "^u.$", "timeout_seconds": 2,
-        "unhealthy_threshold": 1, "healthy_threshold": 1});
-    for (answer, word) in [
-        (Answer::body(204, "text/plain", "up"), "healthy"),
-        (Answer::body(201, "text/plain", "up"), "unexpected_answer"),
-        (Answer::body(200, "text/plain", "down"), "unexpected_answer"),
-        (Answer::refused(), "transport_error"),
-        (Answer::new(200).send("u").cut(), "transport_error"),
-        (Answer::new(200).stall(), "request_timeout"),
-    ] {
-        let (fleet, _, config, checks) = checked(active.clone()).await;
-        fleet.at("b.test").always("", answer);
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(words(&config), ["healthy", word, "healthy"]);
-        checks.abort();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn checks_follow_the_configuration_and_end_with_their_future() {
-    let (fleet, _, config, checks) = checked(json!({"unhealthy_threshold": 1})).await;
-    fleet.at("a.test").always("", Answer::refused());
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(words(&config)[0], "transport_error");
-    let document = |checks: Value| {
-        let targets =
-            ["a", "b", "c"].map(|name| json!({"base_url": format!("http://{name}.test/x")}));
-        json!({"name": "replicas", "targets": targets, "health_checks": checks})
-    };
-    let change = |checks: Value| {
-        let entry = Entry::new(Kind::Upstream, "replicas", document(checks));
-        config.apply([Change::Put(entry)]);
-    };
-    change(json!({}));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(
-        words(&config),
-        ["healthy"; 3],
-        "what nobody checks any more is not kept out"
-    );
-    let before = fleet.counts();
-    tokio::time::sleep(Duration::from_secs(100)).await;
-    assert_eq!(fleet.counts(), before);
-    change(json!({"active": {"path": "/other"}}));
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(fleet.at("a.test").last_request().head.uri.path(), "/other");
-    checks.abort();
-    let before = fleet.counts();
-    tokio::time::sleep(Duration::from_secs(100)).await;
-    assert_eq!(fleet.counts(), before);
-}
-
-#[tokio::test]
-async fn a_connection_is_a_check_too() {
-    let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ports = [&open, &closed].map(|it| it.local_addr().unwrap().port());
-    drop(closed);
-    let targets = ports.map(|port| json!({"host": "127.0.0.1", "port": port}));
-    let active = json!({"type": "tcp", "unhealthy_threshold": 1, "interval_seconds": 1});
-    let config = setup(json!({"targets": targets, "health_checks": {"active": active}})).config();
-    let checks = tokio::spawn(replicas::checks(config.clone(), Fleet::new().transport()));
-    open.accept().await.unwrap();
-    let both = async {
-        while words(&config) != ["healthy", "transport_error"] {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), both)
-        .await
-        .unwrap();
-    checks.abort();
 }

@@ -1,10 +1,22 @@
-//! What the log says of a replica's health.
+//! What the log and observers are told of a replica's health.
+
+use std::sync::Arc;
 
 use super::Replica;
-use crate::balance::health::Turn;
+use crate::{
+    balance::health::Turn,
+    observe::{Observers, ReplicaTurn},
+};
 
 /// Says that a replica's health has changed.
-pub(crate) fn log(replica: &Replica, turn: Turn) {
+pub(crate) fn tell(observers: &Observers, replica: &Arc<Replica>, turn: Turn) {
+    log(replica, turn);
+    for observer in observers.iter() {
+        observer.replica_turned(&ReplicaTurn { replica, turn });
+    }
+}
+
+fn log(replica: &Replica, turn: Turn) {
     let (upstream, name) = (replica.upstream(), replica.name());
     match turn {
         Turn::Cooling { reason, time } => {
