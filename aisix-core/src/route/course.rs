@@ -58,6 +58,8 @@ pub(super) struct Progress {
     last: Option<Error>,
     /// What was refused there would be refused again.
     refused: Option<Arc<Credential>>,
+    /// The text that has been said already: only who can go on with it is tried.
+    begun: Option<Arc<str>>,
 }
 
 impl<S> Course<S>
@@ -104,6 +106,16 @@ where
         Ok(())
     }
 
+    /// The same after this text has been said.
+    pub(super) fn begin_with(&mut self, text: Arc<str>) {
+        self.progress.begun = Some(text);
+    }
+
+    /// Whether what it tries goes on with a text.
+    pub(super) fn goes_on(&self) -> bool {
+        self.progress.begun.is_some()
+    }
+
     /// When the member is asked again after this error, if it is.
     fn again(&self, error: &Error) -> Option<Instant> {
         let Progress {
@@ -115,7 +127,8 @@ where
             true => retries.most,
             false => 0,
         };
-        if failed > most || attempts >= MAX_ATTEMPTS || !self.rules.again(error, retries) {
+        let may = failed <= most && attempts < MAX_ATTEMPTS && self.can_go_on(member);
+        if !may || !self.rules.again(error, retries) {
             return None;
         }
         let pause = back_off(failed, error.retry_after(), fastrand::f64());
@@ -133,7 +146,7 @@ where
     /// Whether a member may be tried after this error.
     fn may_go_on(&self, error: &Error, next: usize) -> bool {
         (self.call.inbound.operation.may_retry || !self.progress.was_sent)
-            && (error.limit().is_some() || self.rules.elsewhere(error))
+            && (error.limit().is_some() || self.rules.elsewhere(error) || self.refuses_begun(error))
             && self.progress.attempts < MAX_ATTEMPTS
             && !self.is_over(Instant::now())
             && (self.members[next].fitness == Fitness::Fit || self.route.budget.withdraw())
@@ -147,7 +160,10 @@ where
     /// The position of the next member that may be tried.
     fn next(&self) -> Option<usize> {
         let mut rest = self.progress.place + 1..self.members.len();
-        rest.find(|place| !self.is_refused(&self.members[*place].member))
+        rest.find(|place| {
+            let member = &self.members[*place].member;
+            !self.is_refused(member) && self.can_go_on(member)
+        })
     }
 
     /// Whether there is another member that is as fit: then this one is not asked twice by default, and nobody queues for it.
@@ -159,6 +175,19 @@ where
     fn is_refused(&self, member: &Member) -> bool {
         let refused = self.progress.refused.as_ref();
         refused.is_some_and(|refused| Arc::ptr_eq(refused, &member.target.credential))
+    }
+
+    /// Whether a member goes on with what has been said, if anything has.
+    fn can_go_on(&self, member: &Member) -> bool {
+        let operation = self.call.inbound.operation;
+        let endpoint = || member.target.endpoint().ok();
+        !self.goes_on() || endpoint().is_some_and(|it| it.continues(operation))
+    }
+
+    /// Whether it may be the text to go on with that the upstream does not like: some models take none.
+    fn refuses_begun(&self, error: &Error) -> bool {
+        let refusal = error.upstream().and_then(|refusal| refusal.status);
+        self.goes_on() && refusal == Some(StatusCode::BAD_REQUEST)
     }
 
     fn is_over(&self, at: Instant) -> bool {
@@ -181,6 +210,7 @@ where
                 (_, 0) => AttemptKind::Fallback,
                 _ => AttemptKind::Retry,
             },
+            begun: self.progress.begun.clone(),
             expense: Expense::default(),
             started: Instant::now(),
             deadline: self.deadline,

@@ -3,10 +3,12 @@
 mod back_off;
 mod choose;
 mod course;
+mod overlap;
 mod rules;
 mod taken;
 mod takeover;
 mod tell;
+mod thread;
 
 use std::{
     sync::Arc,

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod choice;
+mod continued;
 mod dialects;
 mod failover;
 mod faults;

@@ -56,6 +56,9 @@ pub struct Routing {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub deadline_ms: Option<u64>,
+    /// Whether another target goes on with the text of a stream that has broken, where it can. Default: false.
+    #[serde(default)]
+    pub continue_on_break: bool,
 }
 
 /// One of the models of a group.
