@@ -1,5 +1,7 @@
 //! From resources to what requests use.
 
+mod semantic;
+
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{
@@ -127,8 +129,11 @@ impl Compiler {
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
+                ModelShape::Semantic(semantic) => {
+                    Serves::Semantic(Box::new(self.semantic(id, model, semantic, find)))
+                }
                 // Refused before, by `check_model`.
-                ModelShape::Ensemble(_) | ModelShape::Semantic(_) => Serves::Nobody,
+                ModelShape::Ensemble(_) => Serves::Nobody,
             },
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -153,7 +158,7 @@ impl Compiler {
         let not_yet = |field| Err(vec![Invalid::new(field, NOT_YET)]);
         match &model.shape {
             ModelShape::Ensemble(_) => not_yet("ensemble"),
-            ModelShape::Semantic(_) => not_yet("semantic"),
+            ModelShape::Semantic(semantic) => semantic::check(semantic).map(|()| None),
             ModelShape::Routing(routing) => match self.strategies.find(&routing.strategy) {
                 Ok(_) => Ok(None),
                 Err(error) => Err(vec![Invalid::new("routing.strategy", error.to_string())]),
@@ -186,6 +191,7 @@ impl Compiler {
             key: Arc::new(UpstreamKey {
                 id: key.map_or("", |(id, _)| id).into(),
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
+                base: key.and_then(|(_, key)| key.api_base.as_deref().map(Into::into)),
             }),
             endpoint: self.endpoint(model, direct, provider, key),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),

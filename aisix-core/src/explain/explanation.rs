@@ -34,6 +34,9 @@ pub struct Explanation {
     /// cache policy (`cache_policy:<name>`). They were not run: they may have effects, and may change or refuse the
     /// request.
     pub hooks: Vec<String>,
+    /// What a model that routes by meaning would choose by. It was not asked for: the explanation is that of a request
+    /// that suits no route.
+    pub embeds: Option<EmbedFacts>,
     /// Where the model is served, in the order of the attempts; behind them, those that would not be asked, and
     /// why. Empty when there is no model.
     pub targets: Vec<TargetFacts>,
@@ -162,6 +165,16 @@ pub struct LimitFacts {
     pub look: Option<Look>,
     /// The policies that limit such requests at other times, and are suspended now.
     pub suspended: Vec<PolicyName>,
+}
+
+/// What would be asked for the vector of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmbedFacts {
+    /// The name of the model that would be asked.
+    pub model: String,
+    /// The text: the last one of the user.
+    pub text: String,
 }
 
 /// Where a model is served.

@@ -6,8 +6,8 @@ use aisix_wire::Dialect;
 use serde_json::{Value, json};
 
 use super::explanation::{
-    CallerFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, TargetFacts,
-    UpstreamFacts, Verdict,
+    CallerFacts, EmbedFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts,
+    TargetFacts, UpstreamFacts, Verdict,
 };
 use crate::limit::{Level, Limit, PolicyName, Rate};
 
@@ -25,6 +25,7 @@ impl Explanation {
             "model": self.model.as_ref().map(model),
             "limits": self.limits.as_ref().map(limits),
             "hooks": {"run": false, "names": self.hooks},
+            "embeds": self.embeds.as_ref().map(embeds),
             "targets": targets.collect::<Vec<_>>(),
         })
     }
@@ -144,6 +145,10 @@ fn maxima(limit: &Limit) -> Vec<Value> {
     let rates = limit.rates().iter();
     let rate = |(rate, max): &(Rate, u64)| json!({"rate": rate.name(), "limit": max});
     rates.map(rate).collect()
+}
+
+fn embeds(embeds: &EmbedFacts) -> Value {
+    json!({"model": embeds.model, "text": embeds.text})
 }
 
 fn target(target: &TargetFacts) -> Value {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use parking_lot::Mutex;
 
-use super::explanation::{Refusal, Stage};
+use super::explanation::{EmbedFacts, Refusal, Stage};
 use crate::{
     call::{Attempt, Caller, Trail},
     config::Snapshot,
@@ -37,6 +37,7 @@ struct Seen {
     caller: Option<Arc<Caller>>,
     claims: Vec<(Claim, Option<Look>)>,
     considered: Vec<Considered>,
+    embeds: Option<EmbedFacts>,
     refusal: Option<Refusal>,
     upstream: Option<Upstream>,
 }
@@ -120,6 +121,11 @@ impl Notes {
         self.seen.lock().considered.clone()
     }
 
+    /// What a model would be asked for the vector of.
+    pub(super) fn embeds(&self) -> Option<EmbedFacts> {
+        self.seen.lock().embeds.clone()
+    }
+
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.seen.lock().refusal.clone()
     }
@@ -155,6 +161,13 @@ impl Observer for Notes {
 impl Witness for Notes {
     fn considered(&self, considered: Vec<Considered>) {
         self.seen.lock().considered = considered;
+    }
+
+    fn embeds(&self, model: &Arc<str>, text: &str) {
+        self.seen.lock().embeds = Some(EmbedFacts {
+            model: model.to_string(),
+            text: text.to_owned(),
+        });
     }
 
     fn prepared(&self, attempt: &Attempt, prepared: Prepared) {

@@ -19,7 +19,7 @@ use crate::{
     error::ErrorKind,
     hook::Chain,
     limit::PolicyName,
-    models::{self, Member, Model},
+    models::{self, Member, Model, Serves},
     upstream::Considered,
 };
 
@@ -39,6 +39,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict, caller.as_deref(), model),
         hooks: hooks(notes, builder, caller.as_deref(), trail),
+        embeds: notes.embeds(),
         targets: targets(model, trail, notes, builder.retries()),
         caller: caller.map(|caller| self::caller(&caller)),
         verdict,
@@ -197,10 +198,30 @@ fn targets(
             reason: None,
         }));
     }
+    if let Some(model) = model.filter(|_| !considered.is_empty()) {
+        considered.extend(others(model));
+    }
     let facts = considered
         .iter()
         .map(|considered| target(considered, trail, notes));
     facts.collect()
+}
+
+/// Those that serve requests of another meaning.
+fn others(model: &Model) -> Vec<Considered> {
+    let Serves::Semantic(semantic) = &model.serves else {
+        return Vec::new();
+    };
+    let others = semantic.choices.iter().enumerate().skip(1);
+    let others = others.flat_map(|(place, choice)| {
+        let members = choice.members.iter();
+        members.map(move |member| Considered {
+            member: member.clone(),
+            retries: choice.rules.retries(member, false).most,
+            reason: Some(semantic.served_when(place)),
+        })
+    });
+    others.collect()
 }
 
 fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {

@@ -6,6 +6,7 @@ pub mod health;
 mod list;
 mod model;
 mod routing;
+mod semantic;
 mod serves;
 mod target;
 
@@ -14,6 +15,7 @@ pub(crate) use self::{
     capacity::{Capacity, Seat},
     list::{list, one},
     routing::{Member, Routing},
+    semantic::{OnFailure, Route, Semantic},
     serves::Serves,
     target::{Missing, Times},
 };

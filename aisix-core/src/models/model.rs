@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use super::{Member, ModelKind, Serves, Target};
+use super::{ModelKind, Serves, Target};
 use crate::{
     config::{
         glob::Glob,
@@ -72,17 +72,14 @@ impl Model {
     pub fn target(&self) -> Option<&Arc<Target>> {
         match &self.serves {
             Serves::Direct(target) => Some(target),
-            Serves::Routing(_) | Serves::Nobody => None,
+            Serves::Routing(_) | Serves::Semantic(_) | Serves::Nobody => None,
         }
     }
 
     /// Everywhere where its calls may be served.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        let members: &[Member] = match &self.serves {
-            Serves::Direct(_) | Serves::Nobody => &[],
-            Serves::Routing(routing) => &routing.members,
-        };
-        let members = members.iter().map(|member| &member.target);
+        let members = self.serves.groups().iter().flat_map(|it| &it.members);
+        let members = members.map(|member| &member.target);
         self.target().into_iter().chain(members)
     }
 

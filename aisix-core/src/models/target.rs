@@ -38,6 +38,8 @@ pub struct Target {
 pub struct UpstreamKey {
     pub(crate) id: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Where its upstream is, if it says so.
+    pub(crate) base: Option<Box<str>>,
 }
 
 /// The time that a model gives, in milliseconds.

@@ -3,8 +3,10 @@
 mod back_off;
 mod choose;
 mod course;
+mod examples;
 mod overlap;
 mod rules;
+mod semantic;
 mod taken;
 mod takeover;
 mod tell;
@@ -21,12 +23,12 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::rules::Rules;
 use self::{
     choose::{Chosen, choose},
     course::{Course, Progress},
     takeover::Takeover,
 };
+pub(crate) use self::{examples::Examples, rules::Rules};
 use crate::{
     balance::{
         Fitness,
@@ -124,6 +126,7 @@ where
             match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
+                Serves::Semantic(semantic) => layer.by_meaning(inner, &call, semantic).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),
             }
         })

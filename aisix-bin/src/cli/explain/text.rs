@@ -4,6 +4,9 @@ use std::{fmt, net::SocketAddr};
 
 use serde_json::Value;
 
+/// How many characters of a text are shown.
+const MAX_TEXT: usize = 200;
+
 /// An explanation in the form of the Admin API, and who gave it.
 pub(super) struct Told {
     pub(super) explanation: Value,
@@ -51,6 +54,11 @@ impl fmt::Display for Told {
         model(&mut page, &told["request"]["model"], &told["model"]);
         limits(&mut page, &told["limits"]);
         hooks(&mut page, &told["hooks"]);
+        if let Some(text) = given(&told["embeds"]["text"]) {
+            let start: String = text.chars().take(MAX_TEXT).collect();
+            let model = show(&told["embeds"]["model"]);
+            page.line("meaning", &format!("would ask {model} for it: {start}"));
+        }
         for each in list(&told["targets"]) {
             target(&mut page, each);
         }

@@ -109,8 +109,14 @@ impl Health {
     fn of(model: &Arc<Model>, moment: Moment) -> Self {
         match &model.serves {
             Serves::Direct(target) => Self::direct(model, target, moment),
-            Serves::Routing(routing) => Self::group(model, members(routing), moment),
-            Serves::Nobody => Self::group(model, [], moment),
+            serves => {
+                let members = serves.groups().iter().flat_map(members);
+                let mut health = Self::group(model, members, moment);
+                if let Serves::Semantic(semantic) = serves {
+                    health.reason = health.reason.or(semantic.unable.map(Cow::from));
+                }
+                health
+            }
         }
     }
 

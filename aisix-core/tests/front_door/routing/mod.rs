@@ -9,6 +9,7 @@ mod faults;
 mod health;
 mod limits;
 mod seen;
+mod semantic;
 mod takeover;
 
 use aisix_core::{

@@ -157,6 +157,26 @@ pub(in super::super) fn of_today(strategy: &str) -> Option<&'static str> {
 // === impl Routing ===
 
 impl Routing {
+    /// A group of one model.
+    pub(in crate::config) fn of_one(model: &str, retries: Option<u32>) -> Self {
+        Self {
+            targets: vec![RoutingTarget {
+                model: model.to_owned(),
+                weight: one(),
+                priority: 0,
+                tags: Vec::new(),
+            }],
+            strategy: failover(),
+            hash_on: None,
+            retries,
+            max_fallbacks: None,
+            retry_on_429: false,
+            fallback_on_statuses: Vec::new(),
+            when_all_unavailable: WhenAllUnavailable::default(),
+            deadline_ms: None,
+        }
+    }
+
     /// Reports what a schema cannot say of the block.
     pub(super) fn rules(routing: &Value, errors: &mut Vec<Invalid>) {
         let sources = routing.get("hash_on").and_then(Value::as_array);
