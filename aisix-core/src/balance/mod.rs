@@ -37,6 +37,7 @@
 //! # Ok::<_, aisix_core::balance::UnknownStrategy>(())
 //! ```
 
+mod affinity;
 mod builtin;
 mod group;
 pub mod health;
@@ -50,6 +51,7 @@ mod strategy;
 mod tags;
 mod weights;
 
+pub(crate) use self::builtin::hash;
 pub use self::{
     group::{Candidate, Group},
     mask::Mask,

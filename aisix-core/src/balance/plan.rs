@@ -1,6 +1,11 @@
 //! What a group is told of its targets, and what it answers.
 
-use super::{Order, View, health};
+use tokio::time::Instant;
+
+use super::{
+    Order, View,
+    health::{self, HealthSettings, TargetState},
+};
 
 /// How much can be expected of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +39,24 @@ pub struct Standing {
     pub fitness: Fitness,
     /// What strategies see of it. The group decides by the above whether it is eligible; one that is not eligible here stays so.
     pub view: View,
+}
+
+impl Standing {
+    /// How a target stands of which this is remembered.
+    pub(crate) fn of(state: &TargetState, health: &HealthSettings, now: Instant) -> Self {
+        Self {
+            // Even when everything is tried, nothing is sent where somebody has switched it off.
+            excluded: health.mode.excludes().is_some(),
+            fitness: state.fitness(now, health).into(),
+            view: View {
+                eligible: true,
+                in_flight: state.in_flight(),
+                latency: state.latency(),
+                first_token: state.first_token(),
+                slow_start: state.share(now, health),
+            },
+        }
+    }
 }
 
 /// Who is to be tried.

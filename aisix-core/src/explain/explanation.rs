@@ -191,6 +191,8 @@ pub struct TargetFacts {
     pub key_name: String,
     /// The model's name there.
     pub upstream_model: String,
+    /// The replica that it would be sent to, where the provider key names an upstream.
+    pub replica: Option<String>,
     /// The dialect in which the provider offers the operation.
     pub dialect: Option<Dialect>,
     /// Why it cannot serve the request, would not be asked, or only when all others have failed.

@@ -159,6 +159,7 @@ fn target(target: &TargetFacts) -> Value {
         "provider": target.provider,
         "provider_key": {"id": target.key_id, "name": target.key_name},
         "upstream_model": target.upstream_model,
+        "replica": target.replica,
         "dialect": target.dialect.map(Dialect::as_str),
         "reason": target.reason,
         "deadlines_ms": {

@@ -54,6 +54,8 @@ pub(super) struct Upstream {
     pub(super) has_own_transport: bool,
     /// The id of the model that it would go to.
     pub(super) model_id: Arc<str>,
+    /// The replica, where there are several.
+    pub(super) replica: Option<String>,
 }
 
 // === impl Notes ===
@@ -185,6 +187,7 @@ impl Witness for Notes {
             dropped: prepared.dropped,
             edited,
             model_id: attempt.model.id().clone(),
+            replica: attempt.target.replica().map(|it| it.name().to_string()),
             has_own_transport: prepared.has_own_transport,
         });
     }

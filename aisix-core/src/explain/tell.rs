@@ -244,6 +244,9 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
         upstream_model: upstream_model.to_string(),
+        replica: upstream
+            .as_ref()
+            .and_then(|upstream| upstream.replica.clone()),
         dialect: dialect(),
         reason: unable
             .map(|error| error.message().to_owned())

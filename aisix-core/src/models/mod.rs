@@ -2,6 +2,7 @@
 
 mod admit;
 mod capacity;
+pub mod checks;
 pub mod health;
 mod list;
 mod model;

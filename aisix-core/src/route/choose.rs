@@ -6,8 +6,9 @@ use http::{HeaderMap, header::COOKIE};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use super::conversation::conversation;
 use crate::{
-    balance::{Facts, Fitness, Mask, Plan, Random, Standing, View},
+    balance::{Facts, Fitness, Mask, Plan, Random, Standing},
     call::Call,
     config::resource::HashOn,
     error::{Error, ErrorKind},
@@ -65,9 +66,16 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
         key: &key,
         streams: call.streams(),
     };
-    let plan = routing.group.plan(&facts, &standings, &mut Random::new());
+    let conversation = match routing.keeps_conversations {
+        true => conversation(call),
+        false => None,
+    };
+    let mut random = Random::new();
+    let group = &routing.group;
+    let plan = group.plan_for(conversation, &facts, &standings, &mut random);
     if let Exit::Show(witness) = &call.exit {
-        witness.considered(considered(routing, &found, &plan, now));
+        let home = group.home(conversation, &standings);
+        witness.considered(considered(routing, &found, &plan, home, now));
     }
     match plan {
         Plan::Try(order) => {
@@ -87,6 +95,7 @@ fn considered(
     routing: &Routing,
     found: &[Result<Standing, Excluded>],
     plan: &Plan,
+    home: Option<usize>,
     now: Instant,
 ) -> Vec<Considered> {
     let tried = match plan {
@@ -101,6 +110,9 @@ fn considered(
         let next = tried.get(number + 1).map(|next| fitness(*next));
         let unfit = unfit(member, now);
         let reason = match (number < tried.len(), found[place]) {
+            (true, _) if home == Some(place) => {
+                Some("it is asked first: the conversation is at home there".to_owned())
+            }
             (true, _) => unfit.map(|unfit| format!("it is asked last: {unfit}")),
             (_, Err(Excluded::Tags)) => Some("the request's tags choose others".to_owned()),
             (_, Err(Excluded::Address)) => {
@@ -125,9 +137,7 @@ fn considered(
 
 /// Why a member is not well, if it is not.
 fn unfit(member: &Member, now: Instant) -> Option<String> {
-    let target = &member.target;
-    let fitness = target.state.fitness(now, &target.health);
-    let fitness = fitness.and(target.credential.fitness(now));
+    let fitness = member.target.fitness(now);
     Some(match (fitness.reason()?, fitness.until()) {
         (reason, Some(until)) => {
             let left = until.saturating_duration_since(now).as_secs();
@@ -155,19 +165,9 @@ fn standing(
     if way(target, call.inbound.operation, model.name()).is_err() {
         return Err(Excluded::Operation);
     }
-    let (state, health) = (&target.state, &target.health);
-    let fitness = state.fitness(now, health);
     Ok(Standing {
-        // Even when everything is tried, nothing is sent where somebody has switched it off.
-        excluded: health.mode.excludes().is_some(),
-        fitness: fitness.and(target.credential.fitness(now)).into(),
-        view: View {
-            eligible: true,
-            in_flight: state.in_flight(),
-            latency: state.latency(),
-            first_token: state.first_token(),
-            slow_start: state.share(now, health),
-        },
+        fitness: target.fitness(now).into(),
+        ..Standing::of(&target.state, &target.health, now)
     })
 }
 
@@ -204,7 +204,7 @@ fn tags(headers: &HeaderMap) -> SmallVec<[&str; 4]> {
 }
 
 /// What tells a request from others: the first thing that it has, or nothing.
-fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
+pub(super) fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
     let headers = &call.inbound.head.headers;
     let found = hash_on.iter().find_map(|source| {
         let value = match source {

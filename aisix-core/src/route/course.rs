@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
+use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
@@ -14,7 +15,10 @@ use super::{
     taken::Taken,
 };
 use crate::{
-    balance::{Fitness, health::Credential},
+    balance::{
+        Fitness,
+        health::{Credential, TargetState},
+    },
     call::{Attempt, AttemptKind, AttemptRecord, Call, Expense},
     error::Error,
     models::{Member, unavailable},
@@ -52,6 +56,10 @@ pub(super) struct Progress {
     place: usize,
     /// How often it has failed.
     failed: u32,
+    /// How many of these failures were made good by another replica, unasked.
+    moved: u32,
+    /// The replicas that have failed.
+    failed_at: SmallVec<[Arc<TargetState>; 2]>,
     /// Whether the last attempt was sent to its upstream.
     was_sent: bool,
     /// Why the member before has failed.
@@ -89,6 +97,10 @@ where
     /// The failure, if nothing is.
     pub(super) async fn go_on(&mut self, error: Error) -> Result<(), Error> {
         self.progress.failed += 1;
+        if self.may_move(&error) {
+            self.progress.moved += 1;
+            return Ok(());
+        }
         if let Some(next) = self.again(&error) {
             sleep_until(next).await;
             return Ok(());
@@ -102,6 +114,7 @@ where
         }
         self.progress.place = self.next().unwrap_or(self.members.len());
         self.progress.failed = 0;
+        self.progress.moved = 0;
         self.progress.last = Some(error);
         Ok(())
     }
@@ -116,11 +129,26 @@ where
         self.progress.begun.is_some()
     }
 
+    /// Whether another replica of the member is asked at once: nothing was sent to the last one, and there is another. That
+    /// burdens no upstream with more than one request, so it costs no retry and nothing of the budget for them.
+    fn may_move(&self, error: &Error) -> bool {
+        let now = Instant::now();
+        let ways = self.tried().member.target.ways.as_ref();
+        error.is_unsent()
+            && ways.is_some_and(|ways| ways.has_other(&self.progress.failed_at, now))
+            && self.progress.attempts < MAX_ATTEMPTS
+            && !self.is_over(now)
+    }
+
     /// When the member is asked again after this error, if it is.
     fn again(&self, error: &Error) -> Option<Instant> {
         let Progress {
-            attempts, failed, ..
+            attempts,
+            failed,
+            moved,
+            ..
         } = self.progress;
+        let failed = failed - moved;
         let member = &self.tried().member;
         let retries = self.rules.retries(member, self.has_next());
         let most = match self.call.inbound.operation.may_retry {
@@ -133,7 +161,7 @@ where
         }
         let pause = back_off(failed, error.retry_after(), fastrand::f64());
         let next = Instant::now() + pause;
-        if self.is_over(next) {
+        if self.is_over(next) || !member.target.has_replica(next) {
             return None;
         }
         if !self.route.budget.withdraw() {
@@ -217,7 +245,14 @@ where
         };
         // Who has another one to go to does not queue.
         let may_wait = !self.has_next();
-        let taken = Taken::take(&mut attempt, self.is_group, heeds_health, may_wait);
+        let failed_at = &self.progress.failed_at;
+        let taken = Taken::take(
+            &mut attempt,
+            self.is_group,
+            heeds_health,
+            may_wait,
+            failed_at,
+        );
         let taken = match taken.await {
             Ok(taken) => taken,
             Err(error) => {
@@ -230,8 +265,13 @@ where
         // Its own time begins when it has a seat.
         attempt.deadline = self.deadline_of(&attempt);
         let expense = attempt.expense.clone();
+        let replica = attempt.target.replica().cloned();
         let answered = self.inner.call(attempt).await;
-        self.progress.was_sent = expense.was_attempted();
+        let is_unsent = answered.as_ref().is_err_and(Error::is_unsent);
+        self.progress.was_sent = expense.was_attempted() && !is_unsent;
+        if let Some(replica) = replica.filter(|_| answered.is_err()) {
+            self.progress.failed_at.push(replica.state.clone());
+        }
         match self.call.exit {
             Exit::Send(_) => taken.ended(answered),
             // What is only shown says nothing about the target.

@@ -2,6 +2,7 @@
 
 mod back_off;
 mod choose;
+mod conversation;
 mod course;
 mod examples;
 mod overlap;

@@ -370,6 +370,7 @@ async fn a_request_that_would_be_sent_is_told_in_full() {
         "targets": [{
             "model": "wild-*", "provider": "plain", "provider_key": {"id": "key", "name": "key"},
             "upstream_model": "w-1",
+            "replica": null,
             "dialect": "openai", "reason": null,
             "deadlines_ms": {"total": 6_000_000, "head": null, "first_token": null, "gap": 6_000_000},
             "retries": 2,

@@ -239,7 +239,10 @@ fn target(page: &mut Page, target: &Value) {
     };
     page.line("target", &format!("{name} at {provider} as {model}, {key}"));
     if let Some(reason) = given(&target["reason"]) {
-        page.line("", &format!("but {reason}"));
+        page.line("", &reason);
+    }
+    if let Some(replica) = given(&target["replica"]) {
+        page.line("", &format!("at the replica {replica}"));
     }
     if let upstream @ Value::Object(_) = &target["upstream"] {
         sent(page, target, upstream);

@@ -1,6 +1,8 @@
 //! Models that stand for others.
 
+mod affinity;
 mod capacity;
+mod checks;
 mod choice;
 mod continued;
 mod dialects;

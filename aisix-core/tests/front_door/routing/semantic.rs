@@ -148,6 +148,13 @@ async fn the_best_of_those_that_suit_wins_whatever_their_order() {
     // 40 degrees are nearer to `law` at 60 than to `code` at 10, but it wants more.
     assert_eq!(served(&gateway, &upstream, 40.0).await.1, "code");
     assert_eq!(served(&gateway, &upstream, 60.0).await.1, "law");
+    // Both suit, and the one that is declared first is nearer.
+    let routes = json!({"match": {"threshold": 0.1}, "routes": [
+        {"name": "code", "target": "b", "examples": ["fix this", "write rust"]},
+        {"name": "law", "target": "c", "examples": ["sue them"]}]});
+    let upstream = self::upstream();
+    let gateway = by_meaning(routes).gateway(&upstream);
+    assert_eq!(served(&gateway, &upstream, 20.0).await.1, "code");
 }
 
 #[tokio::test]
