@@ -13,6 +13,7 @@ use super::{
     choose::{Choice, Chosen},
     rules::Rules,
     taken::Taken,
+    thread,
 };
 use crate::{
     balance::{
@@ -207,9 +208,7 @@ where
 
     /// Whether a member goes on with what has been said, if anything has.
     fn can_go_on(&self, member: &Member) -> bool {
-        let operation = self.call.inbound.operation;
-        let endpoint = || member.target.endpoint().ok();
-        !self.goes_on() || endpoint().is_some_and(|it| it.continues(operation))
+        !self.goes_on() || thread::goes_on(member, &self.call)
     }
 
     /// Whether it may be the text to go on with that the upstream does not like: some models take none.

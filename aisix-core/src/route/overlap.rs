@@ -37,6 +37,11 @@ impl Overlap {
         (!is_open).then(|| self.new_of_held())
     }
 
+    /// Whether anything has come.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// What is new when nothing more comes.
     pub(super) fn settle(self) -> String {
         self.new_of_held()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aisix_wire::{
-    Dialect, Form, Kind, Usage,
+    Dialect, Envelope, Form, Usage,
     chat::{
         BlockKind, Delta, Event, EventReader, EventWriter, UpstreamCodec, caller_codec,
         upstream_codec,
@@ -14,8 +14,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::overlap::Overlap;
 use crate::{
-    call::Call,
+    call::{Call, Payload},
     error::{Error, ErrorKind},
+    models::Member,
     upstream::{wants_usage, write_context},
 };
 
@@ -66,14 +67,12 @@ struct Seam {
 // === impl Thread ===
 
 impl Thread {
-    /// Follows the answer to a call; `None` in dialects in which it cannot be taken up.
+    /// Follows the answer to a call; `None` where it cannot be taken up.
     pub(super) fn of(call: &Arc<Call>) -> Option<Self> {
-        let operation = call.inbound.operation;
-        let is_known = matches!(operation.dialect, Dialect::OpenAi | Dialect::Anthropic);
-        if operation.form != Form::Chat || !is_known {
+        if !can_be_taken_up(call) {
             return None;
         }
-        let codec = upstream_codec(operation.dialect)?;
+        let codec = upstream_codec(call.inbound.operation.dialect)?;
         Some(Self {
             call: call.clone(),
             codec,
@@ -99,7 +98,7 @@ impl Thread {
     pub(super) fn text(&self) -> Option<Arc<str>> {
         let text = self.text.trim_end();
         let may = self.is_plain && self.writer.is_some() && !text.is_empty();
-        (may && !ends_with_an_answer(&self.call)).then(|| text.into())
+        may.then(|| text.into())
     }
 
     /// The next stream goes on with it.
@@ -181,7 +180,9 @@ impl Thread {
             },
             event => {
                 seam.goes_on = false;
-                (seam.overlap.take().map(Overlap::settle), event)
+                // Before its first text, it may think.
+                let begun = seam.overlap.take_if(|it| it.has_begun());
+                (begun.map(Overlap::settle), event)
             }
         };
         let (held, event) = settled;
@@ -233,7 +234,11 @@ impl Thread {
                 choice: 0,
                 kind: BlockKind::Text,
                 ..
-            } => self.is_open = true,
+            } => {
+                // The writer opens a block with the first text in it. The caller has seen more than that of a second one.
+                self.is_plain &= self.seam.is_some() || self.text.is_empty();
+                self.is_open = true;
+            }
             Event::BlockEnd { choice: 0 } => self.is_open = false,
             Event::Delta {
                 choice: 0,
@@ -248,17 +253,30 @@ impl Thread {
     }
 }
 
-/// Whether the caller has given the beginning of the answer itself.
-fn ends_with_an_answer(call: &Call) -> bool {
+/// Whether another stream can take up an answer to this call: where there is a way to say how it begins, unless the
+/// caller has begun it itself or wants several.
+pub(super) fn can_be_taken_up(call: &Call) -> bool {
+    let operation = call.inbound.operation;
+    let is_known = matches!(operation.dialect, Dialect::OpenAi | Dialect::Anthropic);
     let payload = &call.inbound.payload;
+    let answers = operation.answers.iter().find_map(|it| payload.u64_at(it));
+    let is_one = answers.unwrap_or(1) == 1;
+    operation.form == Form::Chat && is_known && is_one && !ends_with_an_answer(payload)
+}
+
+/// Whether a member of a group goes on with an answer that it is given.
+pub(super) fn goes_on(member: &Member, call: &Call) -> bool {
+    let endpoint = member.target.endpoint().ok();
+    endpoint.is_some_and(|it| it.continues(call.inbound.operation))
+}
+
+/// Whether the caller has given the beginning of the answer itself.
+fn ends_with_an_answer(payload: &Payload) -> bool {
     let bytes = payload.bytes();
-    let Some(messages) = payload.member("messages") else {
-        return false;
-    };
-    let last = elements(bytes, messages.value.clone()).last();
-    let last = last.filter(|(_, kind)| *kind == Kind::Object);
+    let messages = payload.member("messages").map(|it| it.value.clone());
+    let last = messages.and_then(|messages| elements(bytes, messages).last());
     let role = last.and_then(|(span, _)| {
-        let message = aisix_wire::Envelope::scan_at(bytes, span).ok()?;
+        let message = Envelope::scan_at(bytes, span).ok()?;
         let role = message.member(bytes, "role")?.as_str(bytes)?;
         Some(role == "assistant")
     });

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use aisix_wire::{
-    Dialect, Edits, Envelope, Form,
+    Dialect, Edits, Envelope, Form, Kind,
     anthropic::CacheTtl,
     chat::{CallerCodec, Names, UpstreamCodec, WriteContext, WriteOptions},
     gemini, json_string,
@@ -176,10 +176,16 @@ fn edited(
 
 /// Gives the upstream the beginning of its answer, if there is one.
 fn begin(attempt: &Attempt, dialect: Dialect, payload: &Payload, edits: &mut Edits) {
-    let Some((text, messages)) = attempt.begun.as_ref().zip(payload.member("messages")) else {
+    let messages = payload.member("messages");
+    let messages = messages.filter(|it| it.kind == Kind::Array);
+    let Some((text, messages)) = attempt.begun.as_ref().zip(messages) else {
         return;
     };
-    let mut message = br#",{"role":"assistant","content":"#.to_vec();
+    let mut message = match messages.len {
+        0 => Vec::new(),
+        _ => vec![b','],
+    };
+    message.extend_from_slice(br#"{"role":"assistant","content":"#);
     message.extend_from_slice(&json_string(text));
     if dialect == Dialect::OpenAi {
         message.extend_from_slice(br#","prefix":true"#);

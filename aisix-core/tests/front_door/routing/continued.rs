@@ -5,6 +5,7 @@ use std::time::Duration;
 use aisix_core::{
     Gateway,
     config::Config,
+    explain::{Explainer, Question},
     models::health,
     testing::{self, Answer, Endings, Upstream, next_text},
     wire::Usage,
@@ -234,6 +235,12 @@ async fn nothing_is_continued_where_it_is_not_safe_or_not_wanted() {
             ]})),
         ),
         (
+            "several answers",
+            on.clone(),
+            text(Answer::stream()),
+            ask_group_with(&json!({"stream": true, "n": 2})),
+        ),
+        (
             "another dialect",
             on,
             text(Answer::stream()),
@@ -260,6 +267,47 @@ async fn nothing_is_continued_where_it_is_not_safe_or_not_wanted() {
             "{why}: {text}"
         );
         assert_eq!(asked(&upstream), ["a"], "{why}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_grows_too_long_at_a_second_target_is_not_continued_again() {
+    let long = "x".repeat(300 * 1024);
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", begun(Speaks::Chat, 3, false).cut());
+    let events = Speaks::Messages.events("two", &[&long, " over"]);
+    let second = events[..5].iter().cloned();
+    let second = second.fold(Answer::stream(), Answer::send);
+    upstream.answer_for("up-b", second.cut());
+    upstream.always("up-c", Speaks::Messages.stream("three", &["unwanted"]));
+    let (gateway, config, _) = gateway(Speaks::Chat, Speaks::Messages, &upstream);
+    let (read, _) = read(&gateway, Speaks::Chat).await;
+    assert!(read.text == format!("The quick brown fox{long} over"));
+    assert!(read.has_failed && !read.is_done);
+    assert_eq!(asked(&upstream), ["a", "b"]);
+    assert_eq!(under_way(&config), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn explanations_tell_who_would_go_on() {
+    for (on, streams, expected) in [
+        (true, true, [false, true]),
+        (true, false, [false, false]),
+        (false, true, [false, false]),
+    ] {
+        let targets = json!([{"model": "a"}, {"model": "b"}]);
+        let routing = json!({"continue_on_break": on, "targets": targets});
+        let provider = |name: &str| match name {
+            "b" => json!({"provider": "messages"}),
+            _ => json!({}),
+        };
+        let setup = setup_with(routing, provider).providers(registry());
+        let question = Question::new().key(testing::API_KEY).model(GROUP);
+        let question = question.body(chat_body(&json!({"model": GROUP, "stream": streams})));
+        let explainer = Explainer::new(setup.builder(&Upstream::new()));
+        let told = explainer.explain(question).await.unwrap();
+        let continues: Vec<_> = told.targets.iter().map(|it| it.continues).collect();
+        assert_eq!(continues, expected);
     }
 }
 
