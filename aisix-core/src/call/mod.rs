@@ -117,6 +117,8 @@ pub struct Attempt {
     pub number: u32,
     /// Why it is made.
     pub kind: AttemptKind,
+    /// The text that has been said already, which the upstream goes on with.
+    pub(crate) begun: Option<Arc<str>>,
     /// What it costs the limits of its target; nothing while nothing was sent.
     pub(crate) expense: Expense,
     /// When it began.

@@ -289,6 +289,7 @@ impl Compiler {
                 on_429: routing.retry_on_429,
                 statuses: routing.fallback_on_statuses.as_slice().into(),
                 deadline: routing.deadline_ms.map(Duration::from_millis),
+                continue_on_break: routing.continue_on_break,
             }),
         }
     }

@@ -201,6 +201,8 @@ pub struct TargetFacts {
     pub deadlines: Deadlines,
     /// How often a failed attempt is made again.
     pub retries: u32,
+    /// Whether it would go on with the text of a stream that has broken.
+    pub continues: bool,
     /// What would be sent there; `None` when nothing would.
     pub upstream: Option<UpstreamFacts>,
 }

@@ -169,6 +169,7 @@ fn target(target: &TargetFacts) -> Value {
             "gap": millis(deadlines.gap),
         },
         "retries": target.retries,
+        "continues": target.continues,
         "upstream": target.upstream.as_ref().map(upstream),
     })
 }

@@ -196,6 +196,7 @@ fn targets(
             retries: member.model.retries.unwrap_or(default_retries),
             member,
             reason: None,
+            continues: false,
         }));
     }
     if let Some(model) = model.filter(|_| !considered.is_empty()) {
@@ -219,6 +220,7 @@ fn others(model: &Model) -> Vec<Considered> {
             member: member.clone(),
             retries: choice.rules.retries(member, false).most,
             reason: Some(semantic.served_when(place)),
+            continues: false,
         })
     });
     others.collect()
@@ -253,6 +255,7 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
             .or_else(|| considered.reason.clone()),
         deadlines: target.deadlines(),
         retries: if may_retry { considered.retries } else { 0 },
+        continues: considered.continues,
         upstream: upstream.as_ref().map(self::upstream),
     }
 }

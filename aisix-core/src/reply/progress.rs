@@ -35,6 +35,8 @@ pub(crate) enum Behind {
     Nobody,
     /// Somebody, as long as nothing has been said.
     UntilContent,
+    /// Somebody, whatever has been said.
+    Always,
 }
 
 pub(crate) type SharedProgress = Arc<Progress>;
@@ -64,6 +66,11 @@ impl Progress {
             End::Failed(error) => state.failure = Some(error.duplicate()),
             End::Refused(_) | End::Cancelled => {}
         }
+    }
+
+    /// What was used so far, by the upstream's word or by estimate.
+    pub(crate) fn so_far(&self) -> Usage {
+        self.0.lock().usage.unwrap_or_default()
     }
 
     /// Whether it is a stream that has begun without anything being said.

@@ -6,7 +6,7 @@ use http::{HeaderMap, header::COOKIE};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::conversation::conversation;
+use super::{conversation::conversation, thread};
 use crate::{
     balance::{Facts, Fitness, Mask, Plan, Random, Standing},
     call::Call,
@@ -75,7 +75,7 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
     let plan = group.plan_for(conversation, &facts, &standings, &mut random);
     if let Exit::Show(witness) = &call.exit {
         let home = group.home(conversation, &standings);
-        witness.considered(considered(routing, &found, &plan, home, now));
+        witness.considered(considered(call, routing, &found, &plan, home, now));
     }
     match plan {
         Plan::Try(order) => {
@@ -92,6 +92,7 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
 
 /// All members for whoever wants to know: those that are tried, in order, then the others; and what speaks against each.
 fn considered(
+    call: &Call,
     routing: &Routing,
     found: &[Result<Standing, Excluded>],
     plan: &Plan,
@@ -105,6 +106,8 @@ fn considered(
     let left = (0..routing.members.len()).filter(|place| !tried.contains(place));
     let fitness = |place: usize| found[place].ok().map(|standing| standing.fitness);
     let places = tried.iter().copied().chain(left);
+    let may_continue =
+        routing.rules.continue_on_break && call.streams() && thread::can_be_taken_up(call);
     let considered = places.enumerate().map(|(number, place)| {
         let member = &routing.members[place];
         let next = tried.get(number + 1).map(|next| fitness(*next));
@@ -130,6 +133,7 @@ fn considered(
                 .retries(member, next == Some(fitness(place)))
                 .most,
             reason,
+            continues: may_continue && thread::goes_on(member, call),
         }
     });
     considered.collect()

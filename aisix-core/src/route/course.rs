@@ -13,6 +13,7 @@ use super::{
     choose::{Choice, Chosen},
     rules::Rules,
     taken::Taken,
+    thread,
 };
 use crate::{
     balance::{
@@ -66,6 +67,8 @@ pub(super) struct Progress {
     last: Option<Error>,
     /// What was refused there would be refused again.
     refused: Option<Arc<Credential>>,
+    /// The text that has been said already: only who can go on with it is tried.
+    begun: Option<Arc<str>>,
 }
 
 impl<S> Course<S>
@@ -117,6 +120,16 @@ where
         Ok(())
     }
 
+    /// The same after this text has been said.
+    pub(super) fn begin_with(&mut self, text: Arc<str>) {
+        self.progress.begun = Some(text);
+    }
+
+    /// Whether what it tries goes on with a text.
+    pub(super) fn goes_on(&self) -> bool {
+        self.progress.begun.is_some()
+    }
+
     /// Whether another replica of the member is asked at once: nothing was sent to the last one, and there is another. That
     /// burdens no upstream with more than one request, so it costs no retry and nothing of the budget for them.
     fn may_move(&self, error: &Error) -> bool {
@@ -143,7 +156,8 @@ where
             true => retries.most,
             false => 0,
         };
-        if failed > most || attempts >= MAX_ATTEMPTS || !self.rules.again(error, retries) {
+        let may = failed <= most && attempts < MAX_ATTEMPTS && self.can_go_on(member);
+        if !may || !self.rules.again(error, retries) {
             return None;
         }
         let pause = back_off(failed, error.retry_after(), fastrand::f64());
@@ -161,7 +175,7 @@ where
     /// Whether a member may be tried after this error.
     fn may_go_on(&self, error: &Error, next: usize) -> bool {
         (self.call.inbound.operation.may_retry || !self.progress.was_sent)
-            && (error.limit().is_some() || self.rules.elsewhere(error))
+            && (error.limit().is_some() || self.rules.elsewhere(error) || self.refuses_begun(error))
             && self.progress.attempts < MAX_ATTEMPTS
             && !self.is_over(Instant::now())
             && (self.members[next].fitness == Fitness::Fit || self.route.budget.withdraw())
@@ -175,7 +189,10 @@ where
     /// The position of the next member that may be tried.
     fn next(&self) -> Option<usize> {
         let mut rest = self.progress.place + 1..self.members.len();
-        rest.find(|place| !self.is_refused(&self.members[*place].member))
+        rest.find(|place| {
+            let member = &self.members[*place].member;
+            !self.is_refused(member) && self.can_go_on(member)
+        })
     }
 
     /// Whether there is another member that is as fit: then this one is not asked twice by default, and nobody queues for it.
@@ -187,6 +204,17 @@ where
     fn is_refused(&self, member: &Member) -> bool {
         let refused = self.progress.refused.as_ref();
         refused.is_some_and(|refused| Arc::ptr_eq(refused, &member.target.credential))
+    }
+
+    /// Whether a member goes on with what has been said, if anything has.
+    fn can_go_on(&self, member: &Member) -> bool {
+        !self.goes_on() || thread::goes_on(member, &self.call)
+    }
+
+    /// Whether it may be the text to go on with that the upstream does not like: some models take none.
+    fn refuses_begun(&self, error: &Error) -> bool {
+        let refusal = error.upstream().and_then(|refusal| refusal.status);
+        self.goes_on() && refusal == Some(StatusCode::BAD_REQUEST)
     }
 
     fn is_over(&self, at: Instant) -> bool {
@@ -209,6 +237,7 @@ where
                 (_, 0) => AttemptKind::Fallback,
                 _ => AttemptKind::Retry,
             },
+            begun: self.progress.begun.clone(),
             expense: Expense::default(),
             started: Instant::now(),
             deadline: self.deadline,

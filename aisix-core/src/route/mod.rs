@@ -5,11 +5,13 @@ mod choose;
 mod conversation;
 mod course;
 mod examples;
+mod overlap;
 mod rules;
 mod semantic;
 mod taken;
 mod takeover;
 mod tell;
+mod thread;
 
 use std::{
     sync::Arc,

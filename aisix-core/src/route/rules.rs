@@ -22,6 +22,8 @@ pub(crate) struct Rules {
     pub(crate) statuses: Box<[u16]>,
     /// The time for all attempts, from the beginning of the request.
     pub(crate) deadline: Option<Duration>,
+    /// Whether another target goes on with a stream that has broken.
+    pub(crate) continue_on_break: bool,
 }
 
 /// How often one target is asked again.

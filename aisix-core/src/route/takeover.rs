@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::course::Course;
+use super::{course::Course, thread::Thread};
 use crate::{
     BoxError,
     body::Body,
@@ -34,6 +34,8 @@ pub(super) struct Takeover<S> {
     /// What the streams together have come to.
     whole: SharedProgress,
     ending: Ending,
+    /// Where the answer has got to, if another stream may go on with it.
+    thread: Option<Thread>,
     /// The longest silence.
     heartbeat: Option<Duration>,
     /// When something was last handed over.
@@ -62,17 +64,20 @@ where
 {
     /// The same reply, with the rest of the course behind it if it is a stream in which nothing was said yet.
     pub(super) fn of(reply: Reply, course: Course<S>) -> Reply {
-        if !reply.is_silent() {
+        let continues = course.rules.continue_on_break && reply.is_event_stream();
+        let thread = continues.then(|| Thread::of(&course.call)).flatten();
+        if !reply.is_silent() && thread.is_none() {
             return reply;
         }
         let whole = Progress::shared();
         let dialect = course.call.inbound.operation.dialect;
-        reply.stand(Behind::UntilContent);
+        reply.stand(behind(thread.as_ref()));
         let (head, stream) = reply.into_part(&whole, course.call.trail().started());
         let body = Self {
             now: Now::Stream(stream),
             whole: whole.clone(),
             ending: Ending::new(dialect, whole.clone()),
+            thread,
             heartbeat: course.route.heartbeat,
             rest: Some(course),
             spoke: Instant::now(),
@@ -84,16 +89,26 @@ where
     fn failed(&mut self, error: Error) {
         // Whether the whole has failed is not known yet.
         self.whole.update(|whole| whole.failure = None);
-        match self.rest.take() {
-            Some(rest) => self.now = Now::Course(Box::pin(go_on(rest, error))),
-            None => self.tell(error),
+        let Some(mut rest) = self.rest.take() else {
+            return self.tell(error);
+        };
+        if let Some(thread) = self.thread.as_ref().filter(|it| it.has_begun()) {
+            match thread.text() {
+                Some(text) => rest.begin_with(text),
+                None => return self.tell(error),
+            }
         }
+        self.now = Now::Course(Box::pin(go_on(rest, error)));
     }
 
     fn went(&mut self, (course, answer): Went<S>) {
         match answer {
             Ok(reply) => {
-                reply.stand(Behind::UntilContent);
+                if let Some(thread) = self.thread.as_mut().filter(|_| course.goes_on()) {
+                    let name = course.progress.served_by.clone().unwrap_or_default();
+                    thread.take_up(name, self.whole.so_far());
+                }
+                reply.stand(behind(self.thread.as_ref()));
                 let began = course.call.trail().started();
                 self.now = Now::Stream(reply.into_part(&self.whole, began).1);
                 self.rest = Some(course);
@@ -127,8 +142,14 @@ where
             match &mut self.now {
                 Now::Stream(stream) => match ready!(Pin::new(stream).poll_frame(cx)) {
                     Some(Ok(frame)) => {
-                        if let Ok(data) = frame.into_data() {
-                            return Poll::Ready(Some(data));
+                        let Ok(data) = frame.into_data() else {
+                            continue;
+                        };
+                        match self.thread.as_mut().map(|it| it.pass(data.clone())) {
+                            None => return Poll::Ready(Some(data)),
+                            Some(Ok(data)) if data.is_empty() => {}
+                            Some(Ok(data)) => return Poll::Ready(Some(data)),
+                            Some(Err(error)) => self.tell(error),
                         }
                     }
                     Some(Err(error)) => self.failed(Error::from_boxed(error)),
@@ -141,6 +162,13 @@ where
                 Now::Told(event) => return Poll::Ready(event.take()),
             }
         }
+    }
+}
+
+fn behind(thread: Option<&Thread>) -> Behind {
+    match thread {
+        Some(_) => Behind::Always,
+        None => Behind::UntilContent,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use aisix_wire::{
-    Dialect, Edits, Envelope, Form,
+    Dialect, Edits, Envelope, Form, Kind,
     anthropic::CacheTtl,
     chat::{CallerCodec, Names, UpstreamCodec, WriteContext, WriteOptions},
     gemini, json_string,
@@ -79,6 +79,7 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
     }
     endpoint.edit(call, &mut edits)?;
     attempt.target.shape.edit(payload, &mut edits);
+    begin(attempt, dialect, payload, &mut edits);
     let caches_for_an_hour = cache(attempt, dialect, payload, &mut edits);
     let body = payload.encode(&edits);
     // Without an edit it is the same memory.
@@ -168,8 +169,30 @@ fn edited(
     endpoint.edit(&call, &mut edits)?;
     let payload = &call.inbound.payload;
     attempt.target.shape.edit(payload, &mut edits);
+    begin(attempt, dialect, payload, &mut edits);
     let caches_for_an_hour = cache(attempt, dialect, payload, &mut edits);
     Ok((payload.encode(&edits), caches_for_an_hour))
+}
+
+/// Gives the upstream the beginning of its answer, if there is one.
+fn begin(attempt: &Attempt, dialect: Dialect, payload: &Payload, edits: &mut Edits) {
+    let messages = payload.member("messages");
+    let messages = messages.filter(|it| it.kind == Kind::Array);
+    let Some((text, messages)) = attempt.begun.as_ref().zip(messages) else {
+        return;
+    };
+    let mut message = match messages.len {
+        0 => Vec::new(),
+        _ => vec![b','],
+    };
+    message.extend_from_slice(br#"{"role":"assistant","content":"#);
+    message.extend_from_slice(&json_string(text));
+    if dialect == Dialect::OpenAi {
+        message.extend_from_slice(br#","prefix":true"#);
+    }
+    message.push(b'}');
+    let end = messages.value.end - 1;
+    edits.replace(end..end, message);
 }
 
 /// Says what of a prompt is to be cached, in the one dialect that wants to be told; tells whether for an hour.
@@ -193,7 +216,11 @@ fn invalid(invalid: aisix_wire::Invalid) -> Error {
 
 /// What an answer is written with.
 pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_> {
-    let call = &attempt.call;
+    write_context(&attempt.call, include_usage)
+}
+
+/// What the answer to a call is written with.
+pub(crate) fn write_context(call: &Call, include_usage: bool) -> WriteContext<'_> {
     WriteContext {
         model: call.requested_model(),
         created: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
@@ -204,6 +231,6 @@ pub(super) fn context(attempt: &Attempt, include_usage: bool) -> WriteContext<'_
 }
 
 /// Whether the caller asked for the usage event.
-pub(super) fn wants_usage(payload: &Payload) -> bool {
+pub(crate) fn wants_usage(payload: &Payload) -> bool {
     payload.flag_at("stream_options.include_usage")
 }

@@ -42,6 +42,8 @@ pub(crate) struct Considered {
     pub(crate) retries: u32,
     /// Why it is not tried, or only when all others have failed.
     pub(crate) reason: Option<String>,
+    /// Whether it would go on with a stream of another one that has broken.
+    pub(crate) continues: bool,
 }
 
 /// A request that is ready to be sent.

@@ -72,6 +72,12 @@ pub trait Endpoint: Send + Sync + 'static {
     /// [`WriteOptions::new`] says.
     fn adapt(&self, _options: &mut WriteOptions<'_>) {}
 
+    /// Whether the upstream goes on with an answer of which it is given the beginning: in Anthropic's dialect as a
+    /// last message of the assistant, in OpenAI's with `"prefix": true` in it besides. Default: in Anthropic's only.
+    fn continues(&self, operation: &Operation) -> bool {
+        self.dialect(operation) == Some(Dialect::Anthropic)
+    }
+
     /// Addresses and signs the request. Headers of the caller are added by the pipeline.
     ///
     /// # Errors

@@ -394,15 +394,22 @@ impl Relay {
     /// Ends the stream, or leaves that to who stands behind it.
     fn fail(&mut self, error: Error) {
         let is_silent = self.phase == Phase::Silent;
-        let noted = match self.progress.behind() {
-            Behind::UntilContent if is_silent => {
-                self.out.clear();
-                self.queued = 0;
+        let is_followed = match self.progress.behind() {
+            Behind::Nobody => false,
+            Behind::UntilContent => is_silent,
+            Behind::Always => true,
+        };
+        let noted = match is_followed {
+            true => {
+                if is_silent {
+                    self.out.clear();
+                    self.queued = 0;
+                }
                 let noted = error.duplicate();
                 self.failure = Some(error);
                 noted
             }
-            _ => {
+            false => {
                 let told = self.tape.fail(self.settings.dialect, &error);
                 self.push(told);
                 error

@@ -374,6 +374,7 @@ async fn a_request_that_would_be_sent_is_told_in_full() {
             "dialect": "openai", "reason": null,
             "deadlines_ms": {"total": 6_000_000, "head": null, "first_token": null, "gap": 6_000_000},
             "retries": 2,
+            "continues": false,
             "upstream": {
                 "url": "http://upstream.test/v1/chat/completions", "own_transport": false,
                 "fidelity": "edited", "edited": ["model", "max_completion_tokens", "seed", "max_tokens"],

@@ -255,6 +255,9 @@ fn target(page: &mut Page, target: &Value) {
     let mut facts: Vec<_> = deadlines.collect();
     facts.push(format!("{} retries", show(&target["retries"])));
     page.line("", &facts.join(", "));
+    if target["continues"] == Value::Bool(true) {
+        page.line("", "goes on with the text of a stream that has broken");
+    }
 }
 
 fn sent(page: &mut Page, target: &Value, upstream: &Value) {

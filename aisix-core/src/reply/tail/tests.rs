@@ -83,6 +83,24 @@ async fn a_failure_told_inside_the_stream_has_failed() {
 }
 
 #[tokio::test]
+async fn what_the_body_has_noted_says_more_than_that_it_broke() {
+    let mut tail = Tail::new(Progress::shared());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kinds = seen.clone();
+    tail.push(Box::new(move |outcome| {
+        let End::Failed(error) = outcome.end else {
+            panic!("{:?}", outcome.end)
+        };
+        kinds.lock().unwrap().push(error.kind());
+    }));
+    tail.progress
+        .update(|state| state.failure = Some(Error::new(ErrorKind::Timeout, "late")));
+    let mut body = attach(tail, frames(vec![Err("cut".into())]));
+    assert!(body.frame().await.unwrap().is_err());
+    assert_eq!(*seen.lock().unwrap(), [ErrorKind::Timeout]);
+}
+
+#[tokio::test]
 async fn a_reply_that_never_became_a_response_is_cancelled() {
     let seen = Arc::default();
     drop(tail(&seen));

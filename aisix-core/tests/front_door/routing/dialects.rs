@@ -22,6 +22,41 @@ struct Messages;
 
 struct MessagesEndpoint;
 
+/// A provider of OpenAI's dialect that goes on with an answer, called `prefix`.
+struct Prefix;
+
+struct PrefixEndpoint;
+
+impl Provider for Prefix {
+    fn kind(&self) -> &'static str {
+        "prefix"
+    }
+
+    fn has_default_base(&self) -> bool {
+        true
+    }
+
+    fn endpoint(&self, _: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        Ok(Arc::new(PrefixEndpoint))
+    }
+}
+
+#[async_trait::async_trait]
+impl Endpoint for PrefixEndpoint {
+    fn dialect(&self, _: &Operation) -> Option<Dialect> {
+        Some(Dialect::OpenAi)
+    }
+
+    fn continues(&self, _: &Operation) -> bool {
+        true
+    }
+
+    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
+        let request = Request::post("http://upstream.test/chat/completions").body(body.into());
+        Ok(request.unwrap())
+    }
+}
+
 impl Provider for Messages {
     fn kind(&self) -> &'static str {
         "messages"
@@ -49,7 +84,7 @@ impl Endpoint for MessagesEndpoint {
 }
 
 pub(super) fn registry() -> Registry {
-    Registry::new().provider(Messages)
+    Registry::new().provider(Messages).provider(Prefix)
 }
 
 /// Who speaks: OpenAI's dialect or Anthropic's.

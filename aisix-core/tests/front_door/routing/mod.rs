@@ -4,6 +4,7 @@ mod affinity;
 mod capacity;
 mod checks;
 mod choice;
+mod continued;
 mod dialects;
 mod failover;
 mod faults;

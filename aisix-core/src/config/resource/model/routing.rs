@@ -56,6 +56,9 @@ pub struct Routing {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub deadline_ms: Option<u64>,
+    /// Whether another target goes on with the text of a stream that has broken, where it can. Default: false.
+    #[serde(default)]
+    pub continue_on_break: bool,
     /// Whether requests of one conversation go to the same target while that is well and not much busier than the others,
     /// because it has the beginning of the conversation in its prompt cache. Default: false.
     #[serde(default)]
@@ -175,6 +178,7 @@ impl Routing {
             fallback_on_statuses: Vec::new(),
             when_all_unavailable: WhenAllUnavailable::default(),
             deadline_ms: None,
+            continue_on_break: false,
             prefix_affinity: false,
         }
     }

@@ -149,6 +149,7 @@ fn every_field_of_a_routing_group_is_read() {
     );
     assert_eq!((routing.hash_on, routing.max_fallbacks), (None, None));
     assert_eq!(routing.when_all_unavailable, WhenAllUnavailable::Fail);
+    assert!(!routing.continue_on_break);
 
     let document = json!({"display_name": "group", "timeout": 1, "stream_timeout": 2, "routing": {
         "targets": [{"model": "a", "weight": 0, "priority": -1.0, "tags": ["default"]}, {"model": "b"}],
@@ -157,6 +158,7 @@ fn every_field_of_a_routing_group_is_read() {
             {"type": "api_key"}, {"type": "client_ip"}],
         "fallback_on_statuses": [409], "when_all_unavailable": "try_anyway",
         "deadline_ms": 4,
+        "continue_on_break": true,
         "prefix_affinity": true,
     }});
     let model = strict(document);
@@ -183,7 +185,7 @@ fn every_field_of_a_routing_group_is_read() {
     assert_eq!(routing.when_all_unavailable, WhenAllUnavailable::TryAnyway);
     assert!(routing.retry_on_429);
     assert_eq!(routing.deadline_ms, Some(4));
-    assert!(routing.prefix_affinity);
+    assert!(routing.continue_on_break && routing.prefix_affinity);
 }
 
 #[test]
