@@ -8,7 +8,7 @@ use aisix_sources::embedded::Embedded;
 
 use crate::{
     last_known::Keeper,
-    resources::{self, Follow},
+    resources::Follow,
     settings::{self, Settings},
 };
 
@@ -105,7 +105,7 @@ async fn in_etcd(
         let (attempts, silence) = (etcd.endpoints.len(), etcd.connect_timeout);
         let (first, follow) = Follow::store_or_later(changes, named, attempts, silence).await?;
         if let Err(why) = &first {
-            resources::failed(config, metrics, why);
+            crate::resources::failed(config, metrics, why);
             tracing::warn!("the last known configuration is served until etcd is back");
         }
         (first.ok(), follow)
@@ -124,7 +124,7 @@ async fn in_etcd(
 
 /// What the status says of etcd.
 #[cfg(feature = "etcd")]
-fn etcd_named(store: &aisix_sources::etcd::Etcd) -> resources::Named {
+fn etcd_named(store: &aisix_sources::etcd::Etcd) -> crate::resources::Named {
     let store = store.clone();
     Arc::new(move || {
         let standing = store.standing();
