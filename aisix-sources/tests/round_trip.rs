@@ -90,6 +90,7 @@ fn full() -> Vec<Entry> {
                     "strategy": "consistent_hash", "hash_on": [{"type": "header", "name": "x-a"}, {"type": "api_key"}],
                     "retries": 1, "max_fallbacks": 0, "retry_on_429": true, "fallback_on_statuses": [409],
                     "when_all_unavailable": "try_anyway", "deadline_ms": 9, "prefix_affinity": true,
+                    "hedging": {"percentile": 90.5, "min_delay_ms": 1, "max_extra_share": 0.5},
                 },
             }),
         ),

@@ -1,9 +1,10 @@
 //! After which failures a call is tried again, and where.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
+use super::hedge::Hedging;
 use crate::{
     error::{Error, ErrorKind, Retry},
     models::Member,
@@ -22,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) statuses: Box<[u16]>,
     /// The time for all attempts, from the beginning of the request.
     pub(crate) deadline: Option<Duration>,
+    /// When a second attempt is made before the first has failed, if any is.
+    pub(crate) hedging: Option<Arc<Hedging>>,
 }
 
 /// How often one target is asked again.

@@ -9,6 +9,10 @@ use std::{
 
 use aisix_wire::sse;
 use bytes::Bytes;
+use http::{
+    HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
@@ -17,7 +21,7 @@ use super::course::Course;
 use crate::{
     BoxError,
     body::Body,
-    call::Attempt,
+    call::{Attempt, Call},
     error::{Error, ErrorKind},
     reply::{Behind, Ending, Progress, Reply, SharedProgress},
 };
@@ -51,7 +55,7 @@ enum Now<S> {
 }
 
 /// Where a course has got to.
-type Went<S> = (Course<S>, Result<Reply, Error>);
+pub(super) type Went<S> = (Course<S>, Result<Reply, Error>);
 
 // === impl Takeover ===
 
@@ -78,6 +82,33 @@ where
             spoke: Instant::now(),
             timer: None,
         };
+        Reply::with_progress(head, Body::stream(body), whole)
+    }
+
+    /// A reply to a call that begins with heartbeats, while the attempts of its course are under way since `began`.
+    pub(super) fn before(
+        course: Pin<Box<dyn Future<Output = Went<S>> + Send>>,
+        call: &Call,
+        heartbeat: Option<Duration>,
+        began: Instant,
+    ) -> Reply {
+        let whole = Progress::shared();
+        let body = Self {
+            now: Now::Course(Box::pin(async { as_stream(course.await).await })),
+            whole: whole.clone(),
+            ending: Ending::new(call.inbound.operation.dialect, whole.clone()),
+            heartbeat,
+            rest: None,
+            spoke: began,
+            timer: None,
+        };
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        let headers = [
+            (CONTENT_TYPE, "text/event-stream"),
+            (CACHE_CONTROL, "no-cache"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        head.headers.extend(headers);
         Reply::with_progress(head, Body::stream(body), whole)
     }
 
@@ -144,6 +175,26 @@ where
     }
 }
 
+/// A course that has come to an end, once more if that was no stream.
+async fn as_stream<S>((course, answer): Went<S>) -> Went<S>
+where
+    S: Service<Attempt, Response = Reply, Error = Error>,
+{
+    match answer {
+        Ok(reply) if !reply.is_event_stream() => {
+            let error = no_stream(reply);
+            go_on(course, error).await
+        }
+        answer => (course, answer),
+    }
+}
+
+fn no_stream(reply: Reply) -> Error {
+    let error = Error::new(ErrorKind::Decode, "the upstream has not sent a stream");
+    reply.fail(&error);
+    error
+}
+
 /// The course after a stream has failed.
 async fn go_on<S>(mut course: Course<S>, mut error: Error) -> Went<S>
 where
@@ -156,8 +207,7 @@ where
         };
         match answer {
             Ok(reply) if !reply.is_event_stream() => {
-                error = Error::new(ErrorKind::Decode, "the upstream has not sent a stream");
-                reply.fail(&error);
+                error = no_stream(reply);
             }
             answer => return (course, answer),
         }

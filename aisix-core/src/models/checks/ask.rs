@@ -126,6 +126,7 @@ impl Asker {
             upstream_model: target.model_name.clone(),
             number: 1,
             kind: AttemptKind::Initial,
+            race: None,
             expense: Expense::default(),
             started,
             deadline: Some((started + time, time)),

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::super::Invalid;
+use super::{super::Invalid, Hedging};
 
 /// Strategies by the names of earlier versions, and their names of today.
 const FORMERLY: [(&str, &str); 2] = [("weighted", "round_robin"), ("sticky", "consistent_hash")];
@@ -60,6 +60,10 @@ pub struct Routing {
     /// because it has the beginning of the conversation in its prompt cache. Default: false.
     #[serde(default)]
     pub prefix_affinity: bool,
+    /// Whether a second attempt is made, at another target, when the first one takes longer than usual. Default: none is.
+    #[serde(default)]
+    #[schemars(extend("x-means-something-when-empty" = true))]
+    pub hedging: Option<Hedging>,
 }
 
 /// One of the models of a group.
@@ -176,6 +180,7 @@ impl Routing {
             when_all_unavailable: WhenAllUnavailable::default(),
             deadline_ms: None,
             prefix_affinity: false,
+            hedging: None,
         }
     }
 
