@@ -430,3 +430,30 @@ async fn who_is_overtaken_gives_its_slot_and_its_limits_back_and_what_it_has_rea
     );
     assert_eq!(records[1].usage.unwrap().output, 7);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_next_one_counts_where_it_is_less_and_that_of_streams_apart() {
+    let upstream = Upstream::new();
+    upstream.always("up-a", late("slow", 2_000));
+    upstream.always("up-b", late("fast", 400));
+    let (gateway, _, endings) = gateway(hedging(1.0), &upstream);
+    for model in ["a", "b"] {
+        for _ in 0..20 {
+            let body = chat_body(&json!({"model": model}));
+            testing::text(send(&gateway, testing::request(CHAT, body)).await).await;
+        }
+    }
+    let began = Instant::now();
+    testing::text(send(&gateway, ask_group()).await).await;
+    let took = began.elapsed().as_millis();
+    assert!((796..=804).contains(&took), "{took}");
+    // Of streams nothing is known: 100 ms.
+    let stream = || Answer::stream().role().wait(400 * MILLI);
+    upstream.answer_for("up-a", stream().wait(2_000 * MILLI).content("slow"));
+    upstream.answer_for("up-b", stream().content("fast").finish().done());
+    let began = Instant::now();
+    drop(send(&gateway, ask_stream()).await);
+    assert_eq!(began.elapsed(), 500 * MILLI);
+    let hedges = kinds(&endings);
+    assert_eq!(hedges.iter().filter(|it| it.0 == "hedge").count(), 2);
+}
