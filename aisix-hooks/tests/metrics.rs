@@ -495,6 +495,52 @@ async fn fallbacks_that_fail_are_counted_once_and_abandoned_ones_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_asked_beside_others_is_counted_by_what_came_of_it() {
+    let metrics = metrics();
+    let upstream = Upstream::new();
+    let late = |millis| Answer::chat("hello").head_after(Duration::from_millis(millis));
+    for (first, second) in [
+        (late(900), late(10)),
+        (late(150), late(300)),
+        (late(900), Answer::refusal(400, "no")),
+    ] {
+        upstream.answer_for("up-a", first);
+        upstream.answer_for("up-b", second);
+    }
+    let hedging =
+        json!({"targets": [{"model": "a"}, {"model": "b"}], "hedging": {"max_extra_share": 1}});
+    let setup = group().add(
+        Kind::Model,
+        "hedged",
+        json!({"display_name": "hedged", "routing": hedging}),
+    );
+    let gateway = build(setup, &upstream, &metrics);
+    let body =
+        json!({"model": "hedged", "messages": [{"role": "user", "content": "how are you?"}]});
+    for _ in 0..3 {
+        let request = testing::request("/v1/chat/completions", body.to_string());
+        assert_eq!(send(&gateway, request).await, 200);
+    }
+    let samples = Samples::of(&metrics);
+    for outcome in ["served", "lost", "failed"] {
+        let outcome = format!("outcome=\"{outcome}\"");
+        let labels = [r#"model="hedged",hedge_model="b""#, &outcome];
+        assert_eq!(
+            samples.sum("aisix_routing_hedges_total", &labels),
+            1.0,
+            "{outcome}"
+        );
+    }
+    for name in ["successful", "failed"] {
+        let name = format!("aisix_routing_{name}_fallbacks_total");
+        assert_eq!(samples.sum(&name, &[]), 0.0);
+    }
+    // Three answers of twelve tokens, and what the two that lost have read.
+    let tokens = samples.sum("aisix_llm_total_tokens_total", &[]);
+    assert!(tokens > 36.0 && tokens < 70.0, "{tokens}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn tokens_of_an_answer_that_is_withheld_were_used() {
     let metrics = metrics();
     let upstream = Upstream::new();

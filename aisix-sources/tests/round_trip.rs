@@ -97,6 +97,7 @@ fn full() -> Vec<Entry> {
                     "retries": 1, "max_fallbacks": 0, "retry_on_429": true, "fallback_on_statuses": [409],
                     "when_all_unavailable": "try_anyway", "deadline_ms": 9, "continue_on_break": true,
                     "prefix_affinity": true,
+                    "hedging": {"percentile": 90.5, "min_delay_ms": 1, "max_extra_share": 0.5},
                 },
             }),
         ),

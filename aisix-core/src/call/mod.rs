@@ -8,6 +8,7 @@ mod caller;
 mod embed;
 mod expense;
 mod payload;
+mod race;
 mod trail;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -17,13 +18,13 @@ use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
-pub(crate) use self::expense::Expense;
 pub use self::{
     caller::{Caller, CallerBuilder},
     embed::likeness,
     payload::Payload,
     trail::{AttemptKind, AttemptRecord, Trail},
 };
+pub(crate) use self::{expense::Expense, race::Race};
 use crate::{
     body::Body,
     config::Snapshot,
@@ -119,6 +120,8 @@ pub struct Attempt {
     pub kind: AttemptKind,
     /// The text that has been said already, which the upstream goes on with.
     pub(crate) begun: Option<Arc<str>>,
+    /// What it has to do with another one that is made at the same time.
+    pub(crate) race: Option<Race>,
     /// What it costs the limits of its target; nothing while nothing was sent.
     pub(crate) expense: Expense,
     /// When it began.

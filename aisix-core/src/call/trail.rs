@@ -71,6 +71,8 @@ pub enum AttemptKind {
     Retry,
     /// The one before failed, at another target.
     Fallback,
+    /// The first one took longer than usual, and goes on; at another target.
+    Hedge,
 }
 
 /// One attempt, as it ended.
@@ -100,19 +102,21 @@ pub struct AttemptRecord {
     pub upstream_request_id: Option<HeaderValue>,
     /// Why it failed, at once or later.
     pub error: Option<ErrorKind>,
-    /// Whether nobody waited for its answer: the client has left, or a hook gave up.
+    /// Whether nobody waited for its answer: the client has left, a hook gave up, or another attempt was faster. What
+    /// the latter has used is an estimate of what its upstream has read.
     pub abandoned: bool,
 }
 
 // === impl AttemptKind ===
 
 impl AttemptKind {
-    /// The kind in one word: `initial`, `retry` or `fallback`.
+    /// The kind in one word: `initial`, `retry`, `fallback` or `hedge`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Initial => "initial",
             Self::Retry => "retry",
             Self::Fallback => "fallback",
+            Self::Hedge => "hedge",
         }
     }
 }

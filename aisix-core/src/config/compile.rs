@@ -24,7 +24,7 @@ use super::{
 use crate::{
     balance::{
         self, Candidate, Group, Strategies,
-        health::{Credential, HealthSettings, Mode, TargetState},
+        health::{Credential, HealthSettings, HedgeBudget, Mode, TargetState},
     },
     call::Caller,
     error::ErrorKind,
@@ -34,7 +34,7 @@ use crate::{
         Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
     },
     replicas::{Pool, Ways},
-    route::{RouteLayer, Rules},
+    route::{Hedging, RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
 
@@ -277,6 +277,13 @@ impl Compiler {
             .max_fallbacks(routing.max_fallbacks)
             .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway)
             .keep_conversations(routing.prefix_affinity);
+        let hedging = routing.hedging.map(|settings| {
+            let targets = members.iter().map(|member| &member.target);
+            targets.for_each(|target| target.state.keep_usual());
+            let budget = format!("hedges:{identity}");
+            let budget = self.states.state(&budget, HedgeBudget::default);
+            Arc::new(Hedging::new(settings, budget))
+        });
         let hash_on = routing.hash_on.clone().unwrap_or_else(HashOn::usual);
         Routing {
             group,
@@ -290,6 +297,7 @@ impl Compiler {
                 statuses: routing.fallback_on_statuses.as_slice().into(),
                 deadline: routing.deadline_ms.map(Duration::from_millis),
                 continue_on_break: routing.continue_on_break,
+                hedging,
             }),
         }
     }

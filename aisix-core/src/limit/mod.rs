@@ -20,7 +20,7 @@ use self::reserve::claim_of;
 pub(crate) use self::{
     layer::{LimitLayer, LimitService},
     policy::{Known, Policies},
-    reserve::{Held, Reserve},
+    reserve::{Held, Reserve, prompt_tokens},
 };
 pub use self::{
     look::{Level, Look, Reading},

@@ -145,7 +145,7 @@ fn limits_of_member(attempt: &Attempt) -> SmallVec<[Arc<Limit>; 4]> {
 }
 
 /// A quarter of the prompt's bytes.
-fn prompt_tokens(call: &Call) -> u64 {
+pub(crate) fn prompt_tokens(call: &Call) -> u64 {
     let payload = &call.inbound.payload;
     let members = call.inbound.operation.prompt;
     let bytes: usize = members

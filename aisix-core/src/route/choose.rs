@@ -75,7 +75,8 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
     let plan = group.plan_for(conversation, &facts, &standings, &mut random);
     if let Exit::Show(witness) = &call.exit {
         let home = group.home(conversation, &standings);
-        witness.considered(considered(call, routing, &found, &plan, home, now));
+        let hedge = hedge(call, routing, &plan);
+        witness.considered(considered(call, routing, &found, &plan, home, hedge, now));
     }
     match plan {
         Plan::Try(order) => {
@@ -97,6 +98,7 @@ fn considered(
     found: &[Result<Standing, Excluded>],
     plan: &Plan,
     home: Option<usize>,
+    hedge: Option<(usize, Duration)>,
     now: Instant,
 ) -> Vec<Considered> {
     let tried = match plan {
@@ -116,7 +118,16 @@ fn considered(
             (true, _) if home == Some(place) => {
                 Some("it is asked first: the conversation is at home there".to_owned())
             }
-            (true, _) => unfit.map(|unfit| format!("it is asked last: {unfit}")),
+            (true, _) => match (unfit, hedge) {
+                (Some(unfit), _) => Some(format!("it is asked last: {unfit}")),
+                (None, Some((hedge, delay))) if hedge == place => {
+                    let delay = delay.as_millis();
+                    Some(format!(
+                        "it is asked, too, when the first takes longer than {delay} ms"
+                    ))
+                }
+                _ => None,
+            },
             (_, Err(Excluded::Tags)) => Some("the request's tags choose others".to_owned()),
             (_, Err(Excluded::Address)) => {
                 Some("it may not be used from the client's address".to_owned())
@@ -137,6 +148,19 @@ fn considered(
         }
     });
     considered.collect()
+}
+
+/// Who is asked, too, when the first has not answered after a time, if somebody is.
+fn hedge(call: &Call, routing: &Routing, plan: &Plan) -> Option<(usize, Duration)> {
+    let hedging = routing.rules.hedging.as_ref()?;
+    let (Plan::Try(order), true) = (plan, call.inbound.operation.may_retry) else {
+        return None;
+    };
+    let target = |place: usize| &routing.members[place].target;
+    let (first, next) = (*order.first()?, *order.get(1)?);
+    let all = order.iter().map(|place| target(*place));
+    let delay = hedging.delay(target(first), target(next), all, call.streams());
+    Some((next, delay))
 }
 
 /// Why a member is not well, if it is not.

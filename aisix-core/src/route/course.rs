@@ -3,32 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
 use super::{
     RouteLayer,
+    attempt::{Begun, Ended, FailedAt, Ready},
     back_off::back_off,
     choose::{Choice, Chosen},
     rules::Rules,
-    taken::Taken,
     thread,
 };
 use crate::{
-    balance::{
-        Fitness,
-        health::{Credential, TargetState},
-    },
-    call::{Attempt, AttemptKind, AttemptRecord, Call, Expense},
+    balance::{Fitness, health::Credential},
+    call::{Attempt, AttemptKind, Call, Expense, Race},
     error::Error,
     models::{Member, unavailable},
     reply::Reply,
-    upstream::Exit,
 };
 
 /// The most attempts of one call, whatever is configured.
-const MAX_ATTEMPTS: u32 = 16;
+pub(super) const MAX_ATTEMPTS: u32 = 16;
 
 /// The attempts of a call, one after the other, until one is answered.
 ///
@@ -54,13 +49,15 @@ pub(super) struct Progress {
     /// The name of the model that has answered.
     pub(super) served_by: Option<Arc<str>>,
     /// The position of the member that is tried.
-    place: usize,
+    pub(super) place: usize,
+    /// The position of a member that was tried beside another one, and has failed.
+    pub(super) passed: Option<usize>,
     /// How often it has failed.
     failed: u32,
     /// How many of these failures were made good by another replica, unasked.
     moved: u32,
     /// The replicas that have failed.
-    failed_at: SmallVec<[Arc<TargetState>; 2]>,
+    failed_at: FailedAt,
     /// Whether the last attempt was sent to its upstream.
     was_sent: bool,
     /// Why the member before has failed.
@@ -80,8 +77,7 @@ where
         while self.progress.place < self.members.len() {
             match self.once().await {
                 Ok(reply) => {
-                    let name = self.tried().member.model.name();
-                    self.progress.served_by = Some(name.clone());
+                    self.has_served();
                     return Ok(reply);
                 }
                 Err(error) => self.go_on(error).await?,
@@ -89,6 +85,12 @@ where
         }
         let last = self.progress.last.take();
         Err(last.unwrap_or_else(|| unavailable(self.call.requested_model())))
+    }
+
+    /// Whoever is tried has answered.
+    pub(super) fn has_served(&mut self) {
+        let name = self.tried().member.model.name();
+        self.progress.served_by = Some(name.clone());
     }
 
     /// Goes on to what is tried after this failure: the same member, when it is time, or another one.
@@ -182,16 +184,17 @@ where
     }
 
     /// The member that is tried.
-    fn tried(&self) -> &Chosen {
+    pub(super) fn tried(&self) -> &Chosen {
         &self.members[self.progress.place]
     }
 
     /// The position of the next member that may be tried.
-    fn next(&self) -> Option<usize> {
+    pub(super) fn next(&self) -> Option<usize> {
         let mut rest = self.progress.place + 1..self.members.len();
         rest.find(|place| {
             let member = &self.members[*place].member;
-            !self.is_refused(member) && self.can_go_on(member)
+            let is_passed = self.progress.passed == Some(*place);
+            !is_passed && !self.is_refused(member) && self.can_go_on(member)
         })
     }
 
@@ -217,73 +220,63 @@ where
         self.goes_on() && refusal == Some(StatusCode::BAD_REQUEST)
     }
 
-    fn is_over(&self, at: Instant) -> bool {
+    pub(super) fn is_over(&self, at: Instant) -> bool {
         self.deadline.is_some_and(|(end, _)| at >= end)
     }
 
     async fn once(&mut self) -> Result<Reply, Error> {
         self.progress.was_sent = false;
-        self.progress.attempts += 1;
-        let Chosen { member, fitness } = self.tried();
-        let heeds_health = self.is_group && *fitness != Fitness::Unfit;
-        let mut attempt = Attempt {
-            call: self.call.clone(),
-            model: member.model.clone(),
-            target: member.target.clone(),
-            upstream_model: member.upstream_model.clone(),
-            number: self.progress.attempts,
-            kind: match (self.progress.attempts, self.progress.failed) {
-                (1, _) => AttemptKind::Initial,
-                (_, 0) => AttemptKind::Fallback,
-                _ => AttemptKind::Retry,
-            },
-            begun: self.progress.begun.clone(),
-            expense: Expense::default(),
-            started: Instant::now(),
-            deadline: self.deadline,
+        let kind = match (self.progress.attempts, self.progress.failed) {
+            (0, _) => AttemptKind::Initial,
+            (_, 0) => AttemptKind::Fallback,
+            _ => AttemptKind::Retry,
         };
-        // Who has another one to go to does not queue.
-        let may_wait = !self.has_next();
-        let failed_at = &self.progress.failed_at;
-        let taken = Taken::take(
-            &mut attempt,
-            self.is_group,
-            heeds_health,
-            may_wait,
-            failed_at,
-        );
-        let taken = match taken.await {
-            Ok(taken) => taken,
-            Err(error) => {
-                let mut record = AttemptRecord::new(&attempt);
-                record.error = Some(error.kind());
-                self.call.trail().push_attempt(record);
-                return Err(error);
-            }
-        };
-        // Its own time begins when it has a seat.
-        attempt.deadline = self.deadline_of(&attempt);
-        let expense = attempt.expense.clone();
-        let replica = attempt.target.replica().cloned();
+        let ready = self.ready(self.progress.place, kind, None);
+        let (attempt, begun) = ready.begin().await?;
         let answered = self.inner.call(attempt).await;
-        let is_unsent = answered.as_ref().is_err_and(Error::is_unsent);
-        self.progress.was_sent = expense.was_attempted() && !is_unsent;
-        if let Some(replica) = replica.filter(|_| answered.is_err()) {
-            self.progress.failed_at.push(replica.state.clone());
-        }
-        match self.call.exit {
-            Exit::Send(_) => taken.ended(answered),
-            // What is only shown says nothing about the target.
-            Exit::Show(_) => answered,
+        self.ended(begun, answered)
+    }
+
+    /// Makes an attempt ready.
+    pub(super) fn ready(&mut self, place: usize, kind: AttemptKind, race: Option<&Race>) -> Ready {
+        self.progress.attempts += 1;
+        let Chosen { member, fitness } = &self.members[place];
+        Ready {
+            attempt: Attempt {
+                call: self.call.clone(),
+                model: member.model.clone(),
+                target: member.target.clone(),
+                upstream_model: member.upstream_model.clone(),
+                number: self.progress.attempts,
+                kind,
+                begun: self.progress.begun.clone(),
+                race: race.cloned(),
+                expense: Expense::default(),
+                started: Instant::now(),
+                deadline: self.deadline,
+            },
+            is_group: self.is_group,
+            heeds_health: self.is_group && *fitness != Fitness::Unfit,
+            // Who has another one to go to does not queue.
+            may_wait: kind != AttemptKind::Hedge && !self.has_next(),
+            failed_at: self.progress.failed_at.clone(),
         }
     }
 
-    /// When an attempt is over. A stream has no deadline of its own, only a longest gap.
-    fn deadline_of(&self, attempt: &Attempt) -> Option<(Instant, Duration)> {
-        let total = attempt.target.deadlines.total;
-        let own = total.filter(|_| self.is_group && !self.call.streams());
-        let own = own.map(|total| (attempt.started + total, total));
-        [own, self.deadline].into_iter().flatten().min()
+    /// An attempt has an answer, or has failed.
+    pub(super) fn ended(
+        &mut self,
+        begun: Begun,
+        answered: Result<Reply, Error>,
+    ) -> Result<Reply, Error> {
+        let ended = begun.ended(answered);
+        self.take_note(ended)
+    }
+
+    pub(super) fn take_note(&mut self, ended: Ended) -> Result<Reply, Error> {
+        self.progress.was_sent |= ended.was_sent;
+        self.progress.failed_at.extend(ended.failed_at);
+        ended.answer
     }
 }
 

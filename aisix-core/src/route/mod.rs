@@ -1,10 +1,12 @@
 //! The stage: who serves a call, and attempts until one answers.
 
+mod attempt;
 mod back_off;
 mod choose;
 mod conversation;
 mod course;
 mod examples;
+mod hedge;
 mod overlap;
 mod rules;
 mod semantic;
@@ -29,7 +31,7 @@ use self::{
     course::{Course, Progress},
     takeover::Takeover,
 };
-pub(crate) use self::{examples::Examples, rules::Rules};
+pub(crate) use self::{examples::Examples, hedge::Hedging, rules::Rules};
 use crate::{
     balance::{
         Fitness,
@@ -168,7 +170,7 @@ impl RouteLayer {
     /// Serves a call of a group.
     async fn routed<S>(self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S: Service<Attempt, Response = Reply, Error = Error> + Clone + Send + 'static,
         S::Future: Send,
     {
         let now = Instant::now();
@@ -186,19 +188,35 @@ impl RouteLayer {
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
             progress: Progress::default(),
         };
-        let answer = course.run().await;
-        let attempts = HeaderValue::from(course.progress.attempts);
-        match answer {
-            Ok(mut reply) => {
-                let headers = reply.headers_mut();
-                headers.insert(ATTEMPTS, attempts);
-                let name = course.progress.served_by.as_deref().unwrap_or_default();
-                if let Ok(name) = HeaderValue::from_bytes(name.as_bytes()) {
-                    headers.insert(SERVED_BY, name);
-                }
-                Ok(Takeover::of(reply, course))
-            }
-            Err(error) => Err(error.with_header(ATTEMPTS, attempts)),
+        if let Some(hedging) = hedge::hedged(&course) {
+            return hedge::serve(course, hedging).await;
         }
+        let answer = course.run().await;
+        told(course, answer)
+    }
+}
+
+/// The answer to a call of a group, which tells how it came about.
+fn told<S>(course: Course<S>, answer: Result<Reply, Error>) -> Result<Reply, Error>
+where
+    S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+    S::Future: Send,
+{
+    let attempts = course.progress.attempts;
+    match answer {
+        Ok(mut reply) => {
+            let name = course.progress.served_by.as_deref().unwrap_or_default();
+            tell_group(&mut reply, attempts, name);
+            Ok(Takeover::of(reply, course))
+        }
+        Err(error) => Err(error.with_header(ATTEMPTS, attempts.into())),
+    }
+}
+
+fn tell_group(reply: &mut Reply, attempts: u32, served_by: &str) {
+    let headers = reply.headers_mut();
+    headers.insert(ATTEMPTS, attempts.into());
+    if let Ok(name) = HeaderValue::from_bytes(served_by.as_bytes()) {
+        headers.insert(SERVED_BY, name);
     }
 }

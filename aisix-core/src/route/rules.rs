@@ -1,9 +1,10 @@
 //! After which failures a call is tried again, and where.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
+use super::hedge::Hedging;
 use crate::{
     error::{Error, ErrorKind, Retry},
     models::Member,
@@ -24,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) deadline: Option<Duration>,
     /// Whether another target goes on with a stream that has broken.
     pub(crate) continue_on_break: bool,
+    /// When a second attempt is made before the first has failed, if any is.
+    pub(crate) hedging: Option<Arc<Hedging>>,
 }
 
 /// How often one target is asked again.

@@ -40,7 +40,7 @@ impl RouteLayer {
         semantic: &Semantic,
     ) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S: Service<Attempt, Response = Reply, Error = Error> + Clone + Send + 'static,
         S::Future: Send,
     {
         let (choice, route) = choose(call, semantic).await?;

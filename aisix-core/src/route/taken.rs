@@ -116,6 +116,15 @@ impl Taken {
         }
     }
 
+    /// Another attempt was faster: nobody is to blame.
+    pub(super) fn overtaken(self, is_stream: bool) {
+        let now = Instant::now();
+        let replica = self.replica.map(|(_, in_flight)| in_flight);
+        for in_flight in [Some(self.in_flight), replica].into_iter().flatten() {
+            in_flight.overtaken(now, is_stream);
+        }
+    }
+
     fn give_back(self, verdict: Verdict, answered: Option<Instant>, settle: impl FnOnce(Held)) {
         if let Some(seat) = self.seat {
             let latency = answered.map(|at| at.saturating_duration_since(self.began));

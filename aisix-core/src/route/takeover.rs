@@ -3,21 +3,26 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use aisix_wire::sse;
 use bytes::Bytes;
+use http::{
+    HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use http_body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::{course::Course, thread::Thread};
+use super::{course::Course, rules::Rules, thread::Thread};
 use crate::{
     BoxError,
     body::Body,
-    call::Attempt,
+    call::{Attempt, Call},
     error::{Error, ErrorKind},
     reply::{Behind, Ending, Progress, Reply, SharedProgress},
 };
@@ -53,7 +58,7 @@ enum Now<S> {
 }
 
 /// Where a course has got to.
-type Went<S> = (Course<S>, Result<Reply, Error>);
+pub(super) type Went<S> = (Course<S>, Result<Reply, Error>);
 
 // === impl Takeover ===
 
@@ -64,8 +69,9 @@ where
 {
     /// The same reply, with the rest of the course behind it if it is a stream in which nothing was said yet.
     pub(super) fn of(reply: Reply, course: Course<S>) -> Reply {
-        let continues = course.rules.continue_on_break && reply.is_event_stream();
-        let thread = continues.then(|| Thread::of(&course.call)).flatten();
+        let is_stream = reply.is_event_stream();
+        let thread = is_stream.then(|| thread(&course.call, &course.rules));
+        let thread = thread.flatten();
         if !reply.is_silent() && thread.is_none() {
             return reply;
         }
@@ -83,6 +89,35 @@ where
             spoke: Instant::now(),
             timer: None,
         };
+        Reply::with_progress(head, Body::stream(body), whole)
+    }
+
+    /// A reply to a call that begins with heartbeats, while the attempts of its course are under way since `began`.
+    pub(super) fn before(
+        course: Pin<Box<dyn Future<Output = Went<S>> + Send>>,
+        call: &Arc<Call>,
+        rules: &Rules,
+        heartbeat: Option<Duration>,
+        began: Instant,
+    ) -> Reply {
+        let whole = Progress::shared();
+        let body = Self {
+            now: Now::Course(Box::pin(async { as_stream(course.await).await })),
+            whole: whole.clone(),
+            ending: Ending::new(call.inbound.operation.dialect, whole.clone()),
+            thread: thread(call, rules),
+            heartbeat,
+            rest: None,
+            spoke: began,
+            timer: None,
+        };
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        let headers = [
+            (CONTENT_TYPE, "text/event-stream"),
+            (CACHE_CONTROL, "no-cache"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        head.headers.extend(headers);
         Reply::with_progress(head, Body::stream(body), whole)
     }
 
@@ -165,11 +200,36 @@ where
     }
 }
 
+/// Where the answer to a call gets to, if another stream may go on with it.
+fn thread(call: &Arc<Call>, rules: &Rules) -> Option<Thread> {
+    rules.continue_on_break.then(|| Thread::of(call)).flatten()
+}
+
 fn behind(thread: Option<&Thread>) -> Behind {
     match thread {
         Some(_) => Behind::Always,
         None => Behind::UntilContent,
     }
+}
+
+/// A course that has come to an end, once more if that was no stream.
+async fn as_stream<S>((course, answer): Went<S>) -> Went<S>
+where
+    S: Service<Attempt, Response = Reply, Error = Error>,
+{
+    match answer {
+        Ok(reply) if !reply.is_event_stream() => {
+            let error = no_stream(reply);
+            go_on(course, error).await
+        }
+        answer => (course, answer),
+    }
+}
+
+fn no_stream(reply: Reply) -> Error {
+    let error = Error::new(ErrorKind::Decode, "the upstream has not sent a stream");
+    reply.fail(&error);
+    error
 }
 
 /// The course after a stream has failed.
@@ -184,8 +244,7 @@ where
         };
         match answer {
             Ok(reply) if !reply.is_event_stream() => {
-                error = Error::new(ErrorKind::Decode, "the upstream has not sent a stream");
-                reply.fail(&error);
+                error = no_stream(reply);
             }
             answer => return (course, answer),
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use aisix_wire::Usage;
 use tokio::time::Instant;
 
 use crate::{
-    call::{Attempt, AttemptRecord, Trail},
+    call::{Attempt, AttemptRecord, Expense, Race, Trail},
     error::Error,
     reply::{End, Outcome, Reply},
 };
@@ -15,6 +16,8 @@ pub(super) struct Recording {
     trail: Trail,
     started: Instant,
     record: Option<AttemptRecord>,
+    /// Of an attempt that is made beside another one, what it has cost.
+    race: Option<(Race, Expense)>,
 }
 
 // === impl Recording ===
@@ -25,6 +28,10 @@ impl Recording {
             trail: attempt.call.trail().clone(),
             started: attempt.started,
             record: Some(AttemptRecord::new(attempt)),
+            race: attempt
+                .race
+                .clone()
+                .map(|race| (race, attempt.expense.clone())),
         }
     }
 
@@ -72,9 +79,19 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         let waited = self.started.elapsed();
+        let sent = self
+            .race
+            .take()
+            .filter(|(_, expense)| expense.was_attempted());
+        let read = sent.and_then(|(race, _)| race.lost());
         self.tell(|record| {
             record.latency = waited;
             record.abandoned = true;
+            record.usage = read.map(|input| Usage {
+                input,
+                ..Usage::default()
+            });
+            record.usage_estimated = read.is_some();
         });
     }
 }

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     BoxError,
     body::Body,
-    call::Attempt,
+    call::{Attempt, Race},
     error::{Error, ErrorKind},
     reply::{Behind, SharedProgress},
 };
@@ -48,6 +48,8 @@ pub(super) struct RelaySettings {
     first_token: Option<Duration>,
     heartbeat: Option<Duration>,
     prompt_tokens: u64,
+    /// What it has to do with another attempt.
+    race: Option<Race>,
 }
 
 /// The body of a streamed reply.
@@ -117,6 +119,7 @@ impl RelaySettings {
             first_token: deadlines.first_token,
             heartbeat: settings.heartbeat,
             prompt_tokens: (prompt as u64).div_ceil(4),
+            race: attempt.race.clone(),
         }
     }
 }
@@ -162,6 +165,12 @@ impl Relay {
                 Step::End => break,
                 // The first heartbeat is due then.
                 Step::Silence => {
+                    // Nobody wins a race by silence.
+                    if let Some(race) = &self.settings.race {
+                        race.silent();
+                        self.spoke = Instant::now();
+                        continue;
+                    }
                     self.phase = Phase::Silent;
                     self.progress.update(|state| state.is_silent = true);
                     return Ok(self);

@@ -81,7 +81,16 @@ impl InFlight {
         if !self.has_token {
             self.has_token = true;
             let time = now.saturating_duration_since(self.began);
-            self.state.first_token.add(time);
+            self.state.took(time, true);
+        }
+    }
+
+    /// Nobody waits for the answer any more, because another call was faster. That counts neither as a success nor as a
+    /// failure; the target is remembered to have taken longer than that, where that is longer than on average.
+    pub fn overtaken(self, now: Instant, is_stream: bool) {
+        if self.head.is_none() {
+            let time = now.saturating_duration_since(self.began);
+            self.state.took_longer_than(time, is_stream);
         }
     }
 
@@ -153,7 +162,7 @@ impl Drop for InFlight {
         }
         // The time to the head of a stream says nothing about answers.
         if let Some(time) = self.head.filter(|_| !self.has_token) {
-            self.state.latency.add(time);
+            self.state.took(time, false);
         }
     }
 }

@@ -43,8 +43,10 @@ mod cooldown;
 mod credential;
 mod fitness;
 mod flight;
+mod hedge_budget;
 mod passive;
 mod reason;
+mod recent;
 mod report;
 mod retry_budget;
 mod settings;
@@ -62,6 +64,7 @@ pub use self::{
     credential::Credential,
     fitness::Fitness,
     flight::InFlight,
+    hedge_budget::HedgeBudget,
     passive::Passive,
     reason::Reason,
     report::{HealthReport, HealthStatus},

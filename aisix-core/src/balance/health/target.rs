@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use super::{
     breaker::{Admission, Breaker},
     check::Checked,
     cooldown::Cooling,
+    recent::Recent,
 };
 
 /// What is remembered of one target, see the [module](super).
@@ -30,11 +31,19 @@ pub struct TargetState {
     in_flight: AtomicU32,
     /// Failures since the last success.
     failures: AtomicU32,
-    pub(super) latency: Average,
-    pub(super) first_token: Average,
+    latency: Average,
+    first_token: Average,
+    /// What is usual; only kept of those that somebody wants to know it of.
+    usual: OnceLock<Usual>,
     /// Whether there is anything in `record` that a call could come upon, so that nobody locks it while all is well.
     is_troubled: AtomicBool,
     record: Mutex<Record>,
+}
+
+/// Times of late.
+struct Usual {
+    latency: Recent,
+    first_token: Recent,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +65,7 @@ impl TargetState {
             failures: AtomicU32::new(0),
             latency: Average::new(),
             first_token: Average::new(),
+            usual: OnceLock::new(),
             is_troubled: AtomicBool::new(false),
             record: Mutex::default(),
         }
@@ -105,6 +115,30 @@ impl TargetState {
         self.first_token.get()
     }
 
+    /// From now on, remembers what times are usual, for [`usual`](Self::usual).
+    pub fn keep_usual(&self) {
+        self.usual.get_or_init(|| Usual {
+            latency: Recent::new(),
+            first_token: Recent::new(),
+        });
+    }
+
+    /// The time within which this share of its answers came of late, or of the first tokens of its streams, with an error
+    /// of one in a hundred. `None` while it is not known of 20, and of a target that
+    /// does not [keep](Self::keep_usual) it.
+    pub fn usual(&self, share: f64, is_stream: bool) -> Option<Duration> {
+        self.recent(is_stream)?.quantile(share)
+    }
+
+    /// The same of several targets together.
+    pub fn usual_of<'t>(
+        targets: impl Iterator<Item = &'t Self>,
+        share: f64,
+        is_stream: bool,
+    ) -> Option<Duration> {
+        Recent::quantile_of(targets.filter_map(|it| it.recent(is_stream)), share)
+    }
+
     /// Tells what a check in the background found out, and is told if that is something else than before.
     pub fn background(&self, now: Instant, check: Check) -> Option<Turn> {
         self.update(|record| record.checked.record(now, check))
@@ -149,6 +183,37 @@ impl TargetState {
         };
         let last_check = self.record.lock().checked.last;
         HealthReport::new(fitness, last_check, now, wall)
+    }
+
+    /// An answer took so long, or the first token of a stream did.
+    pub(super) fn took(&self, time: Duration, is_stream: bool) {
+        self.average(is_stream).add(time);
+        if let Some(recent) = self.recent(is_stream) {
+            recent.add(time);
+        }
+    }
+
+    /// One would have taken longer than that. It says something if that is longer than they take on average.
+    pub(super) fn took_longer_than(&self, time: Duration, is_stream: bool) {
+        let average = self.average(is_stream).get();
+        if average.is_none_or(|average| time > average) {
+            self.took(time, is_stream);
+        }
+    }
+
+    fn average(&self, is_stream: bool) -> &Average {
+        match is_stream {
+            true => &self.first_token,
+            false => &self.latency,
+        }
+    }
+
+    fn recent(&self, is_stream: bool) -> Option<&Recent> {
+        let usual = self.usual.get()?;
+        Some(match is_stream {
+            true => &usual.first_token,
+            false => &usual.latency,
+        })
     }
 
     pub(super) fn ended(&self) {

@@ -53,7 +53,7 @@ pub use self::{
     model::{
         AdaptiveConcurrency, Aggregation, AutoPromptCaching, BackgroundCheck, CacheTtl,
         CircuitBreaker, Cooldown, Cost, Direct, DistanceMetric, Embedding, Ensemble, FailureTarget,
-        HashOn, Judge, MaxConnections, Model, Named, OnEmbeddingFailure, OnUnsupported,
+        HashOn, Hedging, Judge, MaxConnections, Model, Named, OnEmbeddingFailure, OnUnsupported,
         PanelMember, Routing, RoutingTarget, Semantic, SemanticMatch, SemanticRoute, Shape,
         WhenAllUnavailable, is_direct, targets,
     },

@@ -127,6 +127,7 @@ impl Asker {
             number: 1,
             kind: AttemptKind::Initial,
             begun: None,
+            race: None,
             expense: Expense::default(),
             started,
             deadline: Some((started + time, time)),

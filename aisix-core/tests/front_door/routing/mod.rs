@@ -9,6 +9,7 @@ mod dialects;
 mod failover;
 mod faults;
 mod health;
+mod hedging;
 mod limits;
 mod seen;
 mod semantic;

@@ -24,6 +24,8 @@ pub(super) struct Attempts {
     pub(super) spent_before: Vec<(Arc<Target>, Spent)>,
     /// Who took over from others.
     pub(super) fallbacks: Vec<Fallback>,
+    /// Who was asked beside others, and what came of it.
+    pub(super) hedges: Vec<(Arc<Model>, &'static str)>,
 }
 
 /// What an attempt used.
@@ -58,6 +60,7 @@ impl Attempts {
             spent: Spent::of(last),
             spent_before: spent_before.collect(),
             fallbacks: fallbacks(attempts),
+            hedges: hedges(attempts, last),
         }
     }
 }
@@ -78,10 +81,29 @@ fn fallbacks(attempts: &[AttemptRecord]) -> Vec<Fallback> {
             (AttemptKind::Retry, Some(fallback)) if is_elsewhere => {
                 fallback.has_served = has_served;
             }
+            // It takes over from nobody.
+            (AttemptKind::Hedge, _) => {}
             _ => is_elsewhere = false,
         }
     }
     fallbacks
+}
+
+fn hedges(attempts: &[AttemptRecord], last: &AttemptRecord) -> Vec<(Arc<Model>, &'static str)> {
+    let hedges = attempts
+        .iter()
+        .filter(|attempt| attempt.kind == AttemptKind::Hedge);
+    let hedges = hedges.filter_map(|hedge| {
+        let outcome = match hedge.error {
+            Some(_) => "failed",
+            None if !hedge.abandoned => "served",
+            None if !last.abandoned => "lost",
+            // The client has left.
+            None => return None,
+        };
+        Some((hedge.model.clone(), outcome))
+    });
+    hedges.collect()
 }
 
 // === impl Spent ===

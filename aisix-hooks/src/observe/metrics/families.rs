@@ -137,6 +137,8 @@ families! {
         "Models that took over from others and served.";
     failed_fallbacks: Counter = "aisix_routing_failed_fallbacks_total",
         &["model", "fallback_model"], "Models that took over from others and failed.";
+    hedges: Counter = "aisix_routing_hedges_total", &["model", "hedge_model", "outcome"],
+        "Models that were asked beside others that took long.";
     in_flight: Gauge = "aisix_proxy_in_flight_requests",
         &["endpoint", "inbound_protocol"], "Requests under way.";
     cancelled: Counter = "aisix_proxy_client_cancelled_requests_total",

@@ -239,7 +239,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Counts who took over from others.
+/// Counts who took over from others, and who was asked beside them.
 fn count_fallbacks(families: &Families, trail: &Trail, attempts: &Attempts) {
     let model = trail.model().map_or("", |model| model.name());
     for fallback in &attempts.fallbacks {
@@ -249,6 +249,9 @@ fn count_fallbacks(families: &Families, trail: &Trail, attempts: &Attempts) {
             None => continue,
         };
         family.get(&[model, fallback.model.name()]).add(1);
+    }
+    for (hedge, outcome) in &attempts.hedges {
+        families.hedges.get(&[model, hedge.name(), outcome]).add(1);
     }
 }
 

@@ -20,6 +20,14 @@ pub(super) async fn measure(table: &mut Table, house: &mut House, calls: usize) 
             "one stalls",
         ),
         (
+            "one of three answers after 500 ms, round_robin, each may be hedged",
+            "one stalls, hedged",
+        ),
+        (
+            "one of three answers after 500 ms, round_robin, a twentieth may be hedged",
+            "one stalls, some hedged",
+        ),
+        (
             "one of three answers after 500 ms, least_busy",
             "one stalls, least_busy",
         ),

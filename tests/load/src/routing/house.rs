@@ -147,6 +147,8 @@ fn models() -> Vec<Value> {
     models.extend([
         group("failover", TARGETS, json!({"strategy": "failover"})),
         group("one stalls", stalls, json!({"strategy": "round_robin"})),
+        group("one stalls, hedged", stalls, hedged(1.0)),
+        group("one stalls, some hedged", stalls, hedged(0.05)),
         group(
             "one stalls, least_busy",
             stalls,
@@ -159,6 +161,11 @@ fn models() -> Vec<Value> {
         ),
     ]);
     models
+}
+
+/// In turn, and a second attempt after 5 ms, for as many calls as this share.
+fn hedged(share: f64) -> Value {
+    json!({"strategy": "round_robin", "hedging": {"min_delay_ms": 5, "max_extra_share": share}})
 }
 
 /// The weight of a target, by the first letter of its name.

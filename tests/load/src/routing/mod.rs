@@ -5,7 +5,7 @@
 //! - the share of each target of calls that are made, by strategy, as the upstreams count them;
 //! - how many callers see a failure when an upstream dies while they ask, and when one of three fails each tenth call beside one
 //!   that takes seconds;
-//! - how long calls take when one of three stalls, beside the same when all are well;
+//! - how long calls take when one of three stalls, beside the same when all are well, and with second attempts;
 //! - CPU time of the gateway per call of a model that stands for others, beside one that stands for itself.
 
 mod cost;

@@ -58,6 +58,30 @@ fn averages_are_of_answers_and_of_first_tokens() {
 }
 
 #[test]
+fn who_is_overtaken_is_not_to_blame_and_slower_than_that_if_it_is_slow() {
+    let bench = Bench::new(HealthSettings::default());
+    let average = |is_stream| match is_stream {
+        true => bench.state.first_token(),
+        false => bench.state.latency(),
+    };
+    for is_stream in [false, true] {
+        let overtaken = |seconds| {
+            let call = bench.state.begin(bench.at(0.0));
+            call.overtaken(bench.at(seconds), is_stream);
+        };
+        let rounded = || average(is_stream).map(|it| it.as_millis());
+        overtaken(1.0);
+        assert_eq!(rounded(), Some(1_000));
+        overtaken(0.5);
+        assert_eq!(rounded(), Some(1_000), "it may take as long as ever");
+        overtaken(2.0);
+        assert_eq!(rounded(), Some(1_300));
+    }
+    assert_eq!(bench.state.in_flight(), 0);
+    assert_eq!(bench.state.failures_in_a_row(), 0);
+}
+
+#[test]
 fn a_check_in_the_background_decides_until_the_next_or_until_it_is_stale() {
     let mut bench = Bench::new(HealthSettings::default());
     let unwell = |status: Option<u16>, reason| Check::Unhealthy {

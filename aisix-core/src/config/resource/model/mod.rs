@@ -6,6 +6,7 @@ mod concurrency;
 mod cooldown;
 mod direct;
 mod ensemble;
+mod hedging;
 mod routing;
 mod semantic;
 mod targets;
@@ -27,6 +28,7 @@ pub use self::{
     cooldown::Cooldown,
     direct::{AutoPromptCaching, CacheTtl, Cost, Direct, Embedding, OnUnsupported},
     ensemble::{Ensemble, Judge, PanelMember},
+    hedging::Hedging,
     routing::{HashOn, Routing, RoutingTarget, WhenAllUnavailable},
     semantic::{
         Aggregation, DistanceMetric, FailureTarget, OnEmbeddingFailure, Semantic, SemanticMatch,

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::super::Invalid;
+use super::{super::Invalid, Hedging};
 
 /// Strategies by the names of earlier versions, and their names of today.
 const FORMERLY: [(&str, &str); 2] = [("weighted", "round_robin"), ("sticky", "consistent_hash")];
@@ -63,6 +63,10 @@ pub struct Routing {
     /// because it has the beginning of the conversation in its prompt cache. Default: false.
     #[serde(default)]
     pub prefix_affinity: bool,
+    /// Whether a second attempt is made, at another target, when the first one takes longer than usual. Default: none is.
+    #[serde(default)]
+    #[schemars(extend("x-means-something-when-empty" = true))]
+    pub hedging: Option<Hedging>,
 }
 
 /// One of the models of a group.
@@ -180,6 +184,7 @@ impl Routing {
             deadline_ms: None,
             continue_on_break: false,
             prefix_affinity: false,
+            hedging: None,
         }
     }
 

@@ -160,6 +160,7 @@ fn every_field_of_a_routing_group_is_read() {
         "deadline_ms": 4,
         "continue_on_break": true,
         "prefix_affinity": true,
+        "hedging": {"percentile": 90.5, "min_delay_ms": 5, "max_extra_share": 0.5},
     }});
     let model = strict(document);
     assert_eq!((model.timeout, model.stream_timeout), (Some(1), Some(2)));
@@ -186,6 +187,42 @@ fn every_field_of_a_routing_group_is_read() {
     assert!(routing.retry_on_429);
     assert_eq!(routing.deadline_ms, Some(4));
     assert!(routing.continue_on_break && routing.prefix_affinity);
+    let hedging = Hedging {
+        percentile: 90.5,
+        min_delay_ms: 5,
+        max_extra_share: 0.5,
+    };
+    assert_eq!(routing.hedging, Some(hedging));
+}
+
+#[test]
+fn hedging_is_off_without_a_word_and_on_with_an_empty_one() {
+    let hedging = |document: Value| match strict(document).shape {
+        Shape::Routing(routing) => routing.hedging,
+        _ => panic!("a routing group"),
+    };
+    assert_eq!(hedging(routing()), None);
+    let mut empty = inside(routing(), "routing", json!({"hedging": {}}));
+    normalize(Kind::Model, &mut empty);
+    let usual = Hedging {
+        percentile: 95.0,
+        min_delay_ms: 100,
+        max_extra_share: 0.05,
+    };
+    assert_eq!(hedging(empty), Some(usual));
+    let wrong = json!({"percentile": 0.95, "min_delay_ms": 0, "max_extra_share": 5, "delay": 1});
+    let errors = errors(inside(routing(), "routing", json!({"hedging": wrong})));
+    for (error, field) in
+        errors
+            .iter()
+            .zip(["delay", "max_extra_share", "min_delay_ms", "percentile"])
+    {
+        assert!(
+            error.starts_with(&format!("`routing.hedging.{field}` ")),
+            "{errors:?}"
+        );
+    }
+    assert_eq!(errors.len(), 4, "{errors:?}");
 }
 
 #[test]
