@@ -3,7 +3,10 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,8 @@ struct Record {
     model: OnceLock<Arc<Model>>,
     streams: OnceLock<bool>,
     standings: OnceLock<Box<[Standing]>>,
+    /// The attempts that were begun.
+    begun: AtomicU32,
     rest: Mutex<Rest>,
 }
 
@@ -163,6 +168,7 @@ impl Trail {
             model: OnceLock::new(),
             streams: OnceLock::new(),
             standings: OnceLock::new(),
+            begun: AtomicU32::new(0),
             rest: Mutex::default(),
         }))
     }
@@ -363,6 +369,7 @@ impl Trail {
             caller: request.caller.clone(),
             model: model.into(),
             streams: streams.into(),
+            begun: AtomicU32::new(0),
             standings: OnceLock::new(),
             rest: Mutex::default(),
         }));
@@ -379,6 +386,16 @@ impl Trail {
         for observer in self.0.observers.iter() {
             observer.ask_ended(self, outcome);
         }
+    }
+
+    /// The number of an attempt that begins, from 1.
+    pub(crate) fn begin_attempt(&self) -> u32 {
+        self.0.begun.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How many attempts were begun.
+    pub(crate) fn begun(&self) -> u32 {
+        self.0.begun.load(Ordering::Relaxed)
     }
 
     /// Records an attempt and tells the observers.

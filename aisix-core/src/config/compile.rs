@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::chat::OnUnsupported;
+use aisix_wire::chat::{Draw, OnUnsupported};
 use jiff::Timestamp;
 
 use super::{
@@ -29,11 +29,14 @@ use crate::{
     hook::{Chain, Chains},
     limit::{Limit, Scope},
     models::{
-        Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
+        Capacity, Deadlines, Ensemble, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey, Voice,
     },
     route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
+
+/// The temperature at which a judge makes one answer of several.
+const JUDGE_TEMPERATURE: f64 = 0.2;
 
 /// The name at the upstream; empty for a wildcard that passes on what its `*` stands for.
 fn model_name(direct: &Direct) -> &str {
@@ -127,8 +130,11 @@ impl Compiler {
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
+                ModelShape::Ensemble(ensemble) => {
+                    Serves::Ensemble(Box::new(self.ensemble(ensemble, find)))
+                }
                 // Refused before, by `check_model`.
-                ModelShape::Ensemble(_) | ModelShape::Semantic(_) => Serves::Nobody,
+                ModelShape::Semantic(_) => Serves::Nobody,
             },
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -152,7 +158,7 @@ impl Compiler {
         };
         let not_yet = |field| Err(vec![Invalid::new(field, NOT_YET)]);
         match &model.shape {
-            ModelShape::Ensemble(_) => not_yet("ensemble"),
+            ModelShape::Ensemble(_) => Ok(None),
             ModelShape::Semantic(_) => not_yet("semantic"),
             ModelShape::Routing(routing) => match self.strategies.find(&routing.strategy) {
                 Ok(_) => Ok(None),
@@ -244,6 +250,40 @@ impl Compiler {
                 statuses: routing.fallback_on_statuses.as_slice().into(),
                 deadline: routing.deadline_ms.map(Duration::from_millis),
             },
+        }
+    }
+
+    /// A panel and its judge. Those that do not exist, or are groups themselves, are left out.
+    fn ensemble(
+        &self,
+        ensemble: &resource::Ensemble,
+        find: &dyn Fn(&str) -> Option<Arc<Model>>,
+    ) -> Ensemble {
+        let voice = |name: &str, draw| {
+            let member = Member::of(&find(name)?, name)?;
+            let name = name.into();
+            Some(Voice { name, member, draw })
+        };
+        let panel = ensemble.panel.iter().filter_map(|asked| {
+            let draw = Draw {
+                temperature: asked.temperature,
+                seed: asked.seed,
+            };
+            voice(&asked.model, draw)
+        });
+        let sober = Draw {
+            temperature: Some(JUDGE_TEMPERATURE),
+            seed: None,
+        };
+        let judge = &ensemble.judge;
+        let least = ensemble.min_responses.map(|least| least.get() as usize);
+        let timeout = ensemble.timeout_ms.filter(|millis| *millis > 0);
+        Ensemble {
+            panel: panel.collect(),
+            judge: voice(&judge.model, sober),
+            prompt: judge.synthesis_prompt.as_deref().map(Into::into),
+            least: least.unwrap_or_else(|| ensemble.panel.len().min(2)),
+            timeout: timeout.map(Duration::from_millis),
         }
     }
 

@@ -151,6 +151,7 @@ fn target(target: &TargetFacts) -> Value {
     let deadlines = target.deadlines;
     json!({
         "model": target.model,
+        "role": target.role,
         "provider": target.provider,
         "provider_key": {"id": target.key_id, "name": target.key_name},
         "upstream_model": target.upstream_model,

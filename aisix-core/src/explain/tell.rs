@@ -27,9 +27,9 @@ use crate::{
 pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answer) -> Explanation {
     let trail = notes.trail();
     let trail = trail.as_ref();
-    let verdict = match notes.upstream() {
-        Some(_) => Verdict::Sent,
-        None => Verdict::Refused(refusal(notes, answer)),
+    let verdict = match (notes.upstream(), notes.refusal()) {
+        (Some(_), None) => Verdict::Sent,
+        _ => Verdict::Refused(refusal(notes, answer)),
     };
     let caller = notes.caller();
     let model = trail.and_then(Trail::model);
@@ -194,16 +194,28 @@ fn targets(
         considered.extend(member.map(|member| Considered {
             retries: member.model.retries.unwrap_or(default_retries),
             member,
+            role: None,
             reason: None,
         }));
     }
-    let facts = considered
-        .iter()
-        .map(|considered| target(considered, trail, notes));
+    let mut upstreams = notes.upstreams();
+    let facts = considered.iter().map(|considered| {
+        // A model may be asked several times: first come, first told.
+        let id = considered.member.model.id();
+        let place = upstreams.iter().position(|it| it.model_id == *id);
+        let place = place.filter(|_| considered.reason.is_none());
+        let upstream = place.map(|place| upstreams.remove(place));
+        target(considered, trail, notes, upstream.as_ref())
+    });
     facts.collect()
 }
 
-fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+fn target(
+    considered: &Considered,
+    trail: Option<&Trail>,
+    notes: &Notes,
+    upstream: Option<&Upstream>,
+) -> TargetFacts {
     let Member {
         model,
         target,
@@ -215,10 +227,9 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
     let unable = offered.and_then(Result::err);
     let dialect = || target.endpoint().ok()?.dialect(operation?);
     let may_retry = operation.is_some_and(|operation| operation.may_retry);
-    let upstream = notes.upstream();
-    let upstream = upstream.filter(|upstream| upstream.model_id == *model.id());
     TargetFacts {
         model: model.name().to_string(),
+        role: considered.role,
         provider: target.provider().to_string(),
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
@@ -229,7 +240,7 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
             .or_else(|| considered.reason.clone()),
         deadlines: target.deadlines(),
         retries: if may_retry { considered.retries } else { 0 },
-        upstream: upstream.as_ref().map(self::upstream),
+        upstream: upstream.map(self::upstream),
     }
 }
 

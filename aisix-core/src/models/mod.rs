@@ -2,6 +2,7 @@
 
 mod admit;
 mod capacity;
+mod ensemble;
 pub mod health;
 mod list;
 mod model;
@@ -12,6 +13,7 @@ mod target;
 pub(crate) use self::{
     admit::{Admit, AdmitLayer, not_found, offers, quoted, unavailable, way},
     capacity::{Capacity, Seat},
+    ensemble::{Ensemble, Voice},
     list::{list, one},
     routing::{Member, Routing},
     serves::Serves,

@@ -72,17 +72,22 @@ impl Model {
     pub fn target(&self) -> Option<&Arc<Target>> {
         match &self.serves {
             Serves::Direct(target) => Some(target),
-            Serves::Routing(_) | Serves::Nobody => None,
+            Serves::Routing(_) | Serves::Ensemble(_) | Serves::Nobody => None,
         }
     }
 
     /// Everywhere where its calls may be served.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         let members: &[Member] = match &self.serves {
-            Serves::Direct(_) | Serves::Nobody => &[],
+            Serves::Direct(_) | Serves::Ensemble(_) | Serves::Nobody => &[],
             Serves::Routing(routing) => &routing.members,
         };
-        let members = members.iter().map(|member| &member.target);
+        let voices = match &self.serves {
+            Serves::Ensemble(ensemble) => Some(ensemble.voices()),
+            _ => None,
+        };
+        let voices = voices.into_iter().flatten().map(|voice| &voice.member);
+        let members = members.iter().chain(voices).map(|member| &member.target);
         self.target().into_iter().chain(members)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Routing, Target};
+use super::{Ensemble, Routing, Target};
 
 /// What serves the calls of a model.
 pub(crate) enum Serves {
@@ -10,6 +10,8 @@ pub(crate) enum Serves {
     Direct(Arc<Target>),
     /// One of several models.
     Routing(Box<Routing>),
+    /// Several models that are all asked, and one that makes one answer of theirs.
+    Ensemble(Box<Ensemble>),
     /// Nobody.
     Nobody,
 }
@@ -22,6 +24,8 @@ pub enum ModelKind {
     Direct,
     /// One of several models serves it.
     Routing,
+    /// Several models are asked, and one makes one answer of theirs.
+    Ensemble,
 }
 
 // === impl Serves ===
@@ -31,6 +35,7 @@ impl Serves {
         match self {
             Self::Direct(_) => ModelKind::Direct,
             Self::Routing(_) | Self::Nobody => ModelKind::Routing,
+            Self::Ensemble(_) => ModelKind::Ensemble,
         }
     }
 }
@@ -38,11 +43,12 @@ impl Serves {
 // === impl ModelKind ===
 
 impl ModelKind {
-    /// The kind in one word, as the Admin API tells it: `direct` or `routing`.
+    /// The kind in one word, as the Admin API tells it: `direct`, `routing` or `ensemble`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Routing => "routing",
+            Self::Ensemble => "ensemble",
         }
     }
 }

@@ -89,6 +89,7 @@ fn considered(
         let is_tried = number < tried.len();
         Considered {
             member: member.clone(),
+            role: None,
             retries: routing.rules.retries(member, number + 1 < tried.len()).most,
             reason: (!is_tried).then(|| match found[place] {
                 Err(Excluded::Tags) => "the request's tags choose others".to_owned(),
@@ -102,7 +103,7 @@ fn considered(
 }
 
 /// Why a member that could serve is not tried.
-fn unfit(member: &Member, now: Instant) -> String {
+pub(super) fn unfit(member: &Member, now: Instant) -> String {
     let target = &member.target;
     let fitness = target.state.fitness(now, &target.health);
     let fitness = fitness.and(target.credential.fitness(now));

@@ -78,7 +78,7 @@ where
     fn may_go_on(&self, error: &Error) -> bool {
         (self.call.inbound.operation.may_retry || !self.was_sent)
             && (error.limit().is_some() || self.rules.elsewhere(error))
-            && self.attempts < MAX_ATTEMPTS
+            && self.call.trail().begun() < MAX_ATTEMPTS
             && !self.is_over(Instant::now())
             && (self.fitness == Fitness::Fit || self.route.budget.withdraw())
     }
@@ -104,8 +104,8 @@ where
                 Err(error) => error,
             };
             failed += 1;
-            if failed > most || self.attempts >= MAX_ATTEMPTS || !self.rules.again(&error, retries)
-            {
+            let is_last = failed > most || self.call.trail().begun() >= MAX_ATTEMPTS;
+            if is_last || !self.rules.again(&error, retries) {
                 return Err(error);
             }
             let pause = back_off(failed, error.retry_after(), fastrand::f64());
@@ -139,7 +139,7 @@ where
             model: member.model.clone(),
             target: member.target.clone(),
             upstream_model: member.upstream_model.clone(),
-            number: self.attempts,
+            number: self.call.trail().begin_attempt(),
             kind,
             expense: Expense::default(),
             started,

@@ -3,6 +3,7 @@
 mod back_off;
 mod choose;
 mod course;
+mod ensemble;
 mod rules;
 mod taken;
 mod tell;
@@ -114,6 +115,7 @@ where
             match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, &call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
+                Serves::Ensemble(ensemble) => layer.convened(inner, &call, ensemble).await,
                 Serves::Nobody => Err(unavailable(call.requested_model())),
             }
         })

@@ -22,7 +22,7 @@ pub use self::{
     transport::{Sending, Transport},
 };
 pub(crate) use self::{
-    encode::Fidelity,
+    encode::{Fidelity, invalid},
     exit::{Considered, Exit, Prepared, Witness},
     send::Upstream,
     way::Way,
