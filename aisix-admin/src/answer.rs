@@ -111,6 +111,7 @@ impl From<StoreError> for Refusal {
 /// What one resource of a kind is called.
 pub(crate) fn title(kind: Kind) -> &'static str {
     match kind {
+        Kind::Upstream => "Upstream",
         Kind::ProviderKey => "Provider key",
         Kind::Model => "Model",
         Kind::ApiKey => "API key",

@@ -2,12 +2,17 @@
 
 use aisix_core::config::{
     Change, Entry, Key, KeyHash, Kind,
-    resource::{Strictness, decode, first_generation, nearest, own_provider_key, unmask},
+    resource::{
+        Strictness, decode, first_generation, is_direct, nearest, own_provider_key, unmask,
+    },
     store::Stored,
 };
 use serde_json::{Map, Value};
 
-use crate::{answer::Refusal, desk::View};
+use crate::{
+    answer::{Refusal, title},
+    desk::View,
+};
 
 type Members = Map<String, Value>;
 
@@ -40,12 +45,16 @@ pub(crate) async fn draft(
     let mut changes = Vec::new();
     let mut plaintext = None;
     match key.kind {
-        Kind::ProviderKey => rename(&mut body, "secret", "api_key")?,
+        Kind::ProviderKey => {
+            rename(&mut body, "secret", "api_key")?;
+            named(view, &mut body, ("upstream", "upstream_id", Kind::Upstream))?;
+        }
         Kind::ApiKey => plaintext = credential(&mut body, old, mode, fresh)?,
         Kind::Model => {
             let config = first_generation(&mut body)
                 .map_err(|invalid| Refusal::field(&invalid.path, &invalid.message))?;
-            named_provider_key(view, &mut body)?;
+            let to = ("provider_key", "provider_key_id", Kind::ProviderKey);
+            named(view, &mut body, to)?;
             changes.extend(one_document(view, key, &mut body, config, old, mode).await?);
         }
         _ => {}
@@ -148,26 +157,30 @@ fn is_sendable(key: &str) -> bool {
     (1..=512).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `provider_key: <name>` becomes `provider_key_id: <id>`.
-fn named_provider_key(view: &View<'_>, body: &mut Members) -> Result<(), Refusal> {
-    let Some(name) = body.shift_remove("provider_key") else {
+/// `provider_key: <name>` becomes `provider_key_id: <id>`: a reference by one field to one by another.
+fn named(
+    view: &View<'_>,
+    body: &mut Members,
+    (by_name, by_id, kind): (&str, &str, Kind),
+) -> Result<(), Refusal> {
+    let Some(name) = body.shift_remove(by_name) else {
         return Ok(());
     };
-    if body.contains_key("provider_key_id") {
-        let message = "is given besides `provider_key_id`";
-        return Err(Refusal::field("provider_key", message));
+    if body.contains_key(by_id) {
+        let message = format!("is given besides `{by_id}`");
+        return Err(Refusal::field(by_name, &message));
     }
     let Value::String(name) = name else {
-        return Err(Refusal::field("provider_key", "must be a string"));
+        return Err(Refusal::field(by_name, "must be a string"));
     };
-    match view.catalog.named(Kind::ProviderKey, &name) {
+    match view.catalog.named(kind, &name) {
         Some(key) => {
-            body.insert("provider_key_id".to_owned(), key.id.as_ref().into());
+            body.insert(by_id.to_owned(), key.id.as_ref().into());
             Ok(())
         }
         None => {
-            let message = "`provider_key` names no provider key";
-            Err(Refusal::conflict(message).about(Some("provider_key".to_owned())))
+            let message = format!("`{by_name}` names no {}", title(kind).to_lowercase());
+            Err(Refusal::conflict(message).about(Some(by_name.to_owned())))
         }
     }
 }
@@ -184,14 +197,16 @@ async fn one_document(
     let own = own_provider_key(model);
     let uses_own = old.is_some_and(|old| old["provider_key_id"] == *own.id);
     let Some(config) = config else {
-        let says_other = body.contains_key("provider_key_id");
+        let says_other = match body.get("provider_key_id") {
+            Some(id) => *id != *own.id,
+            // A group has none.
+            None => mode == Mode::Whole && !is_direct(body),
+        };
         if uses_own && !says_other && mode == Mode::Whole {
             body.insert("provider_key_id".to_owned(), own.id.as_ref().into());
         }
-        let is_dropped = uses_own
-            && says_other
-            && body["provider_key_id"] != *own.id
-            && view.catalog.users(&own).all(|user| user == model);
+        let is_dropped =
+            uses_own && says_other && view.catalog.users(&own).all(|user| user == model);
         return Ok(is_dropped.then(|| Change::Delete(own)));
     };
     if body.contains_key("provider_key_id") {

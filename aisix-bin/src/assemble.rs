@@ -13,7 +13,7 @@ use aisix_core::{
     explain::Explainer,
     models,
     observe::Observer,
-    upstream,
+    replicas, upstream,
 };
 use aisix_hooks::observe::{
     AccessLog, Flush, Metrics, MetricsSettings,
@@ -108,16 +108,16 @@ pub(crate) fn run(
     let drain = Drain::new();
     let mut limits = Limits::new(settings, &metrics)?;
     runtime.block_on(limits.connect());
-    let shared = observers.into_iter().fold(
-        limits.count(
-            Gateway::builder(config.clone())
-                .settings(edge_settings(settings))
-                .drain(drain.clone()),
-        ),
-        GatewayBuilder::observe_shared,
-    );
+    let builder = Gateway::builder(config.clone())
+        .settings(edge_settings(settings))
+        .drain(drain.clone());
+    let builder = limits.count(builder);
+    let shared = observers
+        .into_iter()
+        .fold(builder, GatewayBuilder::observe_shared);
     let for_admin = shared.clone();
     let transport = transport_settings(settings);
+    let checks = checks(&config, &shared, Client::new(transport.clone())?)?;
     let rewrites: Arc<[UrlRewrite]> = settings.proxy.url_rewrites.clone().into();
     let gateway = move |_worker: usize| -> anyhow::Result<_> {
         let client = Client::new(transport.clone())?;
@@ -168,6 +168,7 @@ pub(crate) fn run(
         tokio::select! {
             ended = serving => ended,
             () = follow.run(&config, &counts) => unreachable!("following never ends"),
+            () = until_drain(checks, &shutdown) => unreachable!("checking never ends"),
             () = keep(keeper.as_ref()) => unreachable!("keeping never ends"),
             () = signals.watch(shutdown.clone(), reload) => unreachable!("signals never end"),
         }
@@ -178,6 +179,28 @@ pub(crate) fn run(
     tracing::info!(?ended, "stopped");
     drop(flush);
     Ok(())
+}
+
+/// What checks models and replicas in the background.
+fn checks(
+    config: &Config,
+    shared: &GatewayBuilder,
+    client: Client,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let models = shared.clone().transport(client.clone()).checks()?;
+    let replicas = replicas::checks(config.clone(), client);
+    Ok(async {
+        tokio::join!(models.run(), replicas);
+    })
+}
+
+/// Goes on with what is done beside until the process drains, and does nothing from then on.
+async fn until_drain(beside: impl Future<Output = ()>, shutdown: &Shutdown) {
+    tokio::select! {
+        () = beside => {}
+        () = shutdown.begun() => {}
+    }
+    std::future::pending::<()>().await;
 }
 
 /// What explains requests as a gateway with these settings would serve them that has just started.

@@ -6,13 +6,17 @@ use tower_layer::Layer;
 
 use crate::{
     auth::{AuthLayer, Authenticator, Keys},
+    call::Caller,
     config::Config,
     edge::{Drain, Edge, EdgeLayer, Settings},
     gateway::Gateway,
     hook::{ArrivalHookLayer, Hook, HookLayer, HttpHookLayer},
     ingest::IngestLayer,
     limit::{LimitLayer, LimitStore, Memory, Reserve},
-    models::AdmitLayer,
+    models::{
+        AdmitLayer,
+        checks::{Asker, Checks},
+    },
     observe::{ObserveLayer, Observer},
     pipeline::{Stages, pipeline},
     upstream::{Exit, Transport, Upstream},
@@ -142,6 +146,29 @@ impl GatewayBuilder {
             ..self
         };
         builder.assemble(borders.exit)
+    }
+
+    /// What checks the models of the configuration in the background, see [`Checks`]: to be run by the owner, once for
+    /// all gateways of a process. Observers are told as of questions of hooks
+    /// ([`ask_ended`](Observer::ask_ended)), without a caller.
+    ///
+    /// # Errors
+    ///
+    /// When there is no transport.
+    pub fn checks(&self) -> Result<Checks, BuildError> {
+        let transport = self.transport.clone().ok_or(BuildError::NoTransport)?;
+        let upstream = Upstream::new(self.config.upstream());
+        Ok(Checks {
+            config: self.config.clone(),
+            asker: Asker {
+                exit: Exit::Send(transport),
+                router: Arc::new(self.config.route().layer(upstream.clone())),
+                upstream,
+                limits: Reserve::new(self.limits.clone()),
+                observers: self.observers.clone().into(),
+                caller: Arc::new(Caller::builder("background check").build()),
+            },
+        })
     }
 
     pub(crate) fn authenticator_in_use(&self) -> &Arc<dyn Authenticator> {

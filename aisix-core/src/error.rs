@@ -32,6 +32,7 @@ struct Inner {
     headers: Vec<(HeaderName, HeaderValue)>,
     upstream: Option<UpstreamRefusal>,
     source: Option<BoxError>,
+    is_unsent: bool,
 }
 
 /// What happened, in the words of the error table of the API.
@@ -157,6 +158,7 @@ impl Error {
             headers: Vec::new(),
             upstream: None,
             source: None,
+            is_unsent: false,
         }))
     }
 
@@ -239,6 +241,13 @@ impl Error {
         self
     }
 
+    /// Says that nothing of the request has reached the upstream, such as when no connection could be made.
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.0.is_unsent = true;
+        self
+    }
+
     /// The same error for another call that waited for the same. Its source becomes the text of it.
     #[must_use]
     pub fn duplicate(&self) -> Self {
@@ -256,6 +265,7 @@ impl Error {
             headers: inner.headers.clone(),
             upstream: inner.upstream.clone(),
             source: source.map(|source| source.to_string().into()),
+            is_unsent: inner.is_unsent,
         }))
     }
 
@@ -307,6 +317,11 @@ impl Error {
     /// When the caller may come back.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Whether it is certain that nothing of the request has reached the upstream.
+    pub fn is_unsent(&self) -> bool {
+        self.0.is_unsent
     }
 
     /// The status set by a hook.

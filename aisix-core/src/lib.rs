@@ -49,6 +49,7 @@ pub mod limit;
 pub mod models;
 pub mod observe;
 mod pipeline;
+pub mod replicas;
 pub mod reply;
 mod route;
 mod stage;

@@ -17,6 +17,28 @@ fn full() -> Vec<Entry> {
     let hash = |digit: &str| Value::String(digit.repeat(64));
     vec![
         Entry::new(
+            Kind::Upstream,
+            "u-$1",
+            json!({
+                "name": "replicas # $", "algorithm": "least-conn", "tags": ["~"],
+                "targets": [{"id": "a", "host": "10.0.0.1", "port": 8000, "protocol": "https", "path": "/v1", "weight": 0,
+                    "priority": -1, "tags": ["eu"], "headers": {"x-auth": "sk-target", "x-plain": "$ ${request.id}"}, "state": "draining"},
+                    {"base_url": "http://10.0.0.2"}],
+                "health_checks": {"passive": true, "threshold": 1, "interval": 2, "path": "/up", "headers": {"x-a": "b"},
+                    "active": {"type": "http", "path": "/health", "headers": {"x-token": "sk-check"}, "expected_status": [204],
+                        "body_pattern": "[${X}]$", "interval_seconds": 1, "timeout_seconds": 2,
+                        "healthy_threshold": 3, "unhealthy_threshold": 4}},
+                "circuit_breaker": {"consecutive_failures": 1, "failure_ratio": 0.5, "window_seconds": 1, "min_requests": 1,
+                    "open_seconds": 1, "max_open_seconds": 2, "half_open_trials": 3, "slow_start_seconds": 4},
+            }),
+        ),
+        Entry::new(
+            Kind::Upstream,
+            "u-2",
+            json!({"name": "tcp", "targets": [{"host": "a"}],
+                "health_checks": {"active": {"type": "tcp", "interval_seconds": 3}}}),
+        ),
+        Entry::new(
             Kind::ProviderKey,
             "pk-1",
             json!({
@@ -38,7 +60,7 @@ fn full() -> Vec<Entry> {
         Entry::new(
             Kind::ProviderKey,
             "pk-$${2}",
-            json!({"display_name": "other", "secret": "two\nlines"}),
+            json!({"display_name": "other", "secret": "two\nlines", "upstream_id": "u-$1"}),
         ),
         Entry::new(
             Kind::Model,
@@ -67,7 +89,7 @@ fn full() -> Vec<Entry> {
                     "targets": [{"model": "gpt", "weight": 2, "priority": -1, "tags": ["eu", "~"]}, {"model": "o*"}],
                     "strategy": "consistent_hash", "hash_on": [{"type": "header", "name": "x-a"}, {"type": "api_key"}],
                     "retries": 1, "max_fallbacks": 0, "retry_on_429": true, "fallback_on_statuses": [409],
-                    "when_all_unavailable": "try_anyway", "deadline_ms": 9,
+                    "when_all_unavailable": "try_anyway", "deadline_ms": 9, "prefix_affinity": true,
                 },
             }),
         ),
@@ -289,6 +311,8 @@ fn secrets_are_variables_and_the_form_is_that_of_people() {
     assert_eq!(
         names,
         [
+            "REPLICAS_TARGETS_0_HEADERS_X_AUTH",
+            "REPLICAS_HEALTH_CHECKS_ACTIVE_HEADERS_X_TOKEN",
             "OTHER_SECRET",
             "UP_STREAM_1_API_KEY",
             "UP_STREAM_1_X_AUTH",
@@ -299,7 +323,7 @@ fn secrets_are_variables_and_the_form_is_that_of_people() {
         ]
     );
     assert_eq!(
-        written.variables[1].field,
+        written.variables[3].field,
         "provider_keys \"up $stream: #1\": `api_key`"
     );
     for line in [

@@ -150,6 +150,18 @@ fn the_models_that_are_shown_are_valid() {
 }
 
 #[test]
+fn the_upstreams_that_are_shown_are_valid() {
+    let page = read(&root().join("docs/src/resources.md"));
+    let start = "```yaml\n_format_version: \"1\"\nupstreams:\n";
+    for upstreams in between(&page, start, "```") {
+        let text = format!("_format_version: '1'\nupstreams:\n{upstreams}");
+        let loaded = aisix_sources::file::parse("shown.yaml", &text, &|_| None);
+        assert_eq!(loaded.unwrap().entries.len(), 2);
+    }
+    assert_eq!(page.matches(start).count(), 1);
+}
+
+#[test]
 fn every_field_of_a_resource_is_documented() {
     let page = read(&root().join("docs/src/resources.md"));
     for kind in Kind::ALL {

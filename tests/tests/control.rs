@@ -484,7 +484,7 @@ async fn the_health_of_models_is_told_on_both_listeners() {
     put(&admin, "models/odd", &odd).await;
     let reason = "no provider \"nobody\" can serve this model";
     let models = json!([
-        {"id": "gpt", "display_name": "gpt", "kind": "direct", "status": "healthy"},
+        {"id": "gpt", "display_name": "gpt", "kind": "direct", "status": "healthy", "in_flight": 0},
         {"id": "odd", "display_name": "odd", "kind": "direct", "status": "unhealthy", "status_reason": reason},
     ]);
     assert_eq!(metrics.get("/status/models").await.json().await, models);

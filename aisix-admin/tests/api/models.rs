@@ -81,6 +81,30 @@ async fn one_document_makes_a_model_and_its_key() {
 }
 
 #[tokio::test]
+async fn a_model_that_becomes_a_group_loses_its_key() {
+    let group = |target: &str| json!({"targets": [{"model": target}]});
+    let desk = Desk::new().with_model().await;
+    for (method, document) in [
+        ("PUT", json!({"display_name": "gpt", "routing": group("m")})),
+        (
+            "PATCH",
+            json!({"routing": group("m"), "provider": null, "model_name": null, "provider_key_id": null}),
+        ),
+    ] {
+        let created = desk
+            .ask("POST", "/aisix/admin/models", one_document())
+            .await;
+        let own = format!("/aisix/admin/provider_keys/model-{}", created.id());
+        assert_eq!(desk.get(&own).await.status, 200);
+        let path = format!("/aisix/admin/models/{}", created.id());
+        let answer = desk.ask(method, &path, document).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(desk.get(&own).await.status, 404);
+        assert_eq!(desk.ask("DELETE", &path, Value::Null).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_others_use_too_stays() {
     let desk = Desk::new();
     let created = desk

@@ -17,7 +17,7 @@ fn pick<'l>(rng: &mut Rng, list: &[&'l str]) -> &'l str {
 /// A document of this kind, good or bad, from few names, so that they collide.
 fn document(rng: &mut Rng, kind: Kind) -> Value {
     let name = pick(rng, &["a", "b", "c", "d"]);
-    match (kind, rng.u8(..6)) {
+    match (kind, rng.u8(..8)) {
         (Kind::Model, 0) => {
             json!({"name": name, "model": "openai/x", "provider_config": {"api_key": "k"}})
         }
@@ -25,11 +25,11 @@ fn document(rng: &mut Rng, kind: Kind) -> Value {
             json!({"display_name": name, "provider_key_id": pick(rng, &["one", "two", "nobody"])})
         }
         (Kind::Model, 2) => json!({"provider_config": {"api_base": "http://a"}}),
-        (Kind::Model, 3) => {
+        (Kind::Model, 3..=4) => {
             let target = pick(rng, &["a", "b", "c", "x*", "x1"]);
             json!({"display_name": name, "routing": {"targets": [{"model": target}]}})
         }
-        (Kind::Model, 4) => model("x*", pick(rng, &["one", "two"])),
+        (Kind::Model, 5) => model("x*", pick(rng, &["one", "two"])),
         (Kind::Model, _) => model(name, pick(rng, &["one", "two", "three", "model-one"])),
         (Kind::ProviderKey, 0) => json!({"display_name": name, "colour": 1}),
         (Kind::ProviderKey, _) => provider_key(name),
@@ -40,7 +40,11 @@ fn document(rng: &mut Rng, kind: Kind) -> Value {
 }
 
 async fn act(desk: &Desk, rng: &mut Rng) -> Answer {
-    let kind = Kind::ALL[rng.usize(..Kind::ALL.len())];
+    // Mostly those that there are documents of.
+    let kind = match rng.u8(..4) {
+        0 => Kind::ALL[rng.usize(..Kind::ALL.len())],
+        _ => [Kind::ProviderKey, Kind::Model, Kind::ApiKey][rng.usize(..3)],
+    };
     let id = pick(rng, &["one", "two", "three"]);
     let (all, one) = (
         format!("/aisix/admin/{kind}"),

@@ -7,6 +7,7 @@ use crate::ask::*;
 
 fn example(kind: Kind, name: &str) -> Value {
     match kind {
+        Kind::Upstream => json!({"name": name, "targets": [{"host": "a"}]}),
         Kind::ProviderKey => provider_key(name),
         Kind::Model => model(name, "up"),
         Kind::ApiKey => {
@@ -220,6 +221,36 @@ async fn references_lead_somewhere_and_what_is_in_use_stays() {
         .ask("DELETE", "/aisix/admin/provider_keys/up", Value::Null)
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_provider_key_names_its_upstream() {
+    let desk = Desk::new();
+    let upstream =
+        json!({"name": "replicas", "targets": [{"host": "a", "headers": {"x-auth": "secret"}}]});
+    let created = desk.ask("PUT", "/aisix/admin/upstreams/u", upstream).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert_eq!(
+        created.json["value"]["targets"][0]["headers"]["x-auth"],
+        "***"
+    );
+    let key = |name: &str| json!({"display_name": "k", "api_key": "s", "upstream": name});
+    let path = "/aisix/admin/provider_keys/k";
+    let refused = desk.ask("PUT", path, key("nobody")).await;
+    assert_eq!(
+        (refused.status, refused.message()),
+        (409, "`upstream` names no upstream")
+    );
+    let created = desk.ask("PUT", path, key("replicas")).await;
+    assert_eq!(created.json["value"]["upstream_id"], "u", "{created:?}");
+    let delete = async |path: &str| desk.ask("DELETE", path, Value::Null).await;
+    let refused = delete("/aisix/admin/upstreams/u").await;
+    assert_eq!(
+        (refused.status, refused.message()),
+        (409, "upstreams/u is in use by provider_keys/k")
+    );
+    assert_eq!(delete(path).await.status, 200);
+    assert_eq!(delete("/aisix/admin/upstreams/u").await.status, 200);
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use http::{
 };
 use http_body::Frame;
 use http_body_util::{BodyDataStream, StreamBody};
-use hyper::body::Incoming;
 use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::reading::Reading;
 
 /// How much is decoded at a time.
 const CHUNK: usize = 16 * 1024;
@@ -24,7 +25,7 @@ const CHUNK: usize = 16 * 1024;
 /// # Errors
 ///
 /// The finished 415, for every encoding but `gzip`.
-pub(super) fn decode(request: Request<Incoming>) -> Result<Request<Body>, Box<Response<Body>>> {
+pub(super) fn decode(request: Request<Reading>) -> Result<Request<Body>, Box<Response<Body>>> {
     if !request.headers().contains_key(CONTENT_ENCODING) {
         return Ok(request.map(Body::new));
     }
@@ -59,7 +60,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
 }
 
 /// The content of a gzip file, which may have more than one member.
-fn gunzip(body: Incoming) -> Body {
+fn gunzip(body: Reading) -> Body {
     let encoded = BodyDataStream::new(body).map_err(io::Error::other);
     let mut decoder = GzipDecoder::new(StreamReader::new(encoded));
     decoder.multiple_members(true);

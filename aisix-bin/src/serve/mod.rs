@@ -15,6 +15,7 @@ mod io;
 mod listen;
 mod protocols;
 mod pulse;
+mod reading;
 mod service;
 mod shutdown;
 mod signals;

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -21,6 +24,7 @@ use tower::{Service, ServiceExt, util::Oneshot};
 use super::{
     decode::decode,
     pulse::{Held, InFlight, Pulse},
+    reading::Reading,
 };
 
 /// What can be served: a gateway, or anything of its kind.
@@ -48,8 +52,15 @@ pin_project! {
         #[pin]
         inner: F,
         request: Option<InFlight>,
-        drain: Option<Drain>,
+        connection: Option<Connection>,
     }
+}
+
+/// What decides whether a connection that carries one request after the other is closed after this one.
+#[derive(Debug)]
+struct Connection {
+    drain: Drain,
+    is_read: Arc<AtomicBool>,
 }
 
 type Answered<S> = Either<Oneshot<S, Request<Body>>, Ready<Result<Response<Body>, Infallible>>>;
@@ -89,9 +100,16 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Serve<S> {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = self.pulse.begin();
-        // h2 has GOAWAY for this, and knows no `Connection`.
-        let drain = (request.version() <= Version::HTTP_11).then(|| self.drain.clone());
         request.extensions_mut().insert(self.peer);
+        let (head, body) = request.into_parts();
+        // h2 has GOAWAY for this, and knows no `Connection`.
+        let is_one_by_one = head.version <= Version::HTTP_11;
+        let (body, is_read) = Reading::new(body);
+        let connection = is_one_by_one.then(|| Connection {
+            drain: self.drain.clone(),
+            is_read,
+        });
+        let request = Request::from_parts(head, body);
         let inner = match decode(request) {
             Ok(request) => Either::Left(self.inner.clone().oneshot(request)),
             Err(refusal) => Either::Right(ready(Ok(*refusal))),
@@ -99,8 +117,18 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Serve<S> {
         Answer {
             inner,
             request: Some(in_flight),
-            drain,
+            connection,
         }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Whether the client is asked to take its next request elsewhere: while the gateway drains, and where a body is
+    /// left unread.
+    fn ends(&self) -> bool {
+        self.drain.is_draining() || !self.is_read.load(Ordering::Relaxed)
     }
 }
 
@@ -116,8 +144,7 @@ where
         let this = self.project();
         let Ok(mut response) = ready!(this.inner.poll(cx));
         let request = this.request.take().expect("polled after it was ready");
-        // While it drains, clients are asked to take their next request elsewhere.
-        if this.drain.as_ref().is_some_and(Drain::is_draining) {
+        if this.connection.as_ref().is_some_and(Connection::ends) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

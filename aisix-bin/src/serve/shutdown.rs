@@ -41,6 +41,11 @@ impl Shutdown {
         });
     }
 
+    /// Waits until it begins to drain.
+    pub(crate) async fn begun(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
     /// Goes forward to `to`; never back.
     pub(super) fn advance(&self, to: Phase) {
         self.0.send_if_modified(|phase| {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Facts, Fitness, Mask, Member, NoMatch, Order, Picker, Plan, Random, Standing, Strategy, View,
-    order::USUAL, tags::Tags,
+    affinity::Affinity, order::USUAL, tags::Tags,
 };
 use crate::config::States;
 
@@ -40,6 +40,8 @@ struct Tier {
     /// The positions of its members.
     places: Box<[usize]>,
     kept: Arc<Kept>,
+    /// Where conversations are at home, if that matters.
+    affinity: Option<Affinity>,
 }
 
 /// A picker as it is kept in [`States`].
@@ -94,6 +96,19 @@ impl Group {
         self
     }
 
+    /// Whether a conversation comes first to where it is at home in its tier, see [`plan_for`](Self::plan_for). Default: no.
+    pub(crate) fn keep_conversations(mut self, keep: bool) -> Self {
+        for tier in &mut self.tiers {
+            let members = tier
+                .places
+                .iter()
+                .map(|place| &self.candidates[*place].member);
+            let members: Vec<Member> = members.cloned().collect();
+            tier.affinity = keep.then(|| Affinity::new(&members));
+        }
+        self
+    }
+
     /// The name of the strategy.
     pub fn strategy(&self) -> &'static str {
         self.strategy
@@ -106,32 +121,52 @@ impl Group {
 
     /// Says who is to be tried for a request, best first.
     ///
-    /// Those who are fit are tried, in the order of their tiers; if there are none, those who are cooling; if
-    /// there are none either, and the group is told to try anyway, the unfit ones. Who is excluded is never tried. `standings` has
-    /// one for each position; a target without one is excluded.
+    /// Those who are fit are tried first, in the order of their tiers; behind them those who are cooling, who may serve when all
+    /// others have failed. If there are none of either, and the group is told to try anyway, the unfit ones. Who is excluded
+    /// is never tried. `standings` has one for each position; a target without one is excluded.
     ///
     /// The bound on fallbacks comes last: targets that have been left out for their health do not use up the place of
     /// a healthy one. Tiers beyond the bound are not asked, so what their strategies remember stays.
     pub fn plan(&self, facts: &Facts<'_>, standings: &[Standing], random: &mut Random) -> Plan {
+        self.plan_for(None, facts, standings, random)
+    }
+
+    /// The same, with the home of a conversation first in its tier, if the group keeps conversations and the home has room.
+    pub(crate) fn plan_for(
+        &self,
+        conversation: Option<u64>,
+        facts: &Facts<'_>,
+        standings: &[Standing],
+        random: &mut Random,
+    ) -> Plan {
         let room = self.max_fallbacks.map_or(usize::MAX, |max| {
             usize::try_from(max).map_or(usize::MAX, |max| max.saturating_add(1))
         });
+        let mut order = Order::new();
         for fitness in [Fitness::Fit, Fitness::Cooling, Fitness::Unfit] {
-            if fitness == Fitness::Unfit && !self.try_anyway {
+            if fitness == Fitness::Unfit && (!order.is_empty() || !self.try_anyway) {
                 break;
             }
-            let mut order = Order::new();
             for tier in &self.tiers {
                 if order.len() < room {
-                    tier.order(facts, standings, fitness, random, &mut order);
+                    let home = tier.home(conversation, standings, fitness);
+                    tier.order(home, facts, standings, fitness, random, &mut order);
                 }
             }
-            if !order.is_empty() {
-                order.truncate(room);
-                return Plan::Try { order, fitness };
-            }
         }
-        Plan::Nobody
+        order.truncate(room);
+        match order.is_empty() {
+            true => Plan::Nobody,
+            false => Plan::Try(order),
+        }
+    }
+
+    /// Where a conversation is at home, among those that are fit, if it has room there.
+    pub(crate) fn home(&self, conversation: Option<u64>, standings: &[Standing]) -> Option<usize> {
+        let homes = self.tiers.iter();
+        let mut homes = homes.map(|tier| (tier, tier.home(conversation, standings, Fitness::Fit)));
+        let (tier, home) = homes.find(|(tier, _)| tier.has_any(standings, Fitness::Fit))?;
+        Some(tier.places[home?])
     }
 
     /// The targets for a request with these tags: those that have one of them.
@@ -175,35 +210,56 @@ impl Tier {
         Self {
             places: places.into(),
             kept: states.state(&identity, || Kept(strategy.picker(&members))),
+            affinity: None,
         }
     }
 
-    /// Puts the members of this fitness behind those that are in `order`.
+    /// The members, of which those of this fitness are eligible.
+    fn views(&self, standings: &[Standing], fitness: Fitness) -> SmallVec<[View; USUAL]> {
+        let view = |place: &usize| {
+            let standing = standings.get(*place).copied();
+            let mut view = standing.map(|standing| standing.view).unwrap_or_default();
+            view.eligible &= standing.is_some_and(|s| !s.excluded && s.fitness == fitness);
+            view
+        };
+        self.places.iter().map(view).collect()
+    }
+
+    fn has_any(&self, standings: &[Standing], fitness: Fitness) -> bool {
+        let views = self.views(standings, fitness);
+        views.iter().any(|view| view.eligible)
+    }
+
+    /// Where a conversation is at home among the members of this fitness: an index of this tier.
+    fn home(
+        &self,
+        conversation: Option<u64>,
+        standings: &[Standing],
+        fitness: Fitness,
+    ) -> Option<usize> {
+        let affinity = self.affinity.as_ref()?;
+        affinity.home(conversation?, &self.views(standings, fitness))
+    }
+
+    /// Puts the members of this fitness behind those that are in `order`, the home of the conversation first.
     fn order(
         &self,
+        home: Option<usize>,
         facts: &Facts<'_>,
         standings: &[Standing],
         fitness: Fitness,
         random: &mut Random,
         order: &mut Order,
     ) {
-        let mut open = Mask::none();
-        let view = |(index, place): (usize, &usize)| {
-            let standing = standings.get(*place).copied();
-            let mut view = standing.map(|standing| standing.view).unwrap_or_default();
-            view.eligible &= standing.is_some_and(|s| !s.excluded && s.fitness == fitness);
-            if view.eligible {
-                open.insert(index);
-            }
-            view
-        };
-        let views: SmallVec<[View; USUAL]> = self.places.iter().enumerate().map(view).collect();
+        let views = self.views(standings, fitness);
+        let eligible = views.iter().enumerate().filter(|(_, view)| view.eligible);
+        let mut open: Mask = eligible.map(|(index, _)| index).collect();
         if open.is_empty() {
             return;
         }
         let mut picked = Order::new();
         self.kept.0.order(facts, &views, random, &mut picked);
-        for index in &picked {
+        for index in home.iter().chain(&picked) {
             if open.remove(*index) {
                 order.push(self.places[*index]);
             }

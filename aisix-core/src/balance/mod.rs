@@ -29,14 +29,15 @@
 //!
 //! let mut standings = [Standing::default(); 3];
 //! standings[1].fitness = Fitness::Cooling;
-//! let Plan::Try { order, .. } = group.plan(&Facts::default(), &standings, &mut Random::new())
+//! let Plan::Try(order) = group.plan(&Facts::default(), &standings, &mut Random::new())
 //! else {
-//!     panic!("two of them are fit");
+//!     panic!("there are some");
 //! };
-//! assert_eq!(*order, [0, 2]);
+//! assert_eq!(*order, [0, 2, 1]);
 //! # Ok::<_, aisix_core::balance::UnknownStrategy>(())
 //! ```
 
+mod affinity;
 mod builtin;
 mod group;
 pub mod health;
@@ -50,6 +51,7 @@ mod strategy;
 mod tags;
 mod weights;
 
+pub(crate) use self::builtin::hash;
 pub use self::{
     group::{Candidate, Group},
     mask::Mask,

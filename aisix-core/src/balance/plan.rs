@@ -1,6 +1,11 @@
 //! What a group is told of its targets, and what it answers.
 
-use super::{Order, View, health};
+use tokio::time::Instant;
+
+use super::{
+    Order, View,
+    health::{self, HealthSettings, TargetState},
+};
 
 /// How much can be expected of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,7 +13,7 @@ pub enum Fitness {
     /// It serves.
     #[default]
     Fit,
-    /// It has failed lately and is given time. Tried only when nobody is fit.
+    /// It has failed lately and is given time. Tried when nobody is fit, or those who are have failed.
     Cooling,
     /// It is known to be out of order. Tried only when the group is told to try anyway.
     Unfit,
@@ -36,16 +41,29 @@ pub struct Standing {
     pub view: View,
 }
 
+impl Standing {
+    /// How a target stands of which this is remembered.
+    pub(crate) fn of(state: &TargetState, health: &HealthSettings, now: Instant) -> Self {
+        Self {
+            // Even when everything is tried, nothing is sent where somebody has switched it off.
+            excluded: health.mode.excludes().is_some(),
+            fitness: state.fitness(now, health).into(),
+            view: View {
+                eligible: true,
+                in_flight: state.in_flight(),
+                latency: state.latency(),
+                first_token: state.first_token(),
+                slow_start: state.share(now, health),
+            },
+        }
+    }
+}
+
 /// Who is to be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// These, until one answers.
-    Try {
-        /// The targets, best first; never empty. Indices are positions in the list that the group was made of.
-        order: Order,
-        /// What can be expected of all of them.
-        fitness: Fitness,
-    },
+    /// These, until one answers: best first, never empty. Indices are positions in the list that the group was made of.
+    Try(Order),
     /// Nobody can serve the request.
     Nobody,
 }

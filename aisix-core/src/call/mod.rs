@@ -5,6 +5,7 @@
 
 mod ask;
 mod caller;
+mod embed;
 mod expense;
 mod payload;
 mod trail;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub(crate) use self::expense::Expense;
 pub use self::{
     caller::{Caller, CallerBuilder},
+    embed::likeness,
     payload::Payload,
     trail::{AttemptKind, AttemptRecord, Trail},
 };

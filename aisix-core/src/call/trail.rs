@@ -3,10 +3,7 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -51,8 +48,6 @@ struct Record {
     model: OnceLock<Arc<Model>>,
     streams: OnceLock<bool>,
     standings: OnceLock<Box<[Standing]>>,
-    /// The attempts that were begun.
-    begun: AtomicU32,
     rest: Mutex<Rest>,
 }
 
@@ -168,7 +163,6 @@ impl Trail {
             model: OnceLock::new(),
             streams: OnceLock::new(),
             standings: OnceLock::new(),
-            begun: AtomicU32::new(0),
             rest: Mutex::default(),
         }))
     }
@@ -369,7 +363,6 @@ impl Trail {
             caller: request.caller.clone(),
             model: model.into(),
             streams: streams.into(),
-            begun: AtomicU32::new(0),
             standings: OnceLock::new(),
             rest: Mutex::default(),
         }));
@@ -386,16 +379,6 @@ impl Trail {
         for observer in self.0.observers.iter() {
             observer.ask_ended(self, outcome);
         }
-    }
-
-    /// The number of an attempt that begins, from 1.
-    pub(crate) fn begin_attempt(&self) -> u32 {
-        self.0.begun.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// How many attempts were begun.
-    pub(crate) fn begun(&self) -> u32 {
-        self.0.begun.load(Ordering::Relaxed)
     }
 
     /// Records an attempt and tells the observers.

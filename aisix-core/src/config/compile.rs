@@ -1,5 +1,8 @@
 //! From resources to what requests use.
 
+mod ensemble;
+mod semantic;
+
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{
@@ -9,14 +12,14 @@ use std::{
     time::Duration,
 };
 
-use aisix_wire::chat::{Draw, OnUnsupported};
+use aisix_wire::chat::OnUnsupported;
 use jiff::Timestamp;
 
 use super::{
     States,
     resource::{
-        self, ApiKey, AutoPromptCaching, Direct, HashOn, Invalid, KeyHash, NOT_YET, ProviderKey,
-        Resource, RoutingTarget, Shape as ModelShape, Strictness, WhenAllUnavailable,
+        self, ApiKey, AutoPromptCaching, BackgroundCheck, Direct, HashOn, Invalid, KeyHash,
+        ProviderKey, Resource, RoutingTarget, Shape as ModelShape, WhenAllUnavailable,
     },
 };
 use crate::{
@@ -29,14 +32,12 @@ use crate::{
     hook::{Chain, Chains},
     limit::{Limit, Scope},
     models::{
-        Capacity, Deadlines, Ensemble, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey, Voice,
+        Capacity, Deadlines, Member, Missing, Model, Routing, Serves, Target, Times, UpstreamKey,
     },
+    replicas::{Pool, Ways},
     route::{RouteLayer, Rules},
     upstream::{Endpoint, Registry, Settings, Shape, Spec, Tls},
 };
-
-/// The temperature at which a judge makes one answer of several.
-const JUDGE_TEMPERATURE: f64 = 0.2;
 
 /// The name at the upstream; empty for a wildcard that passes on what its `*` stands for.
 fn model_name(direct: &Direct) -> &str {
@@ -67,12 +68,20 @@ fn candidate(target: &RoutingTarget, member: &Member) -> Candidate {
     }
 }
 
-fn health(direct: &Direct) -> HealthSettings {
+/// How a model is checked in the background, if it is.
+fn check(direct: &Direct) -> Option<&BackgroundCheck> {
     let check = direct.background_model_check.as_ref();
+    check.filter(|check| check.enabled)
+}
+
+fn health(direct: &Direct) -> HealthSettings {
+    // What a check has found out says nothing when there are none any more.
+    let stale_after = check(direct).map_or(0, |check| check.stale_after_seconds.get());
     HealthSettings {
         cooldown: direct.cooldown.clone(),
+        passive: None,
         breaker: direct.circuit_breaker,
-        stale_after: check.map(|check| Duration::from_secs(check.stale_after_seconds.get())),
+        stale_after: Some(Duration::from_secs(stale_after)),
         mode: match (direct.disabled, direct.draining) {
             (true, _) => Mode::Disabled,
             (_, true) => Mode::Draining,
@@ -80,6 +89,9 @@ fn health(direct: &Direct) -> HealthSettings {
         },
     }
 }
+
+/// A provider key, with its id.
+type NamedKey<'k> = (&'k Arc<str>, &'k ProviderKey);
 
 /// What compiling needs besides the resources.
 pub(super) struct Compiler {
@@ -94,11 +106,21 @@ pub(super) struct Compiler {
 /// What a model is compiled with.
 pub(super) struct Surroundings<'s> {
     /// Its provider key, if that exists.
-    pub(super) key: Option<(&'s Arc<str>, &'s ProviderKey)>,
+    pub(super) key: Option<NamedKey<'s>>,
+    /// The upstream that the key names, if that exists.
+    pub(super) pool: Option<&'s Arc<Pool>>,
     /// The hooks that hang on it.
     pub(super) chain: Option<Arc<Chain>>,
     /// Finds the model that serves a name.
     pub(super) find: &'s dyn Fn(&str) -> Option<Arc<Model>>,
+}
+
+/// Where a model is served.
+struct Where<'w> {
+    /// The provider key, by its id.
+    key: Option<NamedKey<'w>>,
+    /// The replicas, where the key names an upstream.
+    pool: Option<&'w Arc<Pool>>,
 }
 
 // === impl Compiler ===
@@ -111,7 +133,12 @@ impl Compiler {
         model: &resource::Model,
         surroundings: Surroundings<'_>,
     ) -> Arc<Model> {
-        let Surroundings { key, chain, find } = surroundings;
+        let Surroundings {
+            key,
+            pool,
+            chain,
+            find,
+        } = surroundings;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let name: Arc<str> = model.display_name.as_str().into();
         Arc::new(Model {
@@ -124,17 +151,21 @@ impl Compiler {
             embedding: model.direct().and_then(|direct| direct.embedding),
             retries: model.retries,
             serves: match &model.shape {
-                ModelShape::Direct(direct) => {
-                    Serves::Direct(Arc::new(self.target(id, model, direct, key)))
-                }
+                ModelShape::Direct(direct) => Serves::Direct(Arc::new(self.target(
+                    id,
+                    model,
+                    direct,
+                    Where { key, pool },
+                ))),
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
                 ModelShape::Ensemble(ensemble) => {
-                    Serves::Ensemble(Box::new(self.ensemble(ensemble, find)))
+                    Serves::Ensemble(Box::new(Self::ensemble(ensemble, find)))
                 }
-                // Refused before, by `check_model`.
-                ModelShape::Semantic(_) => Serves::Nobody,
+                ModelShape::Semantic(semantic) => {
+                    Serves::Semantic(Box::new(self.semantic(id, model, semantic, find)))
+                }
             },
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -142,36 +173,22 @@ impl Compiler {
         })
     }
 
-    /// Says so where a model names a strategy that nobody knows, or is of a shape that is not served yet. What is not
-    /// heeded yet is an error where people write, and told otherwise.
+    /// Says so where a model names a strategy that nobody knows, or has too much to keep.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(super) fn check_model(
-        &self,
-        resource: &Resource,
-        strictness: Strictness,
-    ) -> Result<Option<&'static str>, Vec<Invalid>> {
+    pub(super) fn check_model(&self, resource: &Resource) -> Result<(), Vec<Invalid>> {
         let Resource::Model(model) = resource else {
-            return Ok(None);
+            return Ok(());
         };
-        let not_yet = |field| Err(vec![Invalid::new(field, NOT_YET)]);
         match &model.shape {
-            ModelShape::Ensemble(_) => Ok(None),
-            ModelShape::Semantic(_) => not_yet("semantic"),
+            ModelShape::Semantic(semantic) => semantic::check(semantic),
             ModelShape::Routing(routing) => match self.strategies.find(&routing.strategy) {
-                Ok(_) => Ok(None),
+                Ok(_) => Ok(()),
                 Err(error) => Err(vec![Invalid::new("routing.strategy", error.to_string())]),
             },
-            ModelShape::Direct(direct) => {
-                let field = "background_model_check";
-                match (&direct.background_model_check, strictness) {
-                    (None, _) => Ok(None),
-                    (Some(_), Strictness::Strict) => not_yet(field),
-                    (Some(_), Strictness::Lenient) => Ok(Some(field)),
-                }
-            }
+            ModelShape::Direct(_) | ModelShape::Ensemble(_) => Ok(()),
         }
     }
 
@@ -180,20 +197,24 @@ impl Compiler {
         id: &Arc<str>,
         model: &resource::Model,
         direct: &Direct,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        Where { key, pool }: Where<'_>,
     ) -> Target {
         let provider = match key {
             Some((_, key)) if !key.provider.is_empty() => key.provider.as_str(),
             _ => direct.provider.as_str(),
         };
-        Target {
+        let endpoint = |base: Option<&str>| self.endpoint(model, direct, provider, key, base);
+        let first = pool.map(|pool| pool.replicas()[0].base_url.as_str());
+        let own = key.and_then(|(_, key)| key.api_base.as_deref());
+        let target = Target {
             provider: direct.provider.as_str().into(),
             model_name: model_name(direct).into(),
             key: Arc::new(UpstreamKey {
                 id: key.map_or("", |(id, _)| id).into(),
                 name: key.map_or("", |(_, key)| key.display_name.as_str()).into(),
+                base: key.and_then(|(_, key)| key.api_base.as_deref().map(Into::into)),
             }),
-            endpoint: self.endpoint(model, direct, provider, key),
+            endpoint: endpoint(first.or(own)),
             shape: Arc::new(Shape::compile(key.map(|(_, key)| key))),
             deadlines: self.deadlines(times(model)),
             times: times(model),
@@ -212,7 +233,25 @@ impl Compiler {
                 None => Arc::default(),
             },
             health: health(direct),
+            check: check(direct).cloned().map(Arc::new),
             capacity: Capacity::of(direct, id, &self.states),
+            ways: None,
+            replica: None,
+        };
+        let Some(pool) = pool else {
+            return target;
+        };
+        let ways = pool.replicas().iter().map(|replica| {
+            Arc::new(Target {
+                endpoint: endpoint(Some(&replica.base_url)),
+                replica: Some(replica.clone()),
+                ..target.clone()
+            })
+        });
+        let ways = Arc::new(Ways::new(pool.clone(), ways.collect()));
+        Target {
+            ways: Some(ways),
+            ..target
         }
     }
 
@@ -237,53 +276,21 @@ impl Compiler {
         let identity = format!("model:{id}");
         let group = Group::new(strategy.as_ref(), candidates, &self.states, &identity)
             .max_fallbacks(routing.max_fallbacks)
-            .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway);
+            .try_anyway(routing.when_all_unavailable == WhenAllUnavailable::TryAnyway)
+            .keep_conversations(routing.prefix_affinity);
         let hash_on = routing.hash_on.clone().unwrap_or_else(HashOn::usual);
         Routing {
             group,
             members: members.into(),
             hash_on: hash_on.into(),
-            rules: Rules {
+            keeps_conversations: routing.prefix_affinity,
+            rules: Arc::new(Rules {
                 retries: routing.retries,
                 default_retries: self.settings.retries,
                 on_429: routing.retry_on_429,
                 statuses: routing.fallback_on_statuses.as_slice().into(),
                 deadline: routing.deadline_ms.map(Duration::from_millis),
-            },
-        }
-    }
-
-    /// A panel and its judge. Those that do not exist, or are groups themselves, are left out.
-    fn ensemble(
-        &self,
-        ensemble: &resource::Ensemble,
-        find: &dyn Fn(&str) -> Option<Arc<Model>>,
-    ) -> Ensemble {
-        let voice = |name: &str, draw| {
-            let member = Member::of(&find(name)?, name)?;
-            let name = name.into();
-            Some(Voice { name, member, draw })
-        };
-        let panel = ensemble.panel.iter().filter_map(|asked| {
-            let draw = Draw {
-                temperature: asked.temperature,
-                seed: asked.seed,
-            };
-            voice(&asked.model, draw)
-        });
-        let sober = Draw {
-            temperature: Some(JUDGE_TEMPERATURE),
-            seed: None,
-        };
-        let judge = &ensemble.judge;
-        let least = ensemble.min_responses.map(|least| least.get() as usize);
-        let timeout = ensemble.timeout_ms.filter(|millis| *millis > 0);
-        Ensemble {
-            panel: panel.collect(),
-            judge: voice(&judge.model, sober),
-            prompt: judge.synthesis_prompt.as_deref().map(Into::into),
-            least: least.unwrap_or_else(|| ensemble.panel.len().min(2)),
-            timeout: timeout.map(Duration::from_millis),
+            }),
         }
     }
 
@@ -292,8 +299,11 @@ impl Compiler {
         let times = member.target.times.or(group);
         if times != member.target.times {
             let target = Target::clone(&member.target);
+            let deadlines = self.deadlines(times);
+            let ways = target.ways.as_ref();
             member.target = Arc::new(Target {
-                deadlines: self.deadlines(times),
+                deadlines,
+                ways: ways.map(|ways| Arc::new(ways.with_deadlines(deadlines))),
                 ..target
             });
         }
@@ -304,17 +314,23 @@ impl Compiler {
         model: &resource::Model,
         direct: &Direct,
         provider: &str,
-        key: Option<(&Arc<str>, &ProviderKey)>,
+        key: Option<NamedKey<'_>>,
+        api_base: Option<&str>,
     ) -> Result<Arc<dyn Endpoint>, Missing> {
         let missing = |kind, message: String| Missing { kind, message };
         let Some((id, key)) = key else {
             let message = format!("model {:?} has no provider key", model.display_name);
             return Err(missing(ErrorKind::InvalidRequest, message));
         };
+        if key.upstream_id.is_some() && api_base.is_none() {
+            let key = &key.display_name;
+            let message = format!("provider key {key:?} names an upstream that does not exist");
+            return Err(missing(ErrorKind::ProviderUnavailable, message));
+        }
         let adapter = key.adapter.map(resource::Adapter::as_str);
         let chosen = self
             .providers
-            .choose(adapter, provider, key.api_base.is_some())
+            .choose(adapter, provider, api_base.is_some())
             .ok_or_else(|| {
                 let name = adapter.unwrap_or(provider);
                 let message = format!("no provider {name:?} can serve this model");
@@ -323,7 +339,7 @@ impl Compiler {
         let spec = Spec {
             provider,
             model_name: model_name(direct),
-            api_base: key.api_base.as_deref(),
+            api_base,
             api_key: &key.api_key,
             key_id: id,
             states: &self.states,

@@ -28,6 +28,7 @@ mod state;
 pub mod status;
 pub mod store;
 mod summary;
+mod upstreams;
 
 pub use self::{
     change::{Change, Entry, Key, RowName},

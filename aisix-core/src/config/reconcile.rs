@@ -19,6 +19,7 @@ use super::{
     resource::{ApiKey, Decoded, Invalid, KeyHash, Kind, Resource, Strictness, decode},
     retired::Retired,
     status::{self, Applied, Failure, Rejected, Source, Troubles},
+    upstreams::Upstreams,
 };
 use crate::{
     call::Caller,
@@ -37,6 +38,8 @@ pub(super) struct Writer {
     pub(super) rows: imbl::HashMap<Key, Arc<Row>>,
     /// The models that use a provider key.
     users: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The provider keys that name an upstream.
+    upstreams: Upstreams,
     /// The names of models that several have.
     names: Claims<Arc<str>>,
     /// The models that stand for others.
@@ -85,6 +88,7 @@ impl Writer {
             retired: Retired::default(),
             rows: imbl::HashMap::new(),
             users: HashMap::new(),
+            upstreams: Upstreams::default(),
             names: Claims::default(),
             groups: Groups::default(),
             hashes: Claims::default(),
@@ -185,10 +189,8 @@ impl Writer {
     }
 
     /// Whether it can be served, if it is a model.
-    fn model(&self, mut decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
-        let strictness = Strictness::Lenient;
-        let unheeded = self.compiler.check_model(&decoded.resource, strictness)?;
-        decoded.unknown.extend(unheeded.map(str::to_owned));
+    fn model(&self, decoded: Decoded) -> Result<Decoded, Vec<Invalid>> {
+        self.compiler.check_model(&decoded.resource)?;
         Ok(decoded)
     }
 
@@ -305,8 +307,10 @@ impl Writer {
         self.remove(key);
         self.rows.remove(key);
         self.troubles.gone(&key.into());
-        if key.kind == Kind::ProviderKey {
-            self.recompile_users(&key.id);
+        match key.kind {
+            Kind::ProviderKey => self.recompile_users(&key.id),
+            Kind::Upstream => self.recompile_keys(&key.id),
+            _ => {}
         }
     }
 
@@ -340,7 +344,13 @@ impl Writer {
             Some(Resource::GuardrailAttachment(_)) => self.guardrails.detach(&key.id),
             Some(Resource::RateLimitPolicy(_)) => self.next.remove_policy(&key.id),
             Some(Resource::CachePolicy(_)) => self.caches.remove(&key.id),
-            Some(Resource::ProviderKey(_)) | None => {}
+            Some(Resource::Upstream(_)) => drop(self.next.upstreams.remove(&key.id)),
+            Some(Resource::ProviderKey(provider_key)) => {
+                if let Some(upstream) = &provider_key.upstream_id {
+                    self.upstreams.remove(upstream, &key.id);
+                }
+            }
+            None => {}
         }
     }
 
@@ -414,7 +424,17 @@ impl Writer {
                     }
                 }
             }
-            Some(Resource::ProviderKey(_)) => self.recompile_users(&key.id),
+            Some(Resource::Upstream(upstream)) => {
+                let pool = self.compiler.upstream(&key.id, upstream);
+                self.next.upstreams.insert(key.id.clone(), pool);
+                self.recompile_keys(&key.id);
+            }
+            Some(Resource::ProviderKey(provider_key)) => {
+                if let Some(upstream) = &provider_key.upstream_id {
+                    self.upstreams.put(upstream, &key.id);
+                }
+                self.recompile_users(&key.id);
+            }
             Some(Resource::Gateway(_)) => {
                 let chain = self.chain_of(key);
                 self.gateways.insert(key.id.clone(), chain);
@@ -493,6 +513,13 @@ impl Writer {
         }
     }
 
+    /// Compiles again whatever uses an upstream.
+    fn recompile_keys(&mut self, upstream: &str) {
+        for provider_key in self.upstreams.keys(upstream) {
+            self.recompile_users(&provider_key);
+        }
+    }
+
     fn recompile_users(&mut self, provider_key: &str) {
         let users = self.users.get(provider_key).cloned().unwrap_or_default();
         for id in users {
@@ -529,8 +556,10 @@ impl Writer {
             Resource::ProviderKey(document) => Some((&key.id, document)),
             _ => None,
         });
+        let upstream = provider_key.and_then(|(_, key)| key.upstream_id.as_deref());
         let surroundings = Surroundings {
             key: provider_key,
+            pool: upstream.and_then(|id| self.next.upstreams.get(id)),
             chain: row.chain.clone(),
             find: &|name| self.next.model(name).cloned(),
         };

@@ -11,6 +11,7 @@ use crate::{
     hook::{Chain, Guards},
     limit::Policies,
     models::Model,
+    replicas::Pool,
 };
 
 /// Where a pattern stands among all.
@@ -28,6 +29,8 @@ pub struct Snapshot {
     /// By descending length of the literal part, then by name: the first match is the best.
     pub(super) wildcards: OrdMap<Place, Arc<Model>>,
     pub(super) callers: HashMap<KeyHash, Arc<Caller>>,
+    /// By their ids.
+    pub(super) upstreams: OrdMap<Arc<str>, Arc<Pool>>,
     /// The chain of the gateway.
     pub(super) chain: Option<Arc<Chain>>,
     /// The guardrails.
@@ -74,6 +77,11 @@ impl Snapshot {
             .collect();
         models.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         models.into_iter()
+    }
+
+    /// The upstreams, by id.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.upstreams.values()
     }
 
     /// The caller of the API key with this id. Of a rotated key, the one of its newest credential.

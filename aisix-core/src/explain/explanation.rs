@@ -34,6 +34,9 @@ pub struct Explanation {
     /// cache policy (`cache_policy:<name>`). They were not run: they may have effects, and may change or refuse the
     /// request.
     pub hooks: Vec<String>,
+    /// What a model that routes by meaning would choose by. It was not asked for: the explanation is that of a request
+    /// that suits no route.
+    pub embeds: Option<EmbedFacts>,
     /// Where the model is served, in the order of the attempts; behind them, those that would not be asked, and
     /// why. Empty when there is no model.
     pub targets: Vec<TargetFacts>,
@@ -164,6 +167,16 @@ pub struct LimitFacts {
     pub suspended: Vec<PolicyName>,
 }
 
+/// What would be asked for the vector of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmbedFacts {
+    /// The name of the model that would be asked.
+    pub model: String,
+    /// The text: the last one of the user.
+    pub text: String,
+}
+
 /// Where a model is served.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -180,9 +193,11 @@ pub struct TargetFacts {
     pub key_name: String,
     /// The model's name there.
     pub upstream_model: String,
+    /// The replica that it would be sent to, where the provider key names an upstream.
+    pub replica: Option<String>,
     /// The dialect in which the provider offers the operation.
     pub dialect: Option<Dialect>,
-    /// Why it cannot serve the request, or would not be asked.
+    /// Why it cannot serve the request, would not be asked, or only when all others have failed.
     pub reason: Option<String>,
     /// Deadlines; `total` does not hold for streams, `first_token` and `gap` only for them.
     pub deadlines: Deadlines,

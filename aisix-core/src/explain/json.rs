@@ -6,8 +6,8 @@ use aisix_wire::Dialect;
 use serde_json::{Value, json};
 
 use super::explanation::{
-    CallerFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, TargetFacts,
-    UpstreamFacts, Verdict,
+    CallerFacts, EmbedFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts,
+    TargetFacts, UpstreamFacts, Verdict,
 };
 use crate::limit::{Level, Limit, PolicyName, Rate};
 
@@ -25,6 +25,7 @@ impl Explanation {
             "model": self.model.as_ref().map(model),
             "limits": self.limits.as_ref().map(limits),
             "hooks": {"run": false, "names": self.hooks},
+            "embeds": self.embeds.as_ref().map(embeds),
             "targets": targets.collect::<Vec<_>>(),
         })
     }
@@ -146,15 +147,19 @@ fn maxima(limit: &Limit) -> Vec<Value> {
     rates.map(rate).collect()
 }
 
+fn embeds(embeds: &EmbedFacts) -> Value {
+    json!({"model": embeds.model, "text": embeds.text})
+}
+
 fn target(target: &TargetFacts) -> Value {
     let millis = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let deadlines = target.deadlines;
-    json!({
+    let mut told = json!({
         "model": target.model,
-        "role": target.role,
         "provider": target.provider,
         "provider_key": {"id": target.key_id, "name": target.key_name},
         "upstream_model": target.upstream_model,
+        "replica": target.replica,
         "dialect": target.dialect.map(Dialect::as_str),
         "reason": target.reason,
         "deadlines_ms": {
@@ -165,7 +170,11 @@ fn target(target: &TargetFacts) -> Value {
         },
         "retries": target.retries,
         "upstream": target.upstream.as_ref().map(upstream),
-    })
+    });
+    if let Some(role) = target.role {
+        told["role"] = role.into();
+    }
+    told
 }
 
 fn upstream(upstream: &UpstreamFacts) -> Value {

@@ -46,7 +46,7 @@ use self::{
 };
 pub use self::{
     explanation::{
-        CallerFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, Stage,
+        CallerFacts, EmbedFacts, Explanation, LimitFacts, ModelFacts, Refusal, RequestFacts, Stage,
         TargetFacts, UpstreamFacts, Verdict,
     },
     question::{BadQuestion, Question},

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use parking_lot::Mutex;
 
-use super::explanation::{Refusal, Stage};
+use super::explanation::{EmbedFacts, Refusal, Stage};
 use crate::{
     call::{Attempt, Caller, Trail},
     config::Snapshot,
@@ -37,6 +37,7 @@ struct Seen {
     caller: Option<Arc<Caller>>,
     claims: Vec<(Claim, Option<Look>)>,
     considered: Vec<Considered>,
+    embeds: Option<EmbedFacts>,
     refusal: Option<Refusal>,
     upstreams: Vec<Upstream>,
 }
@@ -53,6 +54,8 @@ pub(super) struct Upstream {
     pub(super) has_own_transport: bool,
     /// The id of the model that it would go to.
     pub(super) model_id: Arc<str>,
+    /// The replica, where there are several.
+    pub(super) replica: Option<String>,
 }
 
 // === impl Notes ===
@@ -120,6 +123,11 @@ impl Notes {
         self.seen.lock().considered.clone()
     }
 
+    /// What a model would be asked for the vector of.
+    pub(super) fn embeds(&self) -> Option<EmbedFacts> {
+        self.seen.lock().embeds.clone()
+    }
+
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.seen.lock().refusal.clone()
     }
@@ -163,6 +171,13 @@ impl Witness for Notes {
         self.seen.lock().considered = considered;
     }
 
+    fn embeds(&self, model: &Arc<str>, text: &str) {
+        self.seen.lock().embeds = Some(EmbedFacts {
+            model: model.to_string(),
+            text: text.to_owned(),
+        });
+    }
+
     fn prepared(&self, attempt: &Attempt, prepared: Prepared) {
         let (head, body) = prepared.request.into_parts();
         let body = Bytes::copy_from_slice(body.as_bytes().unwrap_or_default());
@@ -178,6 +193,7 @@ impl Witness for Notes {
             dropped: prepared.dropped,
             edited,
             model_id: attempt.model.id().clone(),
+            replica: attempt.target.replica().map(|it| it.name().to_string()),
             has_own_transport: prepared.has_own_transport,
         });
     }

@@ -19,7 +19,7 @@ use crate::{
     error::ErrorKind,
     hook::Chain,
     limit::PolicyName,
-    models::{self, Member, Model},
+    models::{self, Member, Model, Serves},
     upstream::Considered,
 };
 
@@ -39,6 +39,7 @@ pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answ
         model: model.map(|model| self::model(model, caller.as_deref(), trail, notes)),
         limits: limits(notes, &verdict, caller.as_deref(), model),
         hooks: hooks(notes, builder, caller.as_deref(), trail),
+        embeds: notes.embeds(),
         targets: targets(model, trail, notes, builder.retries()),
         caller: caller.map(|caller| self::caller(&caller)),
         verdict,
@@ -198,16 +199,36 @@ fn targets(
             reason: None,
         }));
     }
+    if let Some(model) = model.filter(|_| !considered.is_empty()) {
+        considered.extend(others(model));
+    }
     let mut upstreams = notes.upstreams();
     let facts = considered.iter().map(|considered| {
         // A model may be asked several times: first come, first told.
         let id = considered.member.model.id();
         let place = upstreams.iter().position(|it| it.model_id == *id);
-        let place = place.filter(|_| considered.reason.is_none());
         let upstream = place.map(|place| upstreams.remove(place));
         target(considered, trail, notes, upstream.as_ref())
     });
     facts.collect()
+}
+
+/// Those that serve requests of another meaning.
+fn others(model: &Model) -> Vec<Considered> {
+    let Serves::Semantic(semantic) = &model.serves else {
+        return Vec::new();
+    };
+    let others = semantic.choices.iter().enumerate().skip(1);
+    let others = others.flat_map(|(place, choice)| {
+        let members = choice.members.iter();
+        members.map(move |member| Considered {
+            member: member.clone(),
+            role: None,
+            retries: choice.rules.retries(member, false).most,
+            reason: Some(semantic.served_when(place)),
+        })
+    });
+    others.collect()
 }
 
 fn target(
@@ -234,6 +255,9 @@ fn target(
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
         upstream_model: upstream_model.to_string(),
+        replica: upstream
+            .as_ref()
+            .and_then(|upstream| upstream.replica.clone()),
         dialect: dialect(),
         reason: unable
             .map(|error| error.message().to_owned())

@@ -2,11 +2,13 @@
 
 mod admit;
 mod capacity;
+pub mod checks;
 mod ensemble;
 pub mod health;
 mod list;
 mod model;
 mod routing;
+mod semantic;
 mod serves;
 mod target;
 
@@ -16,6 +18,7 @@ pub(crate) use self::{
     ensemble::{Ensemble, Voice},
     list::{list, one},
     routing::{Member, Routing},
+    semantic::{OnFailure, Route, Semantic},
     serves::Serves,
     target::{Missing, Times},
 };

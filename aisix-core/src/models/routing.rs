@@ -13,7 +13,9 @@ pub(crate) struct Routing {
     pub(crate) members: Box<[Member]>,
     /// What requests are told apart by.
     pub(crate) hash_on: Box<[HashOn]>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: Arc<Rules>,
+    /// Whether conversations are kept where they are.
+    pub(crate) keeps_conversations: bool,
 }
 
 /// One model that serves calls, and where.

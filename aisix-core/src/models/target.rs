@@ -4,11 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aisix_wire::{anthropic::PromptCaching, chat::OnUnsupported};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::Capacity;
 use crate::{
-    balance::health::{Credential, HealthSettings, TargetState},
+    balance::health::{Credential, Fitness, HealthSettings, TargetState},
+    config::resource::BackgroundCheck,
     error::{Error, ErrorKind},
+    replicas::{Replica, Ways},
     upstream::{Endpoint, Shape, Tls},
 };
 
@@ -28,9 +31,15 @@ pub struct Target {
     pub(crate) credential: Arc<Credential>,
     pub(crate) health: HealthSettings,
     pub(crate) capacity: Option<Capacity>,
+    /// How it is checked in the background, if it is.
+    pub(crate) check: Option<Arc<BackgroundCheck>>,
     pub(crate) on_unsupported: OnUnsupported,
     pub(crate) prompt_caching: Option<PromptCaching>,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// The replicas of an upstream that serve it, if it names one: one of them for each attempt.
+    pub(crate) ways: Option<Arc<Ways>>,
+    /// Which of them this is.
+    pub(crate) replica: Option<Arc<Replica>>,
 }
 
 /// The identity of the provider key that is used.
@@ -38,6 +47,8 @@ pub struct Target {
 pub struct UpstreamKey {
     pub(crate) id: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Where its upstream is, if it says so.
+    pub(crate) base: Option<Box<str>>,
 }
 
 /// The time that a model gives, in milliseconds.
@@ -100,6 +111,27 @@ impl Target {
         headers: &'h HeaderMap,
     ) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
         self.shape.forwarded(headers)
+    }
+
+    /// The replica of an upstream that this is: of an attempt whose provider key names one.
+    pub fn replica(&self) -> Option<&Arc<Replica>> {
+        self.replica.as_ref()
+    }
+
+    /// What can be expected of it: of what is remembered of itself, of its credential, and of its replicas.
+    pub(crate) fn fitness(&self, now: Instant) -> Fitness {
+        let own = self.state.fitness(now, &self.health);
+        let own = own.and(self.credential.fitness(now));
+        match &self.ways {
+            Some(ways) => own.and(ways.fitness(now)),
+            None => own,
+        }
+    }
+
+    /// Whether a replica may take a request, where replicas do.
+    pub(crate) fn has_replica(&self, now: Instant) -> bool {
+        let ways = self.ways.as_ref();
+        ways.is_none_or(|ways| !matches!(ways.fitness(now), Fitness::Unfit { .. }))
     }
 
     pub(crate) fn endpoint(&self) -> Result<&Arc<dyn Endpoint>, Error> {

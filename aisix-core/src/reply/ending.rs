@@ -20,7 +20,7 @@ pub struct Ending {
 // === impl Ending ===
 
 impl Ending {
-    pub(super) fn new(dialect: Dialect, progress: SharedProgress) -> Self {
+    pub(crate) fn new(dialect: Dialect, progress: SharedProgress) -> Self {
         Self {
             dialect,
             progress,

@@ -23,7 +23,7 @@ pub use self::{
 };
 pub(crate) use self::{
     events::events,
-    progress::{Progress, SharedProgress},
+    progress::{Behind, Progress, SharedProgress},
     tail::Tail,
 };
 use crate::{body::Body, error::Error};
@@ -175,6 +175,33 @@ impl Reply {
             self.head.headers.remove(http::header::CONTENT_LENGTH);
         }
         self
+    }
+
+    /// Whether it is a stream that has begun without anything being said: nothing but comments went out.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.tail.progress().is_silent()
+    }
+
+    /// Says who stands behind a stream.
+    pub(crate) fn stand(&self, behind: Behind) {
+        self.tail.progress().update(|state| state.behind = behind);
+    }
+
+    /// Its head, and its body as a part of a greater one: what it comes to is added to `whole` when it ends. Its
+    /// request began at `began`.
+    pub(crate) fn into_part(mut self, whole: &SharedProgress, began: Instant) -> (Parts, Body) {
+        let whole = whole.clone();
+        self.on_end(move |outcome| whole.add(outcome, began));
+        let body = self.tail.attach(self.body, self.head.status, began);
+        (self.head, body)
+    }
+
+    /// Lets it end as one that has failed.
+    pub(crate) fn fail(self, error: &Error) {
+        self.tail.progress().update(|state| {
+            state.failure = Some(error.duplicate());
+            state.complete = true;
+        });
     }
 
     /// Lets an answer that is here as a whole count as complete, whether or not anybody takes it.

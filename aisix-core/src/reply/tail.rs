@@ -55,6 +55,10 @@ impl Tail {
         self
     }
 
+    pub(super) fn progress(&self) -> &SharedProgress {
+        &self.progress
+    }
+
     pub(super) fn meter(&self) -> Meter {
         Meter::new(self.progress.clone())
     }
@@ -92,9 +96,10 @@ impl Tail {
             how => how,
         };
         let end = match (how, &state.failure, &self.refusal) {
-            (How::Failed(error), ..) => End::Failed(error),
             (How::Dropped, ..) => End::Cancelled,
-            (How::Complete, Some(failure), _) => End::Failed(failure),
+            // What the body has noted says more than that it broke.
+            (How::Complete | How::Failed(_), Some(failure), _) => End::Failed(failure),
+            (How::Failed(error), None, _) => End::Failed(error),
             (How::Complete, None, Some(refusal)) => End::Refused(refusal),
             (How::Complete, None, None) => End::Complete,
         };

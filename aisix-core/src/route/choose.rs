@@ -6,8 +6,9 @@ use http::{HeaderMap, header::COOKIE};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use super::conversation::conversation;
 use crate::{
-    balance::{Facts, Fitness, Mask, Order, Plan, Random, Standing, View},
+    balance::{Facts, Fitness, Mask, Plan, Random, Standing},
     call::Call,
     config::resource::HashOn,
     error::{Error, ErrorKind},
@@ -18,13 +19,17 @@ use crate::{
 /// What a request may choose targets by: a list with commas.
 pub(crate) const TAGS: &str = "x-aisix-routing-tags";
 /// When to come back while no target is well.
-const COME_BACK: Duration = Duration::from_secs(30);
+pub(super) const COME_BACK: Duration = Duration::from_secs(30);
 
-/// Members in the order in which they are tried, by their positions, and how well they are.
-pub(super) struct Choice {
-    pub(super) order: Order,
+/// A member that is tried.
+pub(super) struct Chosen {
+    pub(super) member: Member,
+    /// What can be expected of it.
     pub(super) fitness: Fitness,
 }
+
+/// The members that are tried, in order: the best come first.
+pub(super) type Choice = SmallVec<[Chosen; 8]>;
 
 /// Why a member is not tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,60 +66,86 @@ pub(super) fn choose(call: &Call, routing: &Routing, now: Instant) -> Result<Cho
         key: &key,
         streams: call.streams(),
     };
-    let plan = routing.group.plan(&facts, &standings, &mut Random::new());
+    let conversation = match routing.keeps_conversations {
+        true => conversation(call),
+        false => None,
+    };
+    let mut random = Random::new();
+    let group = &routing.group;
+    let plan = group.plan_for(conversation, &facts, &standings, &mut random);
     if let Exit::Show(witness) = &call.exit {
-        witness.considered(considered(routing, &found, &plan, now));
+        let home = group.home(conversation, &standings);
+        witness.considered(considered(routing, &found, &plan, home, now));
     }
     match plan {
-        Plan::Try { order, fitness } => Ok(Choice { order, fitness }),
+        Plan::Try(order) => {
+            let places = order.iter().copied();
+            let chosen = places.map(|place| Chosen {
+                member: routing.members[place].clone(),
+                fitness: standings[place].fitness,
+            });
+            Ok(chosen.collect())
+        }
         Plan::Nobody => Err(nobody(call, routing, &found)),
     }
 }
 
-/// All members for whoever wants to know: those that are tried, in order, and why the others are not.
+/// All members for whoever wants to know: those that are tried, in order, then the others; and what speaks against each.
 fn considered(
     routing: &Routing,
     found: &[Result<Standing, Excluded>],
     plan: &Plan,
+    home: Option<usize>,
     now: Instant,
 ) -> Vec<Considered> {
     let tried = match plan {
-        Plan::Try { order, .. } => order.to_vec(),
+        Plan::Try(order) => order.to_vec(),
         Plan::Nobody => Vec::new(),
     };
     let left = (0..routing.members.len()).filter(|place| !tried.contains(place));
+    let fitness = |place: usize| found[place].ok().map(|standing| standing.fitness);
     let places = tried.iter().copied().chain(left);
     let considered = places.enumerate().map(|(number, place)| {
         let member = &routing.members[place];
-        let is_tried = number < tried.len();
+        let next = tried.get(number + 1).map(|next| fitness(*next));
+        let unfit = unfit(member, now);
+        let reason = match (number < tried.len(), found[place]) {
+            (true, _) if home == Some(place) => {
+                Some("it is asked first: the conversation is at home there".to_owned())
+            }
+            (true, _) => unfit.map(|unfit| format!("it is asked last: {unfit}")),
+            (_, Err(Excluded::Tags)) => Some("the request's tags choose others".to_owned()),
+            (_, Err(Excluded::Address)) => {
+                Some("it may not be used from the client's address".to_owned())
+            }
+            (_, Err(Excluded::Operation)) => {
+                Some("its provider does not offer the operation".to_owned())
+            }
+            (_, Ok(_)) => Some(unfit.unwrap_or_else(|| "enough others come before it".to_owned())),
+        };
         Considered {
             member: member.clone(),
             role: None,
-            retries: routing.rules.retries(member, number + 1 < tried.len()).most,
-            reason: (!is_tried).then(|| match found[place] {
-                Err(Excluded::Tags) => "the request's tags choose others".to_owned(),
-                Err(Excluded::Address) => "it may not be used from the client's address".to_owned(),
-                Err(Excluded::Operation) => "its provider does not offer the operation".to_owned(),
-                Ok(_) => unfit(member, now),
-            }),
+            retries: routing
+                .rules
+                .retries(member, next == Some(fitness(place)))
+                .most,
+            reason,
         }
     });
     considered.collect()
 }
 
-/// Why a member that could serve is not tried.
-pub(super) fn unfit(member: &Member, now: Instant) -> String {
-    let target = &member.target;
-    let fitness = target.state.fitness(now, &target.health);
-    let fitness = fitness.and(target.credential.fitness(now));
-    match (fitness.reason(), fitness.until()) {
-        (Some(reason), Some(until)) => {
+/// Why a member is not well, if it is not.
+pub(super) fn unfit(member: &Member, now: Instant) -> Option<String> {
+    let fitness = member.target.fitness(now);
+    Some(match (fitness.reason()?, fitness.until()) {
+        (reason, Some(until)) => {
             let left = until.saturating_duration_since(now).as_secs();
             format!("it is not well for another {left} s ({reason})")
         }
-        (Some(reason), None) => format!("it is not well ({reason})"),
-        (None, _) => "enough others come before it".to_owned(),
-    }
+        (reason, None) => format!("it is not well ({reason})"),
+    })
 }
 
 /// How a member stands for a call, and whether it may serve it at all.
@@ -135,19 +166,9 @@ fn standing(
     if way(target, call.inbound.operation, model.name()).is_err() {
         return Err(Excluded::Operation);
     }
-    let (state, health) = (&target.state, &target.health);
-    let fitness = state.fitness(now, health);
     Ok(Standing {
-        // Even when everything is tried, nothing is sent where somebody has switched it off.
-        excluded: health.mode.excludes().is_some(),
-        fitness: fitness.and(target.credential.fitness(now)).into(),
-        view: View {
-            eligible: true,
-            in_flight: state.in_flight(),
-            latency: state.latency(),
-            first_token: state.first_token(),
-            slow_start: state.share(now, health),
-        },
+        fitness: target.fitness(now).into(),
+        ..Standing::of(&target.state, &target.health, now)
     })
 }
 
@@ -184,7 +205,7 @@ fn tags(headers: &HeaderMap) -> SmallVec<[&str; 4]> {
 }
 
 /// What tells a request from others: the first thing that it has, or nothing.
-fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
+pub(super) fn key<'c>(call: &'c Call, hash_on: &[HashOn]) -> Cow<'c, str> {
     let headers = &call.inbound.head.headers;
     let found = hash_on.iter().find_map(|source| {
         let value = match source {

@@ -1,26 +1,37 @@
 //! The stage: who serves a call, and attempts until one answers.
 
+mod attempts;
 mod back_off;
 mod choose;
+mod conversation;
 mod course;
 mod ensemble;
+mod examples;
 mod rules;
+mod semantic;
+mod synthesis;
 mod taken;
+mod takeover;
 mod tell;
 
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
-use smallvec::SmallVec;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::rules::Rules;
-use self::{choose::choose, course::Course};
+use self::{
+    attempts::Attempts,
+    choose::{Chosen, choose},
+    course::{Course, Progress},
+    takeover::Takeover,
+};
+pub(crate) use self::{examples::Examples, rules::Rules};
 use crate::{
     balance::{
         Fitness,
@@ -30,7 +41,7 @@ use crate::{
     config::States,
     error::Error,
     hook::Beyond,
-    models::{Member, Routing, Serves, unavailable},
+    models::{Member, Routing, Serves},
     reply::Reply,
     stage::{StageFuture, replace},
     upstream::Settings,
@@ -51,6 +62,8 @@ pub(crate) struct RouteLayer {
     budget: Arc<RetryBudget>,
     /// The rules of models that stand for themselves.
     rules: Arc<Rules>,
+    /// The longest silence in a stream to a client.
+    heartbeat: Option<Duration>,
 }
 
 /// See [`RouteLayer`].
@@ -71,6 +84,7 @@ impl RouteLayer {
         Self {
             budget: states.state("retry budget", RetryBudget::default),
             rules: Arc::new(rules),
+            heartbeat: settings.heartbeat,
         }
     }
 }
@@ -113,10 +127,10 @@ where
                 layer.budget.deposit();
             }
             match &call.model.serves {
-                Serves::Direct(_) => layer.direct(inner, &call).await,
+                Serves::Direct(_) => layer.direct(inner, call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
                 Serves::Ensemble(ensemble) => layer.convened(inner, &call, ensemble).await,
-                Serves::Nobody => Err(unavailable(call.requested_model())),
+                Serves::Semantic(semantic) => layer.by_meaning(inner, &call, semantic).await,
             }
         })
     }
@@ -124,67 +138,69 @@ where
 
 impl RouteLayer {
     /// Serves a call of a model that stands for itself.
-    async fn direct<S>(&self, inner: S, call: &Arc<Call>) -> Result<Reply, Error>
+    async fn direct<S>(self, inner: S, call: Arc<Call>) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let member = Member::of(&call.model, call.requested_model());
         let is_on = |member: &Member| member.target.health.mode != Mode::Disabled;
-        let member = member.filter(is_on);
-        let members: SmallVec<[&Member; 1]> = member.iter().collect();
+        let fitness = Fitness::Fit;
+        let alone = member
+            .filter(is_on)
+            .map(|member| Chosen { member, fitness });
         // A stream has no total deadline, only a longest gap.
-        let total = member.as_ref().and_then(|it| it.target.deadlines.total);
+        let target = alone.as_ref().map(|alone| &alone.member.target);
+        let total = target.and_then(|target| target.deadlines.total);
         let total = total.filter(|_| !call.streams());
         let mut course = Course {
             inner,
+            rules: self.rules.clone(),
             route: self,
             call,
-            rules: &self.rules,
+            members: alone.into_iter().collect(),
             is_group: false,
-            fitness: Fitness::Fit,
             deadline: total.map(|total| (Instant::now() + total, total)),
-            attempts: 0,
-            was_sent: false,
-            served_by: None,
+            attempts: Attempts::default(),
+            progress: Progress::default(),
         };
-        course.run(&members).await
+        let reply = course.run().await?;
+        Ok(Takeover::of(reply, course))
     }
 
     /// Serves a call of a group.
-    async fn routed<S>(&self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
+    async fn routed<S>(self, inner: S, call: &Arc<Call>, routing: &Routing) -> Result<Reply, Error>
     where
-        S: Service<Attempt, Response = Reply, Error = Error>,
+        S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
+        S::Future: Send,
     {
         let now = Instant::now();
-        let choice = choose(call, routing, now)?;
+        let members = choose(call, routing, now)?;
         let total = routing.rules.deadline;
         // Hooks have taken their part of it.
         let gone = call.trail().age();
         let mut course = Course {
             inner,
             route: self,
-            call,
-            rules: &routing.rules,
+            call: call.clone(),
+            rules: routing.rules.clone(),
+            members,
             is_group: true,
-            fitness: choice.fitness,
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
-            attempts: 0,
-            was_sent: false,
-            served_by: None,
+            attempts: Attempts::default(),
+            progress: Progress::default(),
         };
-        let members = choice.order.iter().map(|place| &routing.members[*place]);
-        let members: SmallVec<[&Member; 8]> = members.collect();
-        let answer = course.run(&members).await;
-        let attempts = HeaderValue::from(course.attempts);
+        let answer = course.run().await;
+        let attempts = HeaderValue::from(course.attempts.count());
         match answer {
             Ok(mut reply) => {
                 let headers = reply.headers_mut();
                 headers.insert(ATTEMPTS, attempts);
-                let name = course.served_by.as_deref().unwrap_or_default();
+                let name = course.progress.served_by.as_deref().unwrap_or_default();
                 if let Ok(name) = HeaderValue::from_bytes(name.as_bytes()) {
                     headers.insert(SERVED_BY, name);
                 }
-                Ok(reply)
+                Ok(Takeover::of(reply, course))
             }
             Err(error) => Err(error.with_header(ATTEMPTS, attempts)),
         }

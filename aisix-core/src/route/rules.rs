@@ -26,8 +26,8 @@ pub(crate) struct Rules {
 
 /// How often one target is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Retries {
-    pub(super) most: u32,
+pub(crate) struct Retries {
+    pub(crate) most: u32,
     /// Whether somebody has said so: only then, a timeout is a reason.
     is_explicit: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Retries {
 
 impl Rules {
     /// How often a member is asked again. Without a word of anybody, not at all if there is another one.
-    pub(super) fn retries(&self, member: &Member, has_next: bool) -> Retries {
+    pub(crate) fn retries(&self, member: &Member, has_next: bool) -> Retries {
         match member.model.retries.or(self.retries) {
             Some(most) => Retries {
                 most,

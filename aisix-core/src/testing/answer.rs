@@ -33,6 +33,8 @@ pub(super) enum Step {
     Gate(Gate),
     Stall,
     Cut,
+    /// Nothing is sent; before the head only.
+    Refuse,
 }
 
 /// The body of [`Answer::chat`].
@@ -103,6 +105,13 @@ impl Answer {
     pub fn unreachable() -> Self {
         let mut answer = Self::new(200);
         answer.before_head.push(Step::Cut);
+        answer
+    }
+
+    /// No answer: the connection is refused, so that nothing is sent.
+    pub fn refused() -> Self {
+        let mut answer = Self::new(200);
+        answer.before_head.push(Step::Refuse);
         answer
     }
 

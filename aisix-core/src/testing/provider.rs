@@ -14,12 +14,13 @@ use crate::{
     upstream::{Endpoint, Provider, Spec},
 };
 
-/// A provider of OpenAI's dialect, called `plain`, at `http://upstream.test`.
+/// A provider of OpenAI's dialect, called `plain`, at the `api_base` or at `http://upstream.test`.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain;
 
 struct PlainEndpoint {
     bearer: http::HeaderValue,
+    base: String,
 }
 
 // === impl Plain ===
@@ -37,7 +38,9 @@ impl Provider for Plain {
         let bearer = format!("Bearer {}", spec.api_key.expose()).parse();
         let bearer = bearer
             .map_err(|_| Error::new(ErrorKind::Credential, "the provider key is not usable"))?;
-        Ok(Arc::new(PlainEndpoint { bearer }))
+        let base = spec.api_base.unwrap_or("http://upstream.test");
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Arc::new(PlainEndpoint { bearer, base }))
     }
 }
 
@@ -55,7 +58,7 @@ impl Endpoint for PlainEndpoint {
             Form::Chat => CHAT_COMPLETIONS.path,
             _ => operation.path,
         };
-        http::Request::post(format!("http://upstream.test{path}"))
+        http::Request::post(format!("{}{path}", self.base))
             .header(AUTHORIZATION, self.bearer.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(Body::full(body))

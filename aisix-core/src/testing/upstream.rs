@@ -21,7 +21,11 @@ use super::{
     answer::Step,
     exchange::{Side, exchange},
 };
-use crate::{BoxError, body::Body};
+use crate::{
+    BoxError,
+    body::Body,
+    error::{Error, ErrorKind},
+};
 
 /// An upstream in memory: a Tower service, and so a [`Transport`](crate::upstream::Transport).
 ///
@@ -132,6 +136,11 @@ impl Upstream {
         let body = body.collect().await?.to_bytes();
         let (answer, side) = self.record(Recorded { head, body });
         for step in answer.before_head {
+            if matches!(step, Step::Refuse) {
+                side.complete();
+                let message = "the upstream could not be reached";
+                return Err(Error::new(ErrorKind::Transport, message).unsent().into());
+            }
             if matches!(play(step).await, Played::Cut) {
                 side.complete();
                 return Err("the upstream hung up".into());
@@ -159,7 +168,7 @@ enum Played {
 async fn play(step: Step) -> Played {
     match step {
         Step::Send(bytes) => return Played::Sent(bytes),
-        Step::Cut => return Played::Cut,
+        Step::Cut | Step::Refuse => return Played::Cut,
         Step::Wait(delay) => tokio::time::sleep(delay).await,
         Step::Gate(gate) => gate.passed().await,
         Step::Stall => std::future::pending().await,

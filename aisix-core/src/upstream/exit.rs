@@ -29,6 +29,9 @@ pub(crate) trait Witness: Send + Sync + 'static {
 
     /// The models that a group has chosen among: first those that it would try, in order.
     fn considered(&self, considered: Vec<Considered>);
+
+    /// The text that a model would be asked for the vector of, to choose by.
+    fn embeds(&self, model: &Arc<str>, text: &str);
 }
 
 /// A model that a group has chosen among.
@@ -39,7 +42,7 @@ pub(crate) struct Considered {
     pub(crate) role: Option<&'static str>,
     /// How often it would be asked again.
     pub(crate) retries: u32,
-    /// Why it is not tried.
+    /// Why it is not tried, or only when all others have failed.
     pub(crate) reason: Option<String>,
 }
 

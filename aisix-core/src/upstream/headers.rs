@@ -11,7 +11,7 @@ use http::{
 use super::{classify::relayed, encode::Fidelity};
 use crate::{
     call::Attempt,
-    config::resource::{Variable, is_private},
+    config::resource::{Headers, Template, Variable, is_private},
 };
 
 const FIDELITY: HeaderName = HeaderName::from_static("x-aisix-fidelity");
@@ -59,14 +59,29 @@ pub(super) fn outgoing(attempt: &Attempt, dialect: Dialect, headers: &mut Header
         if headers.contains_key(name) {
             continue;
         }
-        let value = template
-            .render(&|variable| variable_value(attempt, variable))
-            .and_then(|value| HeaderValue::try_from(value).ok());
-        if let Some(value) = value {
+        if let Some(value) = rendered(attempt, template) {
             headers.insert(name.clone(), value);
         }
     }
+    if let Some(replica) = attempt.target.replica() {
+        set(attempt, &replica.headers, headers);
+    }
     headers.insert(REQUEST_ID, inbound.trail.request_id().clone());
+}
+
+/// Sets what a replica wants, whatever was there.
+fn set(attempt: &Attempt, wanted: &Headers, headers: &mut HeaderMap) {
+    for (name, template) in wanted.iter() {
+        if let Some(value) = rendered(attempt, template) {
+            headers.insert(name.clone(), value);
+        }
+    }
+}
+
+/// A value; none where something in it is not known.
+fn rendered(attempt: &Attempt, template: &Template) -> Option<HeaderValue> {
+    let value = template.render(&|variable| variable_value(attempt, variable))?;
+    HeaderValue::try_from(value).ok()
 }
 
 /// Names the beta by which older endpoints of Anthropic's dialect keep prompts for an hour; newer ones need not be told.

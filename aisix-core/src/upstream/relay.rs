@@ -2,7 +2,8 @@
 //!
 //! Events are relayed as the bytes they came in, while a meter looks on. Until the first content,
 //! nothing is handed over, so that a failure can still become a clean refusal; see
-//! [`Relay::commit`]. A stream that breaks later ends with an error event and without `[DONE]`.
+//! [`Relay::commit`]. After a long silence the answer begins all the same, but only heartbeats are handed over then, so
+//! that somebody else can still take over. A stream that breaks later ends with an error event and without `[DONE]`.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +27,7 @@ use crate::{
     body::Body,
     call::Attempt,
     error::{Error, ErrorKind},
-    reply::SharedProgress,
+    reply::{Behind, SharedProgress},
 };
 
 /// The largest event, in bytes.
@@ -54,6 +55,7 @@ pub(super) struct Relay {
     source: Body,
     decoder: sse::Decoder,
     tape: Tape,
+    /// What is to be handed over, or held back.
     out: VecDeque<Bytes>,
     /// The bytes in `out`.
     queued: usize,
@@ -66,6 +68,8 @@ pub(super) struct Relay {
     /// When something was last handed over, or the stream began.
     spoke: Instant,
     content: bool,
+    /// The failure that is handed over after what is in `out`.
+    failure: Option<Error>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -73,6 +77,8 @@ pub(super) struct Relay {
 enum Phase {
     /// Nothing has been handed over.
     Held,
+    /// Nothing but heartbeats.
+    Silent,
     /// Under way.
     Open,
     /// The last event has come; the connection is about to end.
@@ -138,6 +144,7 @@ impl Relay {
             heard: now,
             spoke: now,
             content: false,
+            failure: None,
             timer: None,
         }
     }
@@ -153,22 +160,34 @@ impl Relay {
             match std::future::poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Fail(error) => return Err(error),
                 Step::End => break,
+                // The first heartbeat is due then.
                 Step::Silence => {
-                    self.push(Bytes::from_static(sse::HEARTBEAT));
-                    break;
+                    self.phase = Phase::Silent;
+                    self.progress.update(|state| state.is_silent = true);
+                    return Ok(self);
                 }
-                Step::More => {
-                    if self.content || self.ended() || self.queued > MAX_HELD {
-                        break;
-                    }
-                }
+                Step::More if self.may_speak() => break,
+                Step::More => {}
             }
         }
-        if self.phase == Phase::Held {
+        self.open();
+        Ok(self)
+    }
+
+    /// Whether what was held back may be handed over.
+    fn may_speak(&self) -> bool {
+        self.content || self.ended() || self.queued > MAX_HELD
+    }
+
+    fn open(&mut self) {
+        if self.is_holding() {
             self.phase = Phase::Open;
         }
         self.spoke = Instant::now();
-        Ok(self)
+    }
+
+    fn is_holding(&self) -> bool {
+        matches!(self.phase, Phase::Held | Phase::Silent)
     }
 
     fn push(&mut self, bytes: Bytes) {
@@ -224,7 +243,7 @@ impl Relay {
                         return Poll::Ready(Step::Fail(error));
                     }
                     if !self.out.is_empty() {
-                        if self.phase != Phase::Held {
+                        if !self.is_holding() {
                             self.spoke = self.heard;
                         }
                         return Poll::Ready(Step::More);
@@ -369,10 +388,28 @@ impl Relay {
         {
             return Some(Step::Fail(timed_out(limit)));
         }
-        over(self.spoke, self.settings.heartbeat).map(|_| {
-            self.spoke = now;
-            Step::Silence
-        })
+        over(self.spoke, self.settings.heartbeat).map(|_| Step::Silence)
+    }
+
+    /// Ends the stream, or leaves that to who stands behind it.
+    fn fail(&mut self, error: Error) {
+        let is_silent = self.phase == Phase::Silent;
+        let noted = match self.progress.behind() {
+            Behind::UntilContent if is_silent => {
+                self.out.clear();
+                self.queued = 0;
+                let noted = error.duplicate();
+                self.failure = Some(error);
+                noted
+            }
+            _ => {
+                let told = self.tape.fail(self.settings.dialect, &error);
+                self.push(told);
+                error
+            }
+        };
+        self.finish();
+        self.progress.update(|state| state.failure = Some(noted));
     }
 
     /// Nothing more is wanted from the upstream.
@@ -410,21 +447,25 @@ impl http_body::Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        while this.queued < BATCH {
+        while this.queued < BATCH || this.is_holding() {
             match this.poll_step(cx) {
-                Poll::Pending if this.out.is_empty() => return Poll::Pending,
+                Poll::Pending if this.is_holding() || this.out.is_empty() => return Poll::Pending,
                 Poll::Pending | Poll::Ready(Step::End) => break,
+                Poll::Ready(Step::More) if this.is_holding() && this.may_speak() => this.open(),
                 Poll::Ready(Step::More) => {}
-                Poll::Ready(Step::Silence) => this.push(Bytes::from_static(sse::HEARTBEAT)),
-                Poll::Ready(Step::Fail(error)) => {
-                    let told = this.tape.fail(this.settings.dialect, &error);
-                    this.push(told);
-                    this.finish();
-                    this.progress.update(|state| state.failure = Some(error));
+                Poll::Ready(Step::Silence) => {
+                    let heartbeat = Bytes::from_static(sse::HEARTBEAT);
+                    this.spoke = Instant::now();
+                    if this.is_holding() {
+                        return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
+                    }
+                    this.push(heartbeat);
                 }
+                Poll::Ready(Step::Fail(error)) => this.fail(error),
             }
         }
-        Poll::Ready(this.batch().map(|bytes| Ok(Frame::data(bytes))))
+        let next = this.batch().map(|bytes| Ok(Frame::data(bytes)));
+        Poll::Ready(next.or_else(|| this.failure.take().map(|error| Err(error.into()))))
     }
 }
 

@@ -366,9 +366,11 @@ async fn a_request_that_would_be_sent_is_told_in_full() {
             }], "policy": {"id": "slots", "name": "of each"},
         }], "suspended": [{"id": "idle", "name": "never"}]},
         "hooks": {"run": false, "names": []},
+        "embeds": null,
         "targets": [{
             "model": "wild-*", "provider": "plain", "provider_key": {"id": "key", "name": "key"},
             "upstream_model": "w-1",
+            "replica": null,
             "dialect": "openai", "reason": null,
             "deadlines_ms": {"total": 6_000_000, "head": null, "first_token": null, "gap": 6_000_000},
             "retries": 2,

@@ -21,6 +21,7 @@ mod order;
 mod plugins;
 mod policies;
 mod relay;
+mod replicas;
 mod requests;
 mod retries;
 mod routing;

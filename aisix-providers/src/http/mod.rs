@@ -163,12 +163,17 @@ fn classify(error: legacy::Error, limit: Option<Duration>) -> Error {
             "connecting to the upstream timed out after {}ms",
             limit.as_millis()
         );
-        return Error::new(ErrorKind::Timeout, message).with_source(error);
+        return Error::new(ErrorKind::Timeout, message)
+            .with_source(error)
+            .unsent();
     }
-    let message = match error.is_connect() {
-        true => "the upstream could not be reached",
-        false => "the connection to the upstream broke",
-    };
+    if error.is_connect() {
+        let message = "the upstream could not be reached";
+        return Error::new(ErrorKind::Transport, message)
+            .with_source(error)
+            .unsent();
+    }
+    let message = "the connection to the upstream broke";
     Error::new(ErrorKind::Transport, message).with_source(error)
 }
 

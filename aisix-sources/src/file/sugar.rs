@@ -18,7 +18,8 @@ pub(super) type Known = BTreeMap<Kind, BTreeMap<String, String>>;
 /// Replaces names and variables by what they stand for.
 pub(super) fn desugar(draft: &mut Draft, known: &Known, env: Env<'_>, problems: &mut Problems) {
     match draft.kind {
-        Kind::Model => provider_key(draft, &known[&Kind::ProviderKey], problems),
+        Kind::ProviderKey => reference(draft, &UPSTREAM, known, problems),
+        Kind::Model => reference(draft, &PROVIDER_KEY, known, problems),
         Kind::ApiKey => {
             display_name(draft, problems);
             key_env(draft, env, problems);
@@ -32,59 +33,80 @@ pub(super) fn desugar(draft: &mut Draft, known: &Known, env: Env<'_>, problems: 
     }
 }
 
+/// A reference to another resource, which has two spellings.
+struct Reference {
+    /// The field that holds the name.
+    by_name: &'static str,
+    /// The field that holds the id.
+    by_id: &'static str,
+    of: Kind,
+    /// What one is called.
+    noun: &'static str,
+}
+
+const UPSTREAM: Reference = Reference {
+    by_name: "upstream",
+    by_id: "upstream_id",
+    of: Kind::Upstream,
+    noun: "upstream",
+};
+
+const PROVIDER_KEY: Reference = Reference {
+    by_name: "provider_key",
+    by_id: "provider_key_id",
+    of: Kind::ProviderKey,
+    noun: "provider key",
+};
+
 /// `provider_key: <name>` becomes `provider_key_id: <id>`.
-fn provider_key(
-    draft: &mut Draft,
-    provider_keys: &BTreeMap<String, String>,
-    problems: &mut Problems,
-) {
-    let Some(name) = take(draft, "provider_key") else {
-        provider_key_id(draft, provider_keys, problems);
+fn reference(draft: &mut Draft, to: &Reference, known: &Known, problems: &mut Problems) {
+    let (ids, by_name, by_id) = (&known[&to.of], to.by_name, to.by_id);
+    let Some(name) = take(draft, by_name) else {
+        by_its_id(draft, to, ids, problems);
         return;
     };
-    if draft.members.contains_key("provider_key_id") {
-        let message = "is given besides `provider_key_id`";
-        draft.complain("provider_key", message, problems);
+    if draft.members.contains_key(by_id) {
+        let message = format!("is given besides `{by_id}`");
+        draft.complain(by_name, &message, problems);
         return;
     }
     // The reference stays, good or bad, so that it is not missed later.
     let Value::String(name) = name else {
-        draft.complain("provider_key", "must be a string", problems);
-        draft.bad.push("provider_key_id".to_owned());
+        draft.complain(by_name, "must be a string", problems);
+        draft.bad.push(by_id.to_owned());
         return;
     };
-    let found = provider_keys.get(&name).cloned();
+    let found = ids.get(&name).cloned();
     let is_known = found.is_some();
-    let id = found.unwrap_or_else(|| draft::id(Kind::ProviderKey, &name));
-    draft
-        .members
-        .insert("provider_key_id".to_owned(), id.into());
-    if !is_known && !draft.bad.contains(&"provider_key".to_owned()) {
-        let near = nearest(&name, provider_keys.keys().map(String::as_str));
-        let message = format!("names no provider key: {}", meant(&name, near));
-        draft.complain("provider_key", &message, problems);
+    let id = found.unwrap_or_else(|| draft::id(to.of, &name));
+    draft.members.insert(by_id.to_owned(), id.into());
+    if !is_known && !draft.bad.contains(&by_name.to_owned()) {
+        let near = nearest(&name, ids.keys().map(String::as_str));
+        let message = format!("names no {}: {}", to.noun, meant(&name, near));
+        draft.complain(by_name, &message, problems);
     }
 }
 
-/// `provider_key_id` must lead somewhere. The id that is derived from a name means the resource of that name,
+/// An id must lead somewhere. The one that is derived from a name means the resource of that name,
 /// whatever its id is.
-fn provider_key_id(
+fn by_its_id(
     draft: &mut Draft,
-    provider_keys: &BTreeMap<String, String>,
+    to: &Reference,
+    ids: &BTreeMap<String, String>,
     problems: &mut Problems,
 ) {
-    let Some(Value::String(id)) = draft.members.get_mut("provider_key_id") else {
+    let Some(Value::String(id)) = draft.members.get_mut(to.by_id) else {
         return;
     };
-    if provider_keys.values().any(|known| known == id) {
+    if ids.values().any(|known| known == id) {
         return;
     }
-    let derived = |name: &str| draft::id(Kind::ProviderKey, name) == *id;
-    match provider_keys.iter().find(|(name, _)| derived(name)) {
+    let derived = |name: &str| draft::id(to.of, name) == *id;
+    match ids.iter().find(|(name, _)| derived(name)) {
         Some((_, known)) => id.clone_from(known),
         None => {
-            let message = "is the id of no provider key here";
-            draft.complain("provider_key_id", message, problems);
+            let message = format!("is the id of no {} here", to.noun);
+            draft.complain(to.by_id, &message, problems);
         }
     }
 }

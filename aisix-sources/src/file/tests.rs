@@ -266,6 +266,42 @@ fn every_kind_that_comes_later_is_refused_by_name() {
 }
 
 #[test]
+fn a_provider_key_names_its_upstream() {
+    let upstream = "upstreams: [{name: replicas, targets: [{host: a}]}]";
+    let with = |field: &str| {
+        file(upstream).replace(
+            "display_name: openai,",
+            &format!("display_name: openai, {field},"),
+        )
+    };
+    let entries = entries(&with("upstream: replicas"));
+    assert_eq!(entries[0].key.kind, Kind::Upstream);
+    assert_eq!(entries[1].value["upstream_id"], &*entries[0].key.id);
+    assert!(entries[1].value.get("upstream").is_none());
+    for (field, message) in [
+        (
+            "upstream: replica",
+            r#"`upstream` names no upstream: "replica"; did you mean "replicas"?"#,
+        ),
+        (
+            "upstream_id: x",
+            "`upstream_id` is the id of no upstream here",
+        ),
+        (
+            "upstream: replicas, upstream_id: x",
+            "`upstream` is given besides `upstream_id`",
+        ),
+        (
+            "upstream: replicas, api_base: 'http://a'",
+            "`upstream_id` is given besides `api_base`",
+        ),
+    ] {
+        let expected = format!("provider_keys[0] (\"openai\"): {message}");
+        assert_eq!(problems(&with(field)), [expected]);
+    }
+}
+
+#[test]
 fn groups_are_made_of_direct_models() {
     let group = "{display_name: group, routing: {targets: [{model: gpt-4o}, {model: gpt-4}, {model: group}, {model: any/x}, {model: '*'}]}}";
     let ensemble =

@@ -292,7 +292,8 @@ impl<'e> Writer<'e> {
         members.insert(kind.name_field().to_owned(), escaped(name));
         document.shift_remove(kind.name_field());
         for (field, of_kind) in kind.references() {
-            let id = document.get(*field).and_then(Value::as_str);
+            // As it is, without what is escaped for the file.
+            let id = entry.value.get(*field).and_then(Value::as_str);
             let other = id.map(|id| Key {
                 kind: *of_kind,
                 id: id.into(),

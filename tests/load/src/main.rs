@@ -12,6 +12,7 @@
 //! target/release/aisix-load control scale           # 100 000 API keys and 10 000 models in etcd
 //! target/release/aisix-load control embedded        # 100 000 API keys through the Admin API
 //! target/release/aisix-load hooks                   # what each hook costs, and ten of them
+//! target/release/aisix-load routing                 # models with several targets: shares, faults, cost
 //! target/release/aisix-load limits                  # three gateways over one Redis at ten times their limit
 //! ```
 //!
@@ -60,7 +61,7 @@
 //! idle ten seconds after the burst.
 //!
 //! `control` measures the control plane; see [`control`]. What it needs besides is etcd (Debian package `etcd-server`).
-//! `hooks` measures chains, see [`hooks`]; `limits` measures limits that gateways share, see [`limits`], and needs
+//! `hooks` measures chains, see [`hooks`]; `routing` models that stand for others, see [`routing`]; `limits` measures limits that gateways share, see [`limits`], and needs
 //! Redis (Debian package `redis-server`).
 
 mod bench;
@@ -74,6 +75,7 @@ mod prompt;
 mod proxy;
 mod report;
 mod rig;
+mod routing;
 mod scenario;
 mod serve;
 mod soak;
@@ -111,6 +113,8 @@ enum Command {
     Control(control::Control),
     /// Measure the CPU time of chains of hooks
     Hooks(hooks::Options),
+    /// Measure what models with several targets do under load, and what they cost
+    Routing(routing::Options),
     /// Measure how exact limits are that several gateways share, and what they cost
     Limits(limits::Options),
 }
@@ -135,6 +139,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             Command::Soak(options) => soak::run(options).await,
             Command::Control(what) => what.run().await,
             Command::Hooks(options) => hooks::run(options).await,
+            Command::Routing(options) => routing::run(options).await,
             Command::Limits(options) => limits::run(options).await,
         }
     };

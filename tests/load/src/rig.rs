@@ -38,13 +38,8 @@ impl Rig {
     /// Pins this process and starts the mock upstream beside it.
     pub(crate) async fn start(options: Options) -> Result<Self> {
         process::pin_self(options.load_core).await?;
-        let program = std::env::current_exe()?;
-        let mut command = process::pinned(options.load_core, &program);
-        command.arg("upstream");
-        let (process, upstream) = Process::announced(command)
-            .await
-            .context("the mock upstream did not start")?;
-        let beside = program.with_file_name("aisix");
+        let (process, upstream) = mock(options.load_core).await?;
+        let beside = std::env::current_exe()?.with_file_name("aisix");
         Ok(Self {
             aisix: options.aisix.clone().unwrap_or(beside),
             options,
@@ -79,6 +74,11 @@ impl Rig {
         self.upstream
     }
 
+    /// Starts another mock upstream.
+    pub(crate) async fn another_upstream(&self) -> Result<(Process, SocketAddr)> {
+        mock(self.options.load_core).await
+    }
+
     /// Starts one subject.
     pub(crate) async fn subject(&self, kind: Kind) -> Result<Subject> {
         Subject::start(kind, &self.site()).await
@@ -98,4 +98,11 @@ impl Rig {
             aisix: &self.aisix,
         }
     }
+}
+
+async fn mock(core: usize) -> Result<(Process, SocketAddr)> {
+    let mut command = process::pinned(core, std::env::current_exe()?);
+    command.arg("upstream");
+    let started = Process::announced(command).await;
+    started.context("the mock upstream did not start")
 }

@@ -113,6 +113,27 @@ fn chains_are_measured_beside_none() {
 }
 
 #[test]
+fn groups_are_measured_in_shares_faults_and_cost() {
+    let table = measured(&[
+        "routing", "--calls", "500", "--rounds", "1", "--scale", "0.02",
+    ]);
+    let figures = [
+        "random, share of b",
+        "CPU per call of a model that stands for itself",
+        "failover of three, more than that",
+        "all well, p99",
+        "one of three dies, round_robin, p50",
+    ];
+    tells(&table, &figures);
+    for exact in [
+        "round_robin, share of a, by weight 50 % | 50.00 %",
+        "one of three dies, round_robin: failed of 100 calls | 0 |",
+    ] {
+        assert!(table.contains(exact), "{table}");
+    }
+}
+
+#[test]
 fn limits_are_measured_in_redis_and_in_memory() {
     let table = measured(&["limits", "--windows", "2", "--rounds", "1", "--calls", "50"]);
     let figures = [

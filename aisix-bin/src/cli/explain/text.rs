@@ -4,6 +4,9 @@ use std::{fmt, net::SocketAddr};
 
 use serde_json::Value;
 
+/// How many characters of a text are shown.
+const MAX_TEXT: usize = 200;
+
 /// An explanation in the form of the Admin API, and who gave it.
 pub(super) struct Told {
     pub(super) explanation: Value,
@@ -51,6 +54,11 @@ impl fmt::Display for Told {
         model(&mut page, &told["request"]["model"], &told["model"]);
         limits(&mut page, &told["limits"]);
         hooks(&mut page, &told["hooks"]);
+        if let Some(text) = given(&told["embeds"]["text"]) {
+            let start: String = text.chars().take(MAX_TEXT).collect();
+            let model = show(&told["embeds"]["model"]);
+            page.line("meaning", &format!("would ask {model} for it: {start}"));
+        }
         for each in list(&told["targets"]) {
             target(&mut page, each);
         }
@@ -222,15 +230,19 @@ fn hooks(page: &mut Page, hooks: &Value) {
 }
 
 fn target(page: &mut Page, target: &Value) {
-    let [provider, model] = ["provider", "upstream_model"].map(|name| show(&target[name]));
+    let names = ["model", "provider", "upstream_model"];
+    let [name, provider, model] = names.map(|name| show(&target[name]));
     let key = &target["provider_key"];
     let key = match given(&key["id"]).filter(|id| !id.is_empty()) {
         Some(id) => format!("by key {}, id {id}", show(&key["name"])),
         None => "without a key".to_owned(),
     };
-    page.line("target", &format!("{provider} as {model}, {key}"));
+    page.line("target", &format!("{name} at {provider} as {model}, {key}"));
     if let Some(reason) = given(&target["reason"]) {
-        page.line("", &format!("cannot serve it: {reason}"));
+        page.line("", &reason);
+    }
+    if let Some(replica) = given(&target["replica"]) {
+        page.line("", &format!("at the replica {replica}"));
     }
     if let upstream @ Value::Object(_) = &target["upstream"] {
         sent(page, target, upstream);

@@ -68,3 +68,19 @@ async fn other_encodings_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_is_answered_before_the_body_was_read_is_told_that_the_connection_ends() {
+    let refuse = async |_| Ok::<_, Infallible>(Response::new(Body::from("no")));
+    let closes = async |addr, request| {
+        let response = send(&mut connect(addr).await, request).await;
+        response.headers().contains_key("connection")
+    };
+    let post = |body: &'static str| Request::post("/").body(Full::from(body)).unwrap();
+    let refusing = start(proxy(), tower::service_fn(refuse));
+    assert!(closes(refusing.addr, post("a body")).await);
+    assert!(!closes(refusing.addr, post("")).await);
+    assert!(!closes(refusing.addr, get("/")).await);
+    let reading = start(proxy(), tower::service_fn(echo));
+    assert!(!closes(reading.addr, post("a body")).await);
+}

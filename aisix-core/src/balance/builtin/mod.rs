@@ -13,6 +13,9 @@ mod tests;
 
 use std::sync::Arc;
 
+pub(super) use self::consistent_hash::Ring;
+pub(crate) use self::consistent_hash::hash;
+
 use super::Strategy;
 
 /// The order of declaration.

@@ -46,24 +46,21 @@ fn plan(group: &Group, text: &str) -> Plan {
 
 fn order(group: &Group, text: &str) -> Vec<usize> {
     match plan(group, text) {
-        Plan::Try { order, .. } => order.to_vec(),
+        Plan::Try(order) => order.to_vec(),
         Plan::Nobody => Vec::new(),
     }
 }
 
-fn tried(order: &[usize], fitness: Fitness) -> Plan {
-    Plan::Try {
-        order: order.iter().copied().collect(),
-        fitness,
-    }
+fn tried(order: &[usize]) -> Plan {
+    Plan::Try(order.iter().copied().collect())
 }
 
 #[test]
 fn lower_tiers_come_first_and_keep_their_order() {
     let group = group("failover", tiers(&[7, -1, 7, 0, -1]));
-    assert_eq!(plan(&group, "fffff"), tried(&[1, 4, 3, 0, 2], Fitness::Fit));
-    assert_eq!(plan(&group, "ffFff"), tried(&[1, 4, 3, 0], Fitness::Fit));
-    assert_eq!(plan(&group, "fufcc"), tried(&[0, 2], Fitness::Fit));
+    assert_eq!(plan(&group, "fffff"), tried(&[1, 4, 3, 0, 2]));
+    assert_eq!(plan(&group, "ffFff"), tried(&[1, 4, 3, 0]));
+    assert_eq!(plan(&group, "fufcc"), tried(&[0, 2, 4, 3]));
 }
 
 #[test]
@@ -73,16 +70,17 @@ fn each_tier_has_turns_of_its_own() {
     assert_eq!(order(&group, "ffff"), [1, 0, 3, 2]);
     assert_eq!(
         order(&group, "ccff"),
-        [2, 3],
+        [2, 3, 0, 1],
         "fit ones of any tier before cooling ones"
     );
 }
 
 #[test]
-fn cooling_targets_are_tried_when_nobody_is_fit() {
+fn cooling_targets_are_tried_when_nobody_is_fit_and_behind_those_who_are() {
     let group = group("failover", tiers(&[1, 0, 0]));
-    assert_eq!(plan(&group, "ccu"), tried(&[1, 0], Fitness::Cooling));
-    assert_eq!(plan(&group, "cCF"), tried(&[0], Fitness::Cooling));
+    assert_eq!(plan(&group, "ccu"), tried(&[1, 0]));
+    assert_eq!(plan(&group, "cCF"), tried(&[0]));
+    assert_eq!(plan(&group, "fcu"), tried(&[0, 1]));
 }
 
 #[test]
@@ -90,8 +88,8 @@ fn unfit_targets_are_tried_only_when_the_group_is_told_to() {
     let group = group("failover", tiers(&[1, 0, 0]));
     assert_eq!(plan(&group, "uuu"), Plan::Nobody);
     let group = group.try_anyway(true);
-    assert_eq!(plan(&group, "uuU"), tried(&[1, 0], Fitness::Unfit));
-    assert_eq!(plan(&group, "uuc"), tried(&[2], Fitness::Cooling));
+    assert_eq!(plan(&group, "uuU"), tried(&[1, 0]));
+    assert_eq!(plan(&group, "uuc"), tried(&[2]));
     assert_eq!(plan(&group, "UFC"), Plan::Nobody, "excluded ones never are");
 }
 
@@ -145,7 +143,7 @@ fn a_target_without_a_standing_is_excluded() {
     let mut closed = standings("ff");
     closed[0].view.eligible = false;
     let plan = group.plan(&Facts::default(), &closed, &mut Random::seeded(0));
-    assert_eq!(plan, tried(&[1], Fitness::Fit));
+    assert_eq!(plan, tried(&[1]));
 }
 
 #[test]
@@ -308,7 +306,7 @@ fn a_careless_strategy_does_no_harm() {
     let careless = Careless(made.clone());
     let compile = || Group::new(&careless, tiers(&[0, 0, 0, 0, 1]), &states, "test");
     let (group, same) = (compile(), compile());
-    assert_eq!(order(&group, "ffcff"), [1, 0, 4], "3 is left out");
+    assert_eq!(order(&group, "ffcff"), [1, 0, 4, 2], "3 is left out");
     assert_eq!(order(&same, "cccuu"), [1, 0, 2]);
     assert_eq!(made.load(Ordering::Relaxed), 2, "once for each tier");
     assert_eq!(plan(&group, "uuucu"), Plan::Nobody);
@@ -317,9 +315,9 @@ fn a_careless_strategy_does_no_harm() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Who is planned is of the best fitness that there is, each once, lower tiers first, and as many as the bound lets.
+    /// Who may serve is planned, each once, the fit ones first and of these the lower tiers, as many as the bound lets.
     #[test]
-    fn a_plan_has_the_best_of_those_who_may(
+    fn a_plan_has_those_who_may_the_best_first(
         targets in proptest::collection::vec((-2_i64..3, "[fcuFCU]", 0_u32..4), 0..70),
         max_fallbacks in proptest::option::of(0_u32..5),
         try_anyway: bool,
@@ -341,28 +339,32 @@ proptest! {
             let facts = Facts { key: &key, streams: false };
             let plan = group.plan(&facts, &standings, &mut random);
 
-            let best = ["f", "c", "u"].into_iter().find(|letter| text.contains(letter));
-            let may = best.filter(|letter| try_anyway || *letter != "u");
-            let mut able: Vec<usize> = Vec::new();
-            able.extend(text.match_indices(may.unwrap_or("-")).map(|(index, _)| index));
-            let Plan::Try { order, fitness } = plan else {
+            let rank = |index: &usize| match standings[*index].fitness {
+                Fitness::Fit => 0,
+                Fitness::Cooling => 1,
+                Fitness::Unfit => 2,
+            };
+            let mut able: Vec<usize> = (0..targets.len()).filter(|it| !standings[*it].excluded).collect();
+            let is_anybody_better = able.iter().any(|index| rank(index) < 2);
+            able.retain(|index| rank(index) < 2 || (try_anyway && !is_anybody_better));
+            let Plan::Try(order) = plan else {
                 prop_assert!(able.is_empty());
                 continue;
             };
-            prop_assert!(order.iter().all(|index| standings[*index].fitness == fitness));
             let room = max_fallbacks.map_or(usize::MAX, |max| max as usize + 1);
             prop_assert_eq!(order.len(), able.len().min(room));
             let tier = |index: &usize| targets[*index].0;
-            prop_assert!(order.is_sorted_by_key(tier));
+            let how_good = |index: &usize| (rank(index), tier(index));
+            prop_assert!(order.is_sorted_by_key(how_good));
             let mut once = order.to_vec();
             once.sort_unstable();
             once.dedup();
             prop_assert_eq!(once.len(), order.len());
             prop_assert!(once.iter().all(|index| able.contains(index)));
-            // The bound cuts off higher tiers, never lower ones.
-            let last = order.last().map(tier);
-            let lower = able.iter().filter(|index| Some(tier(index)) < last);
-            prop_assert!(lower.into_iter().all(|index| once.contains(index)));
+            // The bound cuts off what is worse, never what is better.
+            let last = order.last().map(how_good);
+            let better = able.iter().filter(|index| Some(how_good(index)) < last);
+            prop_assert!(better.into_iter().all(|index| once.contains(index)));
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | it is drained or disabled ([`Mode`]) | configured | unfit | configured |
 //! | its breaker is open ([`CircuitBreaker`]) | failures in a row, or a share of them | unfit | a trial has succeeded |
 //! | a check in the background failed ([`Check`]) | that check | unfit | a check has succeeded, or is stale |
-//! | it cools down ([`Cooldown`]) | one failure | cooling | a time |
+//! | it cools down ([`Cooldown`], [`Passive`]) | one failure, or several | cooling | a time |
 //! | its [`Credential`] was refused | that refusal | cooling | a time, or the credential has worked |
 //!
 //! Time is passed in. What fails is never the fault of a target when the caller made a mistake, when the caller
@@ -43,6 +43,7 @@ mod cooldown;
 mod credential;
 mod fitness;
 mod flight;
+mod passive;
 mod reason;
 mod report;
 mod retry_budget;
@@ -61,6 +62,7 @@ pub use self::{
     credential::Credential,
     fitness::Fitness,
     flight::InFlight,
+    passive::Passive,
     reason::Reason,
     report::{HealthReport, HealthStatus},
     retry_budget::RetryBudget,

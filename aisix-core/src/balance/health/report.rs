@@ -60,6 +60,22 @@ impl HealthReport {
     }
 }
 
+impl HealthReport {
+    /// The same with another fitness.
+    pub(crate) fn but(self, fitness: Fitness, now: Instant, wall: Timestamp) -> Self {
+        let Self {
+            last_checked_at,
+            last_check_status,
+            ..
+        } = self;
+        Self {
+            last_checked_at,
+            last_check_status,
+            ..Self::new(fitness, None, now, wall)
+        }
+    }
+}
+
 fn time_of_day(instant: Instant, now: Instant, wall: Timestamp) -> Option<Timestamp> {
     let ahead = SignedDuration::try_from(instant.saturating_duration_since(now)).ok()?;
     let behind = SignedDuration::try_from(now.saturating_duration_since(instant)).ok()?;

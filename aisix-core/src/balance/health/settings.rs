@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{CircuitBreaker, Cooldown, Reason};
+use super::{CircuitBreaker, Cooldown, Passive, Reason};
 
 /// The longest time that any setting stands for.
 const LONGEST: u64 = 366 * 86_400;
@@ -15,6 +15,8 @@ const LONGEST: u64 = 366 * 86_400;
 pub struct HealthSettings {
     /// What a failure is, and how long the target is left alone after one.
     pub cooldown: Cooldown,
+    /// How many failures in a row it takes, in the place of what `cooldown` says about times. Default: one.
+    pub passive: Option<Passive>,
     /// When the target is not asked at all. Default: no breaker.
     pub breaker: Option<CircuitBreaker>,
     /// After how long a check in the background says nothing any more. Default: never.

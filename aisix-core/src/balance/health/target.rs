@@ -40,6 +40,8 @@ pub struct TargetState {
 #[derive(Debug, Default)]
 struct Record {
     cooling: Option<Cooling>,
+    /// When it last failed.
+    failed: Option<Instant>,
     breaker: Breaker,
     checked: Checked,
 }
@@ -193,9 +195,18 @@ impl TargetState {
         failure: &Failure,
         settings: &HealthSettings,
     ) -> Turns {
-        let time = settings.cooldown.time(failure);
         let reason = failure.reason();
         self.update(|record| {
+            let last = record.failed.replace(now);
+            let time = match &settings.passive {
+                None => settings.cooldown.time(failure),
+                Some(passive) => {
+                    if last.is_some_and(|last| !passive.counts(last, now)) {
+                        self.failures.store(1, Ordering::Relaxed);
+                    }
+                    passive.time(self.failures_in_a_row())
+                }
+            };
             let is_new = record.cooling.is_none_or(|cooling| !cooling.lasts(now));
             if let Some(time) = time {
                 let cooling = Cooling::extended(record.cooling, now, time, reason);

@@ -87,6 +87,17 @@ impl From<End<'_>> for Verdict {
     }
 }
 
+impl Verdict {
+    /// What is left of it for whoever stands behind a replica, which takes the blame for what it did: the refusal of a
+    /// credential, or of what was asked.
+    pub(crate) fn without_replica(self) -> Self {
+        match self {
+            Self::Failure(failure) if failure.is_of_replica() => Self::Nothing,
+            verdict => verdict,
+        }
+    }
+}
+
 fn is_client_error(code: &str) -> bool {
     code.starts_with("invalid_") || CLIENT_ERRORS.contains(&code)
 }
@@ -94,6 +105,17 @@ fn is_client_error(code: &str) -> bool {
 // === impl Failure ===
 
 impl Failure {
+    /// Whether this is the fault of the place that was asked, and of nothing that was sent there.
+    fn is_of_replica(&self) -> bool {
+        match self.cause {
+            Cause::Status(status) => match status.as_u16() {
+                408 | 429 => true,
+                _ => !status.is_client_error(),
+            },
+            _ => true,
+        }
+    }
+
     /// Why the upstream is not well, if this counts.
     pub fn reason(&self) -> Reason {
         let status = match self.cause {

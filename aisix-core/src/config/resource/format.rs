@@ -15,6 +15,7 @@ use super::{
     policy,
     provider_key::FieldPath,
     template::Template,
+    upstream,
 };
 use crate::config::{glob::Glob, secret::Secret};
 
@@ -29,7 +30,7 @@ pub(super) struct Format {
 }
 
 /// All formats.
-pub(super) const FORMATS: [Format; 13] = [
+pub(super) const FORMATS: [Format; 14] = [
     Format {
         name: "cidr",
         check: |text| {
@@ -123,6 +124,11 @@ pub(super) const FORMATS: [Format; 13] = [
             false => Err("must be the name of a time zone, such as Europe/Berlin".to_owned()),
         },
         is_soft: true,
+    },
+    Format {
+        name: "bounded-regex",
+        check: |text| upstream::body_pattern(text).map(drop),
+        is_soft: false,
     },
     Format {
         name: "calendar-date",

@@ -4,13 +4,15 @@ use std::{fmt, str::FromStr};
 
 use super::{
     ApiKey, CachePolicy, Gateway, Guardrail, GuardrailAttachment, Model, ProviderKey,
-    RateLimitPolicy, document::Document,
+    RateLimitPolicy, Upstream, document::Document,
 };
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
+    /// Several places that serve the same.
+    Upstream,
     /// A credential for an upstream, and how to talk to it.
     ProviderKey,
     /// A name for callers and what serves it.
@@ -37,7 +39,8 @@ pub struct UnknownKind;
 
 impl Kind {
     /// All kinds, in the order in which they may refer to one another.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Upstream,
         Self::ProviderKey,
         Self::Model,
         Self::ApiKey,
@@ -48,10 +51,11 @@ impl Kind {
         Self::CachePolicy,
     ];
 
-    /// The name in files and in keys of stores: `provider_keys`, `models`, `api_keys`, `gateways`,
+    /// The name in files and in keys of stores: `upstreams`, `provider_keys`, `models`, `api_keys`, `gateways`,
     /// `guardrails`, `guardrail_attachments`, `rate_limit_policies`, `cache_policies`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Upstream => "upstreams",
             Self::ProviderKey => "provider_keys",
             Self::Model => "models",
             Self::ApiKey => "api_keys",
@@ -67,7 +71,11 @@ impl Kind {
     /// that says what it attaches.
     pub const fn name_field(self) -> &'static str {
         match self {
-            Self::Gateway | Self::Guardrail | Self::RateLimitPolicy | Self::CachePolicy => "name",
+            Self::Upstream
+            | Self::Gateway
+            | Self::Guardrail
+            | Self::RateLimitPolicy
+            | Self::CachePolicy => "name",
             Self::GuardrailAttachment => "guardrail_id",
             _ => "display_name",
         }
@@ -81,6 +89,7 @@ impl Kind {
     /// Groups of fields: no two resources of the kind may have the same text in fields of one group.
     pub const fn identities(self) -> &'static [&'static [&'static str]] {
         match self {
+            Self::Upstream => Upstream::IDENTITIES,
             Self::ProviderKey => ProviderKey::IDENTITIES,
             Self::Model => Model::IDENTITIES,
             Self::ApiKey => ApiKey::IDENTITIES,
@@ -95,6 +104,7 @@ impl Kind {
     /// Fields that hold the id of another resource, and of which kind that is.
     pub const fn references(self) -> &'static [(&'static str, Self)] {
         match self {
+            Self::Upstream => Upstream::REFERENCES,
             Self::ProviderKey => ProviderKey::REFERENCES,
             Self::Model => Model::REFERENCES,
             Self::ApiKey => ApiKey::REFERENCES,

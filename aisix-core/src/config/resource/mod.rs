@@ -27,6 +27,7 @@ mod settings;
 mod suggest;
 mod template;
 mod tidy;
+mod upstream;
 mod validate;
 
 #[cfg(test)]
@@ -70,14 +71,18 @@ pub use self::{
     schema::json_schema,
     suggest::nearest,
     template::{Template, TemplateError, Variable},
+    upstream::{
+        ActiveCheck, Algorithm, BodyPattern, CheckType, HealthChecks, TargetState, Upstream,
+        UpstreamTarget,
+    },
 };
-
-pub(super) use self::validate::NOT_YET;
 
 /// A resource, decoded.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Resource {
+    /// Several places that serve the same.
+    Upstream(Upstream),
     /// A credential for an upstream.
     ProviderKey(ProviderKey),
     /// A model.
@@ -135,6 +140,10 @@ pub struct Invalid {
 pub fn decode(kind: Kind, value: Value, strictness: Strictness) -> Result<Decoded, Vec<Invalid>> {
     use validate::validated;
     let (resource, unknown) = match kind {
+        Kind::Upstream => {
+            let (upstream, unknown) = validated(kind, value, strictness)?;
+            (Resource::Upstream(upstream), unknown)
+        }
         Kind::ProviderKey => {
             let (key, unknown) = validated(kind, value, strictness)?;
             (Resource::ProviderKey(key), unknown)
@@ -177,6 +186,7 @@ impl Resource {
     /// The resource's kind.
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Upstream(_) => Kind::Upstream,
             Self::ProviderKey(_) => Kind::ProviderKey,
             Self::Model(_) => Kind::Model,
             Self::ApiKey(_) => Kind::ApiKey,
@@ -191,7 +201,8 @@ impl Resource {
     /// The chain of hooks that hangs on it, or that does what it says.
     pub fn plugins(&self) -> &[Plugin] {
         match self {
-            Self::ProviderKey(_)
+            Self::Upstream(_)
+            | Self::ProviderKey(_)
             | Self::Guardrail(_)
             | Self::GuardrailAttachment(_)
             | Self::RateLimitPolicy(_) => &[],

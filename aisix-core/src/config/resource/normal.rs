@@ -21,6 +21,9 @@ pub fn normalize(kind: Kind, document: &mut Value) {
     if kind == Kind::Model {
         of_model(document);
     }
+    if kind == Kind::Upstream && document["algorithm"] == "least-connections" {
+        document["algorithm"] = "least-conn".into();
+    }
 }
 
 /// What only models can say in two ways.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Invalid,
+    Invalid, Kind,
     document::Document,
     headers::{self, Headers},
 };
@@ -34,6 +34,10 @@ pub struct ProviderKey {
     #[serde(default)]
     #[schemars(extend("format" = "http-url"))]
     pub api_base: Option<String>,
+    /// The id of the upstream whose targets serve it, in the place of `api_base`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub upstream_id: Option<String>,
     /// Headers, in lower case, that are taken from requests which are passed through. Default:
     /// `authorization`, `cookie`, `set-cookie`, `x-api-key`.
     #[serde(
@@ -217,12 +221,16 @@ fn add_secret(schema: &mut Schema) {
 
 impl Document for ProviderKey {
     const IDENTITIES: &'static [&'static [&'static str]] = &[&["display_name"]];
+    const REFERENCES: &'static [(&'static str, Kind)] = &[("upstream_id", Kind::Upstream)];
 
     fn rules(document: &Map<String, Value>, errors: &mut Vec<Invalid>) {
         match ["api_key", "secret"].map(|name| document.contains_key(name)) {
             [true, true] => errors.push(Invalid::new("secret", "is given besides `api_key`")),
             [false, false] => errors.push(Invalid::new("api_key", "is required")),
             _ => {}
+        }
+        if document.contains_key("api_base") && document.contains_key("upstream_id") {
+            errors.push(Invalid::new("upstream_id", "is given besides `api_base`"));
         }
         let path = "request.param_constraints";
         let bounds = &document.get("request").map(|it| &it["param_constraints"]);

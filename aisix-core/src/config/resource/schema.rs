@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ApiKey, CachePolicy, Gateway, Guardrail, GuardrailAttachment, Kind, Model, ProviderKey,
-    RateLimitPolicy, format::FORMATS,
+    RateLimitPolicy, Upstream, format::FORMATS,
 };
 
 /// The schema of a kind, and what validates it.
@@ -26,6 +26,7 @@ pub fn json_schema(kind: Kind) -> &'static Value {
 
 /// The checker of a kind, made once.
 pub(super) fn checker(kind: Kind) -> &'static Checker {
+    static UPSTREAM: LazyLock<Checker> = LazyLock::new(Checker::of::<Upstream>);
     static PROVIDER_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ProviderKey>);
     static MODEL: LazyLock<Checker> = LazyLock::new(Checker::of::<Model>);
     static API_KEY: LazyLock<Checker> = LazyLock::new(Checker::of::<ApiKey>);
@@ -35,6 +36,7 @@ pub(super) fn checker(kind: Kind) -> &'static Checker {
     static RATE_LIMIT_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<RateLimitPolicy>);
     static CACHE_POLICY: LazyLock<Checker> = LazyLock::new(Checker::of::<CachePolicy>);
     match kind {
+        Kind::Upstream => &UPSTREAM,
         Kind::ProviderKey => &PROVIDER_KEY,
         Kind::Model => &MODEL,
         Kind::ApiKey => &API_KEY,

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Health, MemberHealth, all};
-use crate::config::Snapshot;
+use super::{Health, HealthStatus, MemberHealth, ReplicaHealth, all};
+use crate::{balance::health::Reason, config::Snapshot};
 
 /// How the models of a snapshot fare now, as `/status/models` tells it: `[{id, display_name, kind, status,
-/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, targets?}]`. Times are
+/// status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight?, targets?, replicas?}]`; a replica
+/// is `{name, status, status_reason?, since?, cooldown_until?, last_checked_at?, last_check_status?, in_flight}`. Times are
 /// `{secs_since_epoch, nanos_since_epoch}`.
 pub fn to_json(snapshot: &Snapshot) -> Value {
     all(snapshot).map(|health| health.to_json()).collect()
@@ -29,13 +30,11 @@ impl Health {
                 "last_check_status",
                 self.last_check_status.map(|it| it.as_u16().into()),
             ),
+            ("in_flight", self.in_flight.map(Value::from)),
             ("targets", self.targets()),
+            ("replicas", self.replicas()),
         ];
-        let members = members.into_iter();
-        let members: Map<String, Value> = members
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect();
-        Value::Object(members)
+        object(members)
     }
 
     fn targets(&self) -> Option<Value> {
@@ -46,6 +45,40 @@ impl Health {
         let targets = self.members.iter().map(target);
         (!self.members.is_empty()).then(|| targets.collect())
     }
+
+    fn replicas(&self) -> Option<Value> {
+        let replicas = self.replicas.iter().map(ReplicaHealth::to_json);
+        (!self.replicas.is_empty()).then(|| replicas.collect())
+    }
+}
+
+impl ReplicaHealth {
+    fn to_json(&self) -> Value {
+        let report = &self.report;
+        let status = HealthStatus::from(report.status);
+        let reason = report.reason.map(Reason::as_str);
+        object([
+            ("name", Some(self.replica.name().as_ref().into())),
+            ("status", Some(status.as_str().into())),
+            ("status_reason", reason.map(Value::from)),
+            ("since", report.since.map(time)),
+            ("cooldown_until", report.until.map(time)),
+            ("last_checked_at", report.last_checked_at.map(time)),
+            (
+                "last_check_status",
+                report.last_check_status.map(|it| it.as_u16().into()),
+            ),
+            ("in_flight", Some(self.in_flight.into())),
+        ])
+    }
+}
+
+fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let members = members.into_iter();
+    let members: Map<String, Value> = members
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
+    Value::Object(members)
 }
 
 /// A time as dashboards know it; what is before the epoch is the epoch.

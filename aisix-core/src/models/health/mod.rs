@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub use self::json::to_json;
 pub(crate) use self::log::log;
 use super::{Ensemble, Model, Routing, Serves, Target};
-use crate::{balance::health, config::Snapshot};
+use crate::{balance::health, config::Snapshot, replicas::Replica};
 
 /// How a model fares.
 #[derive(Clone, Debug)]
@@ -40,8 +40,12 @@ pub struct Health {
     pub last_check_status: Option<StatusCode>,
     /// How its calls went of late.
     pub grade: Grade,
+    /// How many of its attempts are under way; `None` where others serve its calls.
+    pub in_flight: Option<u32>,
     /// Those that it stands for, in the order of their declaration.
     pub members: Vec<MemberHealth>,
+    /// The replicas of the upstream that serves it, in the order of their declaration.
+    pub replicas: Vec<ReplicaHealth>,
 }
 
 /// How one of those fares that a model stands for.
@@ -51,6 +55,18 @@ pub struct MemberHealth {
     pub name: Arc<str>,
     /// In a word.
     pub status: HealthStatus,
+}
+
+/// How a replica of an upstream fares.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReplicaHealth {
+    /// The replica.
+    pub replica: Arc<Replica>,
+    /// How it fares.
+    pub report: health::HealthReport,
+    /// How many requests are under way there.
+    pub in_flight: u32,
 }
 
 /// How a model fares, in a word.
@@ -107,9 +123,15 @@ impl Health {
     fn of(model: &Arc<Model>, moment: Moment) -> Self {
         match &model.serves {
             Serves::Direct(target) => Self::direct(model, target, moment),
-            Serves::Routing(routing) => Self::group(model, members(routing), moment),
             Serves::Ensemble(ensemble) => Self::ensemble(model, ensemble, moment),
-            Serves::Nobody => Self::group(model, [], moment),
+            serves => {
+                let members = serves.groups().iter().flat_map(members);
+                let mut health = Self::group(model, members, moment);
+                if let Serves::Semantic(semantic) = serves {
+                    health.reason = health.reason.or(semantic.unable.map(Cow::from));
+                }
+                health
+            }
         }
     }
 
@@ -124,7 +146,9 @@ impl Health {
             last_checked_at: None,
             last_check_status: None,
             grade,
+            in_flight: None,
             members: Vec::new(),
+            replicas: Vec::new(),
         }
     }
 
@@ -143,6 +167,8 @@ impl Health {
             until: report.until,
             last_checked_at: report.last_checked_at,
             last_check_status: report.last_check_status,
+            in_flight: Some(target.state.in_flight()),
+            replicas: replicas(target, moment),
             ..Self::new(model, report.status.into(), grade)
         }
     }
@@ -201,7 +227,21 @@ impl Health {
 
 fn report(target: &Target, Moment { now, wall }: Moment) -> health::HealthReport {
     let credential = Some(&*target.credential);
-    target.state.report(now, wall, &target.health, credential)
+    let own = target.state.report(now, wall, &target.health, credential);
+    match &target.ways {
+        Some(_) => own.but(target.fitness(now), now, wall),
+        None => own,
+    }
+}
+
+fn replicas(target: &Target, Moment { now, wall }: Moment) -> Vec<ReplicaHealth> {
+    let replicas = target.ways.iter().flat_map(|ways| ways.pool().replicas());
+    let health = |replica: &Arc<Replica>| ReplicaHealth {
+        replica: replica.clone(),
+        report: replica.report(now, wall),
+        in_flight: replica.in_flight(),
+    };
+    replicas.map(health).collect()
 }
 
 /// Those that a group tries, by the names that it names them by.

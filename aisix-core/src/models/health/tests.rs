@@ -34,7 +34,7 @@ fn a_model_is_well_unless_nobody_can_serve_it() {
     assert_eq!(
         to_json(&config.current()),
         json!([
-            {"id": "a", "display_name": "a", "kind": "direct", "status": "healthy"},
+            {"id": "a", "display_name": "a", "kind": "direct", "status": "healthy", "in_flight": 0},
             {"id": "b", "display_name": "b", "kind": "direct", "status": "unhealthy",
                 "status_reason": "no provider \"nobody\" can serve this model"},
             {"id": "c*", "display_name": "c*", "kind": "direct", "status": "unhealthy",

@@ -1,11 +1,18 @@
 //! Models that stand for others.
 
+mod affinity;
 mod capacity;
+mod checks;
 mod choice;
+mod dialects;
+mod ensemble;
 mod failover;
+mod faults;
 mod health;
 mod limits;
 mod seen;
+mod semantic;
+mod takeover;
 
 use aisix_core::{
     config::Kind,

@@ -82,7 +82,7 @@ async fn a_model_that_cools_down_says_why_and_until_when() {
     assert_eq!(endings.turns(), [("a".to_owned(), cooling)]);
 
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let well = json!({"id": "a", "display_name": "a", "kind": "direct", "status": "healthy"});
+    let well = json!({"id": "a", "display_name": "a", "kind": "direct", "status": "healthy", "in_flight": 0});
     assert_eq!(status(&config, "a"), well);
 }
 
@@ -178,7 +178,7 @@ async fn who_is_out_of_service_says_so() {
         let setup = setup_with(json!({}), |_| json!({ word: true }));
         let told = status(&setup.config(), "a");
         let expected = json!({"id": "a", "display_name": "a", "kind": "direct",
-            "status": "unhealthy", "status_reason": word});
+            "status": "unhealthy", "status_reason": word, "in_flight": 0});
         assert_eq!(told, expected);
     }
 }

@@ -13,6 +13,7 @@ use std::{
     task::Poll,
 };
 
+use aisix_core::call::likeness;
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
@@ -66,12 +67,10 @@ impl Index {
                 let kept = kept.by_rest.get(&place.rest).map(Vec::as_slice);
                 let kept = kept.and_then(|kept| kept.get(from..)).unwrap_or_default();
                 let kept = &kept[..kept.len().min(piece)];
-                for kept in kept
-                    .iter()
-                    .filter(|it| it.vector.len() == place.vector.len())
-                {
-                    let likeness = dot(&kept.vector, &place.vector).min(1.0);
-                    if likeness + ROUNDED >= threshold {
+                for kept in kept {
+                    let likeness = likeness(&kept.vector, &place.vector);
+                    let near = likeness.filter(|likeness| likeness + ROUNDED >= threshold);
+                    if let Some(likeness) = near {
                         add(&mut found, likeness, kept.fingerprint);
                     }
                 }
@@ -163,21 +162,6 @@ fn add(found: &mut Vec<(f32, Fingerprint)>, likeness: f32, fingerprint: Fingerpr
         found.insert(at, (likeness, fingerprint));
         found.truncate(NEAREST);
     }
-}
-
-/// The product of two vectors of one length. In lanes, so that it is made of wide instructions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a.remainder().iter().zip(b.remainder());
-    let rest: f32 = rest.map(|(a, b)| a * b).sum();
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Lets other calls have their turn.

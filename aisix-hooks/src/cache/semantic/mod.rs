@@ -105,7 +105,7 @@ impl Semantic {
             0 => None,
             milliseconds => Some(Duration::from_millis(milliseconds)),
         };
-        let vector = embed::vector(call, (name, &model), &question.text, deadline).await;
+        let vector = embed::vector(call, name, &question.text, deadline).await;
         let took = Some(since.elapsed());
         match vector {
             Ok(vector) => {

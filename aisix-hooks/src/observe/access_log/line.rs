@@ -98,6 +98,7 @@ fn routing(out: &mut Vec<u8>, attempts: &[AttemptRecord], count: u32, outcome: &
         let (model, upstream_model) = (last.model.name(), &last.upstream_model);
         json::text(out, "served_by_model", model.as_bytes(), MAX_TEXT);
         json::text(out, "upstream_model", upstream_model.as_bytes(), MAX_TEXT);
+        replica(out, last);
     }
     let fallbacks = attempts.iter().map(|attempt| attempt.kind);
     let fallbacks = fallbacks.filter(|kind| *kind == AttemptKind::Fallback);
@@ -105,6 +106,13 @@ fn routing(out: &mut Vec<u8>, attempts: &[AttemptRecord], count: u32, outcome: &
     json::number(out, "routing_fallback_count", fallbacks.count() as u64);
     if attempts.len() > 1 {
         write_attempts(out, attempts);
+    }
+}
+
+/// Writes where an attempt went, if there are several places.
+fn replica(out: &mut Vec<u8>, attempt: &AttemptRecord) {
+    if let Some(replica) = attempt.target.replica() {
+        json::text(out, "replica", replica.name().as_bytes(), MAX_TEXT);
     }
 }
 
@@ -116,6 +124,7 @@ fn write_attempts(out: &mut Vec<u8>, attempts: &[AttemptRecord]) {
         out.extend_from_slice(b"{\"model\":");
         json::string(out, attempt.model.name().as_bytes(), MAX_TEXT);
         json::text(out, "kind", attempt.kind.as_str().as_bytes(), MAX_TEXT);
+        replica(out, attempt);
         if let Some(status) = attempt.status {
             json::number(out, "status", status.as_u16().into());
         }

@@ -18,7 +18,9 @@ pub(crate) struct Change {
     pub(crate) name: String,
     /// What its `config.yaml` has besides.
     pub(crate) configuration: String,
-    /// What its `resources.yaml` has besides.
+    /// Items that its list of provider keys has besides.
+    pub(crate) provider_keys: String,
+    /// What its `resources.yaml` has behind its list of models: more of these, or other lists.
     pub(crate) resources: String,
     /// Items that its list of API keys has besides.
     pub(crate) api_keys: String,
@@ -42,7 +44,10 @@ pub(super) fn start(site: &Site<'_>, change: &Change) -> Result<(Process, Socket
     let [address, metrics] = free_ports()?;
     let name = |end: &str| site.folder.join(format!("aisix{}{end}", change.name));
     let resources_file = name("-resources.yaml");
-    let resources = resources(site.upstream) + &change.resources + API_KEYS + &change.api_keys;
+    let resources = resources(site.upstream, &change.provider_keys)
+        + &change.resources
+        + API_KEYS
+        + &change.api_keys;
     std::fs::write(&resources_file, resources)?;
     let file = name("-config.yaml");
     let configuration = configuration(&resources_file, address, metrics) + &change.configuration;
@@ -72,7 +77,7 @@ observability:
     )
 }
 
-fn resources(upstream: SocketAddr) -> String {
+fn resources(upstream: SocketAddr, provider_keys: &str) -> String {
     let mut text = format!(
         "_format_version: \"1\"
 provider_keys:
@@ -89,7 +94,7 @@ provider_keys:
     provider: gemini
     api_key: sk-upstream
     api_base: http://{upstream}/v1beta
-models:
+{provider_keys}models:
 "
     );
     let own = MODELS.map(|model| (model, model, "openai", "mock"));

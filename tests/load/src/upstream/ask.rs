@@ -8,6 +8,10 @@ use std::time::Duration;
 pub(crate) enum Ask {
     /// One small JSON reply.
     Chat,
+    /// The same after some time.
+    Late(Duration),
+    /// The same, but each such call is refused.
+    Flaky(usize),
     /// A stream of events.
     Stream(Stream),
 }
@@ -42,6 +46,13 @@ impl Ask {
     /// Reads the script of a model, up to an `@`; `None` when it names more than 100 000 chunks.
     pub(crate) fn named(model: &str) -> Option<Self> {
         let model = model.split('@').next()?;
+        if let Some(millis) = model.strip_prefix("late-") {
+            let millis: u32 = millis.parse().ok()?;
+            return Some(Self::Late(Duration::from_millis(millis.into())));
+        }
+        if let Some(each) = model.strip_prefix("flaky-") {
+            return each.parse().ok().filter(|n| *n > 0).map(Self::Flaky);
+        }
         let Some(script) = model.strip_prefix("stream-") else {
             return Some(Self::Chat);
         };
@@ -106,6 +117,14 @@ mod tests {
     fn a_prompt_that_quotes_a_member_is_not_taken_for_it() {
         let body = br#"{"messages":[{"content":"say \"model\": \"x\""}],"model":"stream-1-0"}"#;
         assert!(matches!(Ask::read(body), Some(Ask::Stream(_))));
+    }
+
+    #[test]
+    fn a_script_may_be_a_fault() {
+        let late = Ask::Late(Duration::from_millis(500));
+        assert_eq!(Ask::named("late-500@b"), Some(late));
+        assert_eq!(Ask::named("flaky-10"), Some(Ask::Flaky(10)));
+        assert_eq!(Ask::named("flaky-0"), None);
     }
 
     #[test]

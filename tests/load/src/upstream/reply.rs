@@ -60,6 +60,12 @@ pub(crate) fn bad_request() -> Response<Reply> {
     whole(StatusCode::BAD_REQUEST, body)
 }
 
+/// The reply of an upstream that has failed.
+pub(crate) fn broken() -> Response<Reply> {
+    let body = br#"{"error":{"message":"out of order","type":"server_error","code":null}}"#;
+    whole(StatusCode::INTERNAL_SERVER_ERROR, body)
+}
+
 /// The reply to anything that is no chat.
 pub(crate) fn not_found() -> Response<Reply> {
     let body =

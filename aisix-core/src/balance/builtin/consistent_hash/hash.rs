@@ -5,7 +5,7 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 /// 64 bits of FNV-1a over the pieces, one after the other, finished by [`mix`]. FNV alone leaves texts that differ in their last
 /// bytes close to one another.
-pub(super) fn hash(pieces: &[&[u8]]) -> u64 {
+pub(crate) fn hash(pieces: &[&[u8]]) -> u64 {
     let bytes = pieces.iter().copied().flatten();
     mix(bytes.fold(FNV_OFFSET, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)

@@ -3,7 +3,8 @@
 mod hash;
 mod ring;
 
-use self::ring::Ring;
+pub(crate) use self::hash::hash;
+pub(in crate::balance) use self::ring::Ring;
 use crate::balance::{Facts, Mask, Member, Order, Picker, Random, Strategy, View};
 
 /// By the key of the request, on a [`Ring`]: the same key has the same order on every node, and when a target comes or goes only

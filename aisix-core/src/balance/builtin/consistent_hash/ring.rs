@@ -15,7 +15,7 @@ const MAX_UNITS: u64 = 64;
 /// points for each unit of its weight, at `hash(name ‖ 0x00 ‖ number as u32, little-endian)`; a key stands at `hash(key)`. Units
 /// are the weights (0 counts as 1) divided by their greatest common divisor; if they come to more than 64 together, they are scaled
 /// down to that, rounded down, but to no less than 1 each.
-pub(super) struct Ring {
+pub(in crate::balance) struct Ring {
     /// Ascending; the second is the index of a member.
     points: Box<[(u64, u32)]>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Ring {
 // === impl Ring ===
 
 impl Ring {
-    pub(super) fn new(members: &[Member]) -> Self {
+    pub(in crate::balance) fn new(members: &[Member]) -> Self {
         let mut points: Vec<(u64, u32)> = (0..)
             .zip(members)
             .zip(units(members))
@@ -41,7 +41,11 @@ impl Ring {
 
     /// The owners of the points from a key's place on, once around.
     pub(super) fn walk(&self, key: &str) -> impl Iterator<Item = usize> {
-        let place = hash(&[key.as_bytes()]);
+        self.walk_from(hash(&[key.as_bytes()]))
+    }
+
+    /// The owners of the points from a place on, once around.
+    pub(in crate::balance) fn walk_from(&self, place: u64) -> impl Iterator<Item = usize> {
         let first = self.points.partition_point(|(point, _)| *point < place);
         let (before, after) = self.points.split_at(first);
         let owners = after.iter().chain(before);

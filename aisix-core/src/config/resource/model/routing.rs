@@ -56,6 +56,10 @@ pub struct Routing {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub deadline_ms: Option<u64>,
+    /// Whether requests of one conversation go to the same target while that is well and not much busier than the others,
+    /// because it has the beginning of the conversation in its prompt cache. Default: false.
+    #[serde(default)]
+    pub prefix_affinity: bool,
 }
 
 /// One of the models of a group.
@@ -154,6 +158,27 @@ pub(in super::super) fn of_today(strategy: &str) -> Option<&'static str> {
 // === impl Routing ===
 
 impl Routing {
+    /// A group of one model.
+    pub(in crate::config) fn of_one(model: &str, retries: Option<u32>) -> Self {
+        Self {
+            targets: vec![RoutingTarget {
+                model: model.to_owned(),
+                weight: one(),
+                priority: 0,
+                tags: Vec::new(),
+            }],
+            strategy: failover(),
+            hash_on: None,
+            retries,
+            max_fallbacks: None,
+            retry_on_429: false,
+            fallback_on_statuses: Vec::new(),
+            when_all_unavailable: WhenAllUnavailable::default(),
+            deadline_ms: None,
+            prefix_affinity: false,
+        }
+    }
+
     /// Reports what a schema cannot say of the block.
     pub(super) fn rules(routing: &Value, errors: &mut Vec<Invalid>) {
         let sources = routing.get("hash_on").and_then(Value::as_array);

@@ -157,6 +157,7 @@ fn every_field_of_a_routing_group_is_read() {
             {"type": "api_key"}, {"type": "client_ip"}],
         "fallback_on_statuses": [409], "when_all_unavailable": "try_anyway",
         "deadline_ms": 4,
+        "prefix_affinity": true,
     }});
     let model = strict(document);
     assert_eq!((model.timeout, model.stream_timeout), (Some(1), Some(2)));
@@ -182,6 +183,7 @@ fn every_field_of_a_routing_group_is_read() {
     assert_eq!(routing.when_all_unavailable, WhenAllUnavailable::TryAnyway);
     assert!(routing.retry_on_429);
     assert_eq!(routing.deadline_ms, Some(4));
+    assert!(routing.prefix_affinity);
 }
 
 #[test]
