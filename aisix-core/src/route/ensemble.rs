@@ -167,7 +167,7 @@ impl Convened<'_> {
             let Some((place, heard)) = asked.next().await else {
                 break;
             };
-            used = used + heard.used;
+            used += heard.used;
             call.expense.used(used.total());
             match heard.text {
                 Ok(text) => answers.push((place, text)),

@@ -78,7 +78,8 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
         edits.set_in("stream_options", "include_usage", &b"true"[..]);
     }
     let draw = call.draw;
-    draw.edit(dialect, payload.bytes(), payload.envelope(), &mut edits);
+    let request = (&**payload.bytes(), payload.envelope());
+    draw.edit(dialect, &attempt.upstream_model, request, &mut edits);
     endpoint.edit(call, &mut edits)?;
     attempt.target.shape.edit(payload, &mut edits);
     let caches_for_an_hour = cache(attempt, dialect, payload, &mut edits);

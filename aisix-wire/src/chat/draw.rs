@@ -3,7 +3,7 @@
 use serde_json::to_string;
 
 use super::{Number, Request};
-use crate::{Dialect, Edits, Envelope};
+use crate::{Dialect, Edits, Envelope, anthropic::takes_temperature, json::Object};
 
 /// How an answer is drawn, in place of what the request says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,8 +17,29 @@ pub struct Draw {
 // === impl Draw ===
 
 impl Draw {
-    /// Says so in a request of a dialect that goes out as it came; a seed only where the dialect knows one.
-    pub fn edit(self, dialect: Dialect, bytes: &[u8], envelope: &Envelope, edits: &mut Edits) {
+    /// Says so in a request of a dialect that goes out as it came, to the model of this name there: a seed only where the
+    /// dialect knows one, a temperature only where the model takes one.
+    pub fn edit(
+        self,
+        dialect: Dialect,
+        model: &str,
+        (bytes, envelope): (&[u8], &Envelope),
+        edits: &mut Edits,
+    ) {
+        if dialect == Dialect::Anthropic {
+            let temperature = self.temperature.map(|it| it.min(1.0));
+            let Some(temperature) = temperature.filter(|_| takes_temperature(model)) else {
+                return;
+            };
+            let thinking = Object::scan(bytes).ok();
+            let thinking = thinking.and_then(|it| it.try_object("thinking")?.try_text("type"));
+            if thinking.is_none_or(|kind| kind == "disabled") {
+                edits.set("temperature", temperature.to_string());
+                // Models take one of the two.
+                edits.remove("top_p");
+            }
+            return;
+        }
         let config = match envelope.member(bytes, "generation_config") {
             Some(_) => "generation_config",
             None => "generationConfig",
@@ -71,7 +92,16 @@ mod tests {
                 r#"{"temperature":1}"#,
                 r#"{"temperature":0.2,"seed":7}"#,
             ),
-            (Dialect::Anthropic, "{}", r#"{"temperature":0.2}"#),
+            (
+                Dialect::Anthropic,
+                r#"{"top_p":1}"#,
+                r#"{"temperature":0.2}"#,
+            ),
+            (
+                Dialect::Anthropic,
+                r#"{"thinking":{"type":"adaptive"}}"#,
+                r#"{"thinking":{"type":"adaptive"}}"#,
+            ),
             (Dialect::Responses, "{}", r#"{"temperature":0.2}"#),
             (
                 Dialect::Gemini,
@@ -88,7 +118,7 @@ mod tests {
             let body = Bytes::from_static(body.as_bytes());
             let envelope = Envelope::scan(&body, &[]).expect("it is JSON");
             let mut edits = Edits::new();
-            draw.edit(dialect, &body, &envelope, &mut edits);
+            draw.edit(dialect, "claude-sonnet-4-5", (&body, &envelope), &mut edits);
             let drawn = edits.apply(&body, &envelope);
             assert_eq!(String::from_utf8_lossy(&drawn), expected, "{dialect:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Block, Content, Member, Request, Role, upstream_codec};
+use super::{Block, Content, Member, Request, Role, ToolChoice, upstream_codec};
 use crate::json::Object;
 use crate::{Dialect, Edits, json_string};
 
@@ -102,7 +102,7 @@ impl Request {
     /// The member by which the caller gives the model tools, or has it call one; `None` when it does neither.
     pub fn tools_member(&self) -> Option<&'static str> {
         let choice = self.tool_choice.as_ref();
-        let member = match choice.is_some_and(|choice| choice.forces()) {
+        let member = match choice.is_some_and(ToolChoice::forces) {
             _ if !self.tools.is_empty() => Member::Tools,
             true => Member::ToolChoice,
             false => return None,

@@ -300,7 +300,8 @@ async fn a_client_that_leaves_takes_all_with_it() {
     let mut b = upstream.answer_for("up-b", Answer::chat("blue").head_stall());
     let (gateway, config, endings) = watched(ensemble(json!({})), &upstream);
     let asking = tokio::spawn(async move { send(&gateway, ask_group()).await });
-    (a.request().await, b.request().await);
+    a.request().await;
+    b.request().await;
     assert_eq!(under_way(&config), 2);
     asking.abort();
     assert_eq!(
