@@ -36,8 +36,13 @@ async fn a_judge_makes_one_answer_of_what_several_models_say() {
     assert_eq!(attempts, 3, "{line}");
     let metrics = gateway.metrics().await;
     for model in ["large", "small", "judge"] {
-        let tokens =
-            format!("aisix_tokens_consumed_total{{provider=\"openai\",model=\"{model}\"}} ");
-        assert!(metrics.contains(&tokens), "{metrics}");
+        let mut lines = metrics.lines();
+        let of_model = format!("upstream_model=\"{model}\"");
+        let counted = lines.any(|line| {
+            line.starts_with("aisix_llm_total_tokens_total")
+                && line.contains(&of_model)
+                && line.ends_with(" 15")
+        });
+        assert!(counted, "{model}: {metrics}");
     }
 }
