@@ -170,6 +170,13 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, message).with_param(param)
     }
 
+    /// Says it in other words.
+    #[must_use]
+    pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// Adds a machine-readable code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {

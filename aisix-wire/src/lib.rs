@@ -18,6 +18,7 @@
 //! Everything here is bounded and total: no input makes it panic, recurse or grow without limit.
 #![forbid(unsafe_code)]
 
+mod added;
 pub mod anthropic;
 pub mod chat;
 pub mod dialect;
@@ -33,6 +34,7 @@ pub mod splice;
 pub mod sse;
 pub mod usage;
 
+pub use added::add_usage;
 pub use dialect::Dialect;
 pub use envelope::{Envelope, Kind, Member, ScanError, ScanErrorKind, Span, elements};
 pub use error::{

@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, sync::Arc};
 
-use aisix_wire::{Edits, Envelope, Operation, json_string};
+use aisix_wire::{Edits, Envelope, Operation, chat::Draw, json_string};
 use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use tower_service::Service;
@@ -118,6 +118,7 @@ impl Call {
             router: self.router.clone(),
             limits: self.limits.clone(),
             prompt_caching: None,
+            draw: Draw::default(),
             expense: Expense::default(),
             beyond: None,
         })

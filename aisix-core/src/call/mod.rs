@@ -13,7 +13,7 @@ mod trail;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use aisix_wire::{Operation, anthropic::PromptCaching};
+use aisix_wire::{Operation, anthropic::PromptCaching, chat::Draw};
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
@@ -97,6 +97,8 @@ pub struct Call {
     pub(crate) router: Arc<Router<Upstream>>,
     /// What a hook has said, in place of what the model says.
     pub(crate) prompt_caching: Option<PromptCaching>,
+    /// How the answer is drawn, in place of what the request says.
+    pub(crate) draw: Draw,
     /// What it costs its caller; nothing while nothing was sent to an upstream.
     pub(crate) expense: Expense,
     /// Told when the call leaves the hooks behind that it is with.

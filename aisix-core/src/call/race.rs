@@ -1,9 +1,6 @@
 //! Two attempts of which the faster one counts.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -15,23 +12,12 @@ pub(crate) struct Race(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     silence: Notify,
-    has_second: AtomicBool,
     lost: OnceLock<u64>,
 }
 
 // === impl Race ===
 
 impl Race {
-    /// There is a second attempt now.
-    pub(crate) fn join(&self) {
-        self.0.has_second.store(true, Ordering::Relaxed);
-    }
-
-    /// How many attempts there are.
-    pub(crate) fn attempts(&self) -> u32 {
-        1 + u32::from(self.0.has_second.load(Ordering::Relaxed))
-    }
-
     /// A stream has a head and is silent for as long as a client may be left without a word.
     pub(crate) fn silent(&self) {
         self.0.silence.notify_one();

@@ -1,5 +1,6 @@
 //! From resources to what requests use.
 
+mod ensemble;
 mod semantic;
 
 use std::{
@@ -18,7 +19,7 @@ use super::{
     States,
     resource::{
         self, ApiKey, AutoPromptCaching, BackgroundCheck, Direct, HashOn, Invalid, KeyHash,
-        NOT_YET, ProviderKey, Resource, RoutingTarget, Shape as ModelShape, WhenAllUnavailable,
+        ProviderKey, Resource, RoutingTarget, Shape as ModelShape, WhenAllUnavailable,
     },
 };
 use crate::{
@@ -159,11 +160,12 @@ impl Compiler {
                 ModelShape::Routing(routing) => {
                     Serves::Routing(Box::new(self.routing(id, model, routing, find)))
                 }
+                ModelShape::Ensemble(ensemble) => {
+                    Serves::Ensemble(Box::new(Self::ensemble(ensemble, find)))
+                }
                 ModelShape::Semantic(semantic) => {
                     Serves::Semantic(Box::new(self.semantic(id, model, semantic, find)))
                 }
-                // Refused before, by `check_model`.
-                ModelShape::Ensemble(_) => Serves::Nobody,
             },
             chain,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -171,7 +173,7 @@ impl Compiler {
         })
     }
 
-    /// Says so where a model names a strategy that nobody knows, or is of a shape that is not served yet.
+    /// Says so where a model names a strategy that nobody knows, or has too much to keep.
     ///
     /// # Errors
     ///
@@ -181,13 +183,12 @@ impl Compiler {
             return Ok(());
         };
         match &model.shape {
-            ModelShape::Ensemble(_) => Err(vec![Invalid::new("ensemble", NOT_YET)]),
             ModelShape::Semantic(semantic) => semantic::check(semantic),
             ModelShape::Routing(routing) => match self.strategies.find(&routing.strategy) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(vec![Invalid::new("routing.strategy", error.to_string())]),
             },
-            ModelShape::Direct(_) => Ok(()),
+            ModelShape::Direct(_) | ModelShape::Ensemble(_) => Ok(()),
         }
     }
 

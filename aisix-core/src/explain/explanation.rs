@@ -183,6 +183,8 @@ pub struct EmbedFacts {
 pub struct TargetFacts {
     /// The name of the model: the one that is asked for, or one of those that it stands for.
     pub model: String,
+    /// What it does in an ensemble: `panel` or `judge`.
+    pub role: Option<&'static str>,
     /// The provider.
     pub provider: String,
     /// The id of the provider key; empty when there is none.

@@ -154,7 +154,7 @@ fn embeds(embeds: &EmbedFacts) -> Value {
 fn target(target: &TargetFacts) -> Value {
     let millis = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let deadlines = target.deadlines;
-    json!({
+    let mut told = json!({
         "model": target.model,
         "provider": target.provider,
         "provider_key": {"id": target.key_id, "name": target.key_name},
@@ -171,7 +171,11 @@ fn target(target: &TargetFacts) -> Value {
         "retries": target.retries,
         "continues": target.continues,
         "upstream": target.upstream.as_ref().map(upstream),
-    })
+    });
+    if let Some(role) = target.role {
+        told["role"] = role.into();
+    }
+    told
 }
 
 fn upstream(upstream: &UpstreamFacts) -> Value {

@@ -39,7 +39,7 @@ struct Seen {
     considered: Vec<Considered>,
     embeds: Option<EmbedFacts>,
     refusal: Option<Refusal>,
-    upstream: Option<Upstream>,
+    upstreams: Vec<Upstream>,
 }
 
 /// The request that would have left.
@@ -132,8 +132,14 @@ impl Notes {
         self.seen.lock().refusal.clone()
     }
 
+    /// The last request that would have left.
     pub(super) fn upstream(&self) -> Option<Upstream> {
-        self.seen.lock().upstream.clone()
+        self.seen.lock().upstreams.last().cloned()
+    }
+
+    /// All of them.
+    pub(super) fn upstreams(&self) -> Vec<Upstream> {
+        self.seen.lock().upstreams.clone()
     }
 
     #[cfg(any(test, feature = "test-util"))]
@@ -180,7 +186,7 @@ impl Witness for Notes {
             // Of a translation, everything is written anew.
             Fidelity::Verbatim | Fidelity::Translated => Vec::new(),
         };
-        self.seen.lock().upstream = Some(Upstream {
+        self.seen.lock().upstreams.push(Upstream {
             head: Arc::new(head),
             body,
             fidelity: prepared.fidelity,

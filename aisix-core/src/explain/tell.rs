@@ -27,9 +27,9 @@ use crate::{
 pub(super) fn explanation(notes: &Notes, builder: &GatewayBuilder, answer: &Answer) -> Explanation {
     let trail = notes.trail();
     let trail = trail.as_ref();
-    let verdict = match notes.upstream() {
-        Some(_) => Verdict::Sent,
-        None => Verdict::Refused(refusal(notes, answer)),
+    let verdict = match (notes.upstream(), notes.refusal()) {
+        (Some(_), None) => Verdict::Sent,
+        _ => Verdict::Refused(refusal(notes, answer)),
     };
     let caller = notes.caller();
     let model = trail.and_then(Trail::model);
@@ -195,6 +195,7 @@ fn targets(
         considered.extend(member.map(|member| Considered {
             retries: member.model.retries.unwrap_or(default_retries),
             member,
+            role: None,
             reason: None,
             continues: false,
         }));
@@ -202,9 +203,14 @@ fn targets(
     if let Some(model) = model.filter(|_| !considered.is_empty()) {
         considered.extend(others(model));
     }
-    let facts = considered
-        .iter()
-        .map(|considered| target(considered, trail, notes));
+    let mut upstreams = notes.upstreams();
+    let facts = considered.iter().map(|considered| {
+        // A model may be asked several times: first come, first told.
+        let id = considered.member.model.id();
+        let place = upstreams.iter().position(|it| it.model_id == *id);
+        let upstream = place.map(|place| upstreams.remove(place));
+        target(considered, trail, notes, upstream.as_ref())
+    });
     facts.collect()
 }
 
@@ -218,6 +224,7 @@ fn others(model: &Model) -> Vec<Considered> {
         let members = choice.members.iter();
         members.map(move |member| Considered {
             member: member.clone(),
+            role: None,
             retries: choice.rules.retries(member, false).most,
             reason: Some(semantic.served_when(place)),
             continues: false,
@@ -226,7 +233,12 @@ fn others(model: &Model) -> Vec<Considered> {
     others.collect()
 }
 
-fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> TargetFacts {
+fn target(
+    considered: &Considered,
+    trail: Option<&Trail>,
+    notes: &Notes,
+    upstream: Option<&Upstream>,
+) -> TargetFacts {
     let Member {
         model,
         target,
@@ -238,10 +250,9 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
     let unable = offered.and_then(Result::err);
     let dialect = || target.endpoint().ok()?.dialect(operation?);
     let may_retry = operation.is_some_and(|operation| operation.may_retry);
-    let upstream = notes.upstream();
-    let upstream = upstream.filter(|upstream| upstream.model_id == *model.id());
     TargetFacts {
         model: model.name().to_string(),
+        role: considered.role,
         provider: target.provider().to_string(),
         key_id: target.key().id().to_string(),
         key_name: target.key().name().to_string(),
@@ -256,7 +267,7 @@ fn target(considered: &Considered, trail: Option<&Trail>, notes: &Notes) -> Targ
         deadlines: target.deadlines(),
         retries: if may_retry { considered.retries } else { 0 },
         continues: considered.continues,
-        upstream: upstream.as_ref().map(self::upstream),
+        upstream: upstream.map(self::upstream),
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use aisix_wire::{Form, Operation};
+use aisix_wire::{Form, Operation, chat::Draw};
 use http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Model, Target};
+use super::{Ensemble, Model, Serves, Target};
 use crate::{
     call::{Call, Expense, Inbound},
     error::{Error, ErrorKind},
@@ -117,6 +117,7 @@ fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
         limits: layer.limits.clone(),
         router: layer.router.clone(),
         prompt_caching: None,
+        draw: Draw::default(),
         expense: Expense::default(),
         beyond: None,
     })
@@ -124,6 +125,9 @@ fn admit(inbound: Inbound, layer: &AdmitLayer) -> Result<Call, Error> {
 
 /// Whether anything that serves the model offers the operation.
 pub(crate) fn offers(model: &Model, operation: &Operation, requested: &str) -> Result<(), Error> {
+    if let Serves::Ensemble(ensemble) = &model.serves {
+        return answers(ensemble, operation, requested);
+    }
     let mut refusal = None;
     for target in model.targets() {
         match way(target, operation, requested) {
@@ -131,6 +135,27 @@ pub(crate) fn offers(model: &Model, operation: &Operation, requested: &str) -> R
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
+    Err(refusal.unwrap_or_else(|| unavailable(requested)))
+}
+
+/// Whether enough of an ensemble offer the operation, which must be a chat.
+fn answers(ensemble: &Ensemble, operation: &Operation, requested: &str) -> Result<(), Error> {
+    if operation.form != Form::Chat {
+        let name = quoted(requested);
+        let message = format!("model {name} asks several models, and answers chats only");
+        return Err(Error::invalid("model", message));
+    }
+    let judge = ensemble.judge.as_ref();
+    let judge = judge.ok_or_else(|| unavailable(requested))?;
+    way(&judge.member.target, operation, requested)?;
+    let ways = ensemble.panel.iter();
+    let mut ways: Vec<_> = ways
+        .map(|voice| way(&voice.member.target, operation, requested))
+        .collect();
+    if ways.iter().filter(|way| way.is_ok()).count() >= ensemble.least {
+        return Ok(());
+    }
+    let refusal = ways.drain(..).find_map(Result::err);
     Err(refusal.unwrap_or_else(|| unavailable(requested)))
 }
 

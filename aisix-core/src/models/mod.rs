@@ -3,6 +3,7 @@
 mod admit;
 mod capacity;
 pub mod checks;
+mod ensemble;
 pub mod health;
 mod list;
 mod model;
@@ -14,6 +15,7 @@ mod target;
 pub(crate) use self::{
     admit::{Admit, AdmitLayer, not_found, offers, quoted, unavailable, way},
     capacity::{Capacity, Seat},
+    ensemble::{Ensemble, Voice},
     list::{list, one},
     routing::{Member, Routing},
     semantic::{OnFailure, Route, Semantic},

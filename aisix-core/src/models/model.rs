@@ -72,15 +72,26 @@ impl Model {
     pub fn target(&self) -> Option<&Arc<Target>> {
         match &self.serves {
             Serves::Direct(target) => Some(target),
-            Serves::Routing(_) | Serves::Semantic(_) | Serves::Nobody => None,
+            Serves::Routing(_) | Serves::Ensemble(_) | Serves::Semantic(_) => None,
         }
     }
 
     /// Everywhere where its calls may be served.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        let members = self.serves.groups().iter().flat_map(|it| &it.members);
-        let members = members.map(|member| &member.target);
+        let groups = self.serves.groups().iter();
+        let members = groups.flat_map(|group| &group.members);
+        let voices = self.serves.voices().map(|voice| &voice.member);
+        let members = members.chain(voices).map(|member| &member.target);
         self.target().into_iter().chain(members)
+    }
+
+    /// What its answers depend on besides the targets, in one text, for those who keep answers: two models that have the
+    /// same targets may still make different ones of what these say.
+    pub fn recipe(&self) -> Option<&str> {
+        match &self.serves {
+            Serves::Ensemble(ensemble) => Some(&ensemble.recipe),
+            Serves::Direct(_) | Serves::Routing(_) | Serves::Semantic(_) => None,
+        }
     }
 
     /// Networks that clients must come from, if there are restrictions.

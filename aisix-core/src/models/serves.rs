@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Routing, Semantic, Target};
+use super::{Ensemble, Routing, Semantic, Target, Voice};
 
 /// What serves the calls of a model.
 pub(crate) enum Serves {
@@ -10,10 +10,10 @@ pub(crate) enum Serves {
     Direct(Arc<Target>),
     /// One of several models.
     Routing(Box<Routing>),
+    /// Several models that are all asked, and one that makes one answer of theirs.
+    Ensemble(Box<Ensemble>),
     /// The one of several models that suits what a request means.
     Semantic(Box<Semantic>),
-    /// Nobody.
-    Nobody,
 }
 
 /// What a model is.
@@ -24,6 +24,8 @@ pub enum ModelKind {
     Direct,
     /// One of several models serves it.
     Routing,
+    /// Several models are asked, and one makes one answer of theirs.
+    Ensemble,
     /// The one of several models that suits what a request means serves it.
     Semantic,
 }
@@ -36,15 +38,25 @@ impl Serves {
         match self {
             Self::Routing(routing) => std::slice::from_ref(routing),
             Self::Semantic(semantic) => &semantic.choices,
-            Self::Direct(_) | Self::Nobody => &[],
+            Self::Direct(_) | Self::Ensemble(_) => &[],
         }
+    }
+
+    /// Those who are asked for each of its calls, if several are.
+    pub(super) fn voices(&self) -> impl Iterator<Item = &Voice> {
+        let ensemble = match self {
+            Self::Ensemble(ensemble) => Some(ensemble),
+            Self::Direct(_) | Self::Routing(_) | Self::Semantic(_) => None,
+        };
+        ensemble.into_iter().flat_map(|ensemble| ensemble.voices())
     }
 
     pub(super) fn kind(&self) -> ModelKind {
         match self {
             Self::Direct(_) => ModelKind::Direct,
             Self::Semantic(_) => ModelKind::Semantic,
-            Self::Routing(_) | Self::Nobody => ModelKind::Routing,
+            Self::Routing(_) => ModelKind::Routing,
+            Self::Ensemble(_) => ModelKind::Ensemble,
         }
     }
 }
@@ -52,11 +64,12 @@ impl Serves {
 // === impl ModelKind ===
 
 impl ModelKind {
-    /// The kind in one word, as the Admin API tells it: `direct`, `routing` or `semantic`.
+    /// The kind in one word, as the Admin API tells it: `direct`, `routing`, `ensemble` or `semantic`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Routing => "routing",
+            Self::Ensemble => "ensemble",
             Self::Semantic => "semantic",
         }
     }

@@ -1,5 +1,6 @@
 //! The answer to a call. It owns its end.
 
+mod beside;
 mod ending;
 mod events;
 mod meter;

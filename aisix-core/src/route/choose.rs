@@ -19,7 +19,7 @@ use crate::{
 /// What a request may choose targets by: a list with commas.
 pub(crate) const TAGS: &str = "x-aisix-routing-tags";
 /// When to come back while no target is well.
-const COME_BACK: Duration = Duration::from_secs(30);
+pub(super) const COME_BACK: Duration = Duration::from_secs(30);
 
 /// A member that is tried.
 pub(super) struct Chosen {
@@ -139,6 +139,7 @@ fn considered(
         };
         Considered {
             member: member.clone(),
+            role: None,
             retries: routing
                 .rules
                 .retries(member, next == Some(fitness(place)))
@@ -164,7 +165,7 @@ fn hedge(call: &Call, routing: &Routing, plan: &Plan) -> Option<(usize, Duration
 }
 
 /// Why a member is not well, if it is not.
-fn unfit(member: &Member, now: Instant) -> Option<String> {
+pub(super) fn unfit(member: &Member, now: Instant) -> Option<String> {
     let fitness = member.target.fitness(now);
     Some(match (fitness.reason()?, fitness.until()) {
         (reason, Some(until)) => {

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::{
     RouteLayer,
     attempt::{Begun, Ended, FailedAt, Ready},
+    attempts::Attempts,
     back_off::back_off,
     choose::{Choice, Chosen},
     rules::Rules,
@@ -21,9 +22,6 @@ use crate::{
     models::{Member, unavailable},
     reply::Reply,
 };
-
-/// The most attempts of one call, whatever is configured.
-pub(super) const MAX_ATTEMPTS: u32 = 16;
 
 /// The attempts of a call, one after the other, until one is answered.
 ///
@@ -38,14 +36,15 @@ pub(super) struct Course<S> {
     pub(super) is_group: bool,
     /// When all attempts are over, and how long that was from their beginning.
     pub(super) deadline: Option<(Instant, Duration)>,
+    pub(super) attempts: Attempts,
     pub(super) progress: Progress,
 }
 
 /// How far a course has come.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// How many attempts were made.
-    pub(super) attempts: u32,
+    /// How many attempts were made, of those that the call has taken.
+    attempts: u32,
     /// The name of the model that has answered.
     pub(super) served_by: Option<Arc<str>>,
     /// The position of the member that is tried.
@@ -139,18 +138,13 @@ where
         let ways = self.tried().member.target.ways.as_ref();
         error.is_unsent()
             && ways.is_some_and(|ways| ways.has_other(&self.progress.failed_at, now))
-            && self.progress.attempts < MAX_ATTEMPTS
+            && !self.attempts.are_used_up()
             && !self.is_over(now)
     }
 
     /// When the member is asked again after this error, if it is.
     fn again(&self, error: &Error) -> Option<Instant> {
-        let Progress {
-            attempts,
-            failed,
-            moved,
-            ..
-        } = self.progress;
+        let Progress { failed, moved, .. } = self.progress;
         let failed = failed - moved;
         let member = &self.tried().member;
         let retries = self.rules.retries(member, self.has_next());
@@ -158,7 +152,7 @@ where
             true => retries.most,
             false => 0,
         };
-        let may = failed <= most && attempts < MAX_ATTEMPTS && self.can_go_on(member);
+        let may = failed <= most && !self.attempts.are_used_up() && self.can_go_on(member);
         if !may || !self.rules.again(error, retries) {
             return None;
         }
@@ -178,7 +172,7 @@ where
     fn may_go_on(&self, error: &Error, next: usize) -> bool {
         (self.call.inbound.operation.may_retry || !self.progress.was_sent)
             && (error.limit().is_some() || self.rules.elsewhere(error) || self.refuses_begun(error))
-            && self.progress.attempts < MAX_ATTEMPTS
+            && !self.attempts.are_used_up()
             && !self.is_over(Instant::now())
             && (self.members[next].fitness == Fitness::Fit || self.route.budget.withdraw())
     }
@@ -247,7 +241,7 @@ where
                 model: member.model.clone(),
                 target: member.target.clone(),
                 upstream_model: member.upstream_model.clone(),
-                number: self.progress.attempts,
+                number: self.attempts.begin(),
                 kind,
                 begun: self.progress.begun.clone(),
                 race: race.cloned(),

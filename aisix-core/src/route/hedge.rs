@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::{
     attempt::Ended,
     choose::Chosen,
-    course::{Course, MAX_ATTEMPTS},
+    course::Course,
     takeover::{Takeover, Went},
     tell_group, told,
 };
@@ -108,7 +108,7 @@ where
 {
     let race = Race::default();
     let (call, rules) = (course.call.clone(), course.rules.clone());
-    let heartbeat = course.route.heartbeat;
+    let (attempts, heartbeat) = (course.attempts.clone(), course.route.heartbeat);
     let first = course.tried().member.model.name().clone();
     let began = Instant::now();
     let went: Pin<Box<dyn Future<Output = Went<S>> + Send>> =
@@ -117,7 +117,7 @@ where
         Either::Left(((course, answer), _)) => told(course, answer),
         Either::Right(((), went)) => {
             let mut reply = Takeover::before(went, &call, &rules, heartbeat, began);
-            tell_group(&mut reply, race.attempts(), &first);
+            tell_group(&mut reply, attempts.count(), &first);
             Ok(reply)
         }
     }
@@ -160,7 +160,6 @@ where
             let answered = answer.await;
             return self.ended(begun, answered);
         };
-        race.join();
         let (expense, second) = self.second(place, race);
         match select(answer, second).await {
             Either::Left((Ok(reply), second)) => {
@@ -205,7 +204,7 @@ where
         let Chosen { member, fitness } = &self.members[place];
         let is_fit =
             *fitness == Fitness::Fit && Fitness::from(member.target.fitness(now)) == Fitness::Fit;
-        if !is_fit || self.is_over(now) || self.progress.attempts >= MAX_ATTEMPTS {
+        if !is_fit || self.is_over(now) || self.attempts.are_used_up() {
             return None;
         }
         if !hedging.budget.withdraw() {

@@ -1,15 +1,18 @@
 //! The stage: who serves a call, and attempts until one answers.
 
 mod attempt;
+mod attempts;
 mod back_off;
 mod choose;
 mod conversation;
 mod course;
+mod ensemble;
 mod examples;
 mod hedge;
 mod overlap;
 mod rules;
 mod semantic;
+mod synthesis;
 mod taken;
 mod takeover;
 mod tell;
@@ -27,6 +30,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::{
+    attempts::Attempts,
     choose::{Chosen, choose},
     course::{Course, Progress},
     takeover::Takeover,
@@ -41,7 +45,7 @@ use crate::{
     config::States,
     error::Error,
     hook::Beyond,
-    models::{Member, Routing, Serves, unavailable},
+    models::{Member, Routing, Serves},
     reply::Reply,
     stage::{StageFuture, replace},
     upstream::Settings,
@@ -129,8 +133,8 @@ where
             match &call.model.serves {
                 Serves::Direct(_) => layer.direct(inner, call).await,
                 Serves::Routing(routing) => layer.routed(inner, &call, routing).await,
+                Serves::Ensemble(ensemble) => layer.convened(inner, &call, ensemble).await,
                 Serves::Semantic(semantic) => layer.by_meaning(inner, &call, semantic).await,
-                Serves::Nobody => Err(unavailable(call.requested_model())),
             }
         })
     }
@@ -161,6 +165,7 @@ impl RouteLayer {
             members: alone.into_iter().collect(),
             is_group: false,
             deadline: total.map(|total| (Instant::now() + total, total)),
+            attempts: Attempts::default(),
             progress: Progress::default(),
         };
         let reply = course.run().await?;
@@ -186,6 +191,7 @@ impl RouteLayer {
             members,
             is_group: true,
             deadline: total.map(|total| (now + total.saturating_sub(gone), total)),
+            attempts: Attempts::default(),
             progress: Progress::default(),
         };
         if let Some(hedging) = hedge::hedged(&course) {
@@ -202,7 +208,7 @@ where
     S: Service<Attempt, Response = Reply, Error = Error> + Send + 'static,
     S::Future: Send,
 {
-    let attempts = course.progress.attempts;
+    let attempts = course.attempts.count();
     match answer {
         Ok(mut reply) => {
             let name = course.progress.served_by.as_deref().unwrap_or_default();

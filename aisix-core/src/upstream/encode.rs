@@ -77,6 +77,9 @@ fn spliced(attempt: &Attempt, endpoint: &dyn Endpoint, dialect: Dialect) -> Resu
     if dialect == Dialect::OpenAi && call.streams() && !wants_usage(payload) {
         edits.set_in("stream_options", "include_usage", &b"true"[..]);
     }
+    let draw = call.draw;
+    let request = (&**payload.bytes(), payload.envelope());
+    draw.edit(dialect, &attempt.upstream_model, request, &mut edits);
     endpoint.edit(call, &mut edits)?;
     attempt.target.shape.edit(payload, &mut edits);
     begin(attempt, dialect, payload, &mut edits);
@@ -109,6 +112,7 @@ fn translated(
         request.model = call.requested_model().to_string();
         request.stream = call.streams();
     }
+    call.draw.apply(&mut request);
     let mut options = WriteOptions::new(&attempt.upstream_model);
     options.on_unsupported = attempt.target.on_unsupported;
     endpoint.adapt(&mut options);
@@ -206,7 +210,8 @@ fn cache(attempt: &Attempt, dialect: Dialect, payload: &Payload, edits: &mut Edi
     })
 }
 
-fn invalid(invalid: aisix_wire::Invalid) -> Error {
+/// What a codec finds wrong with a request.
+pub(crate) fn invalid(invalid: aisix_wire::Invalid) -> Error {
     let error = Error::invalid(invalid.param, invalid.message);
     match invalid.code {
         Some(code) => error.with_code(code),

@@ -38,6 +38,8 @@ pub(crate) trait Witness: Send + Sync + 'static {
 #[derive(Clone)]
 pub(crate) struct Considered {
     pub(crate) member: Member,
+    /// What it does in an ensemble: `panel` or `judge`.
+    pub(crate) role: Option<&'static str>,
     /// How often it would be asked again.
     pub(crate) retries: u32,
     /// Why it is not tried, or only when all others have failed.

@@ -22,7 +22,7 @@ pub use self::{
     transport::{Sending, Transport},
 };
 pub(crate) use self::{
-    encode::{Fidelity, wants_usage, write_context},
+    encode::{Fidelity, invalid, wants_usage, write_context},
     exit::{Considered, Exit, Prepared, Witness},
     send::Upstream,
     way::Way,

@@ -101,6 +101,9 @@ impl Prints {
             canonical::write_text(target.model_name().as_bytes(), out);
             canonical::write_text(target.key().id().as_bytes(), out);
         }
+        if let Some(recipe) = call.model.recipe() {
+            canonical::write_text(recipe.as_bytes(), out);
+        }
     }
 }
 

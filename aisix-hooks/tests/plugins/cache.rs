@@ -655,3 +655,26 @@ async fn a_stream_that_is_under_way_is_not_held_up() {
         .into_body();
     assert!(next_text(&mut body).await.unwrap().contains("hello"));
 }
+
+#[tokio::test]
+async fn what_an_ensemble_is_made_of_is_part_of_the_key() {
+    let upstream = Upstream::new();
+    upstream.always(testing::UPSTREAM_MODEL, Answer::chat("hello"));
+    let group = |temperature: f64, prompt: &str| {
+        let judge = json!({"model": MODEL, "synthesis_prompt": prompt});
+        let panel = json!([{"model": MODEL, "temperature": temperature}]);
+        json!({"display_name": "group", "ensemble": {"panel": panel, "judge": judge},
+            "plugins": cache(json!({}))})
+    };
+    let setup = Setup::new().hooks(aisix_hooks::hooks());
+    let config = setup.add(Kind::Model, "group", group(0.1, "a")).config();
+    let gateway = Gateway::builder(config.clone()).transport(upstream.clone());
+    let gateway = gateway.build().unwrap();
+    let mut told = Vec::new();
+    for (temperature, prompt) in [(0.1, "a"), (0.1, "a"), (0.2, "a"), (0.2, "b"), (0.1, "a")] {
+        let entry = Entry::new(Kind::Model, "group", group(temperature, prompt));
+        assert!(config.apply([Change::Put(entry)]).into_result().is_ok());
+        told.push(asked(&gateway, chat(json!({"model": "group"}))).await.0);
+    }
+    assert_eq!(told, ["miss", "hit", "miss", "miss", "hit"]);
+}

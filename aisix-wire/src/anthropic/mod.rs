@@ -21,4 +21,5 @@ pub use self::codec::Messages;
 pub use self::errors::{derived_code, read_error, status_of};
 pub use self::facts::read_response;
 pub use self::meter::Meter;
+pub(crate) use self::models::takes_temperature;
 pub use self::usage::usage;

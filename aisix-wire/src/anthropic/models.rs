@@ -40,6 +40,11 @@ pub(super) enum Off {
     Word(&'static str),
 }
 
+/// Whether the model of this name takes a temperature.
+pub(crate) fn takes_temperature(model: &str) -> bool {
+    Generation::of(model).takes_sampling()
+}
+
 // === impl Generation ===
 
 impl Generation {

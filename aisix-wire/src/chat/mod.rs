@@ -14,11 +14,14 @@
 //! | [`Response`], [`Choice`] | a whole answer |
 //! | [`Event`] | a piece of an answer that streams |
 //! | [`reform`] | the same answer whole, or as a stream |
+//! | [`said`], [`say_instead`] | a conversation or an answer as one text, and the other way round |
+//! | [`Draw`] | another temperature, or another seed |
 //! | [`CallerCodec`], [`UpstreamCodec`], [`EventReader`], [`EventWriter`] | what a dialect implements |
 
 mod assembly;
 mod block;
 mod codec;
+mod draw;
 mod event;
 mod loss;
 mod member;
@@ -28,6 +31,7 @@ mod reform;
 mod request;
 mod response;
 mod tool;
+mod transcript;
 
 pub use self::block::{
     Audio, Block, Content, Document, Image, Role, Source, ToolCall, ToolResult, Turn, call_id,
@@ -36,6 +40,7 @@ pub use self::codec::{
     CallerCodec, EventReader, EventWriter, StreamError, UpstreamCodec, WriteContext, WriteOptions,
     Written, caller_codec, upstream_codec,
 };
+pub use self::draw::Draw;
 pub use self::event::{BlockKind, Delta, Event, Start};
 pub use self::loss::{Losses, OnUnsupported};
 pub(crate) use self::member::Member;
@@ -49,3 +54,4 @@ pub use self::request::{
 };
 pub use self::response::{Choice, Finish, FinishReason, Response};
 pub use self::tool::{Function, Tool, ToolChoice};
+pub use self::transcript::{said, say_instead};

@@ -237,7 +237,8 @@ fn target(page: &mut Page, target: &Value) {
         Some(id) => format!("by key {}, id {id}", show(&key["name"])),
         None => "without a key".to_owned(),
     };
-    page.line("target", &format!("{name} at {provider} as {model}, {key}"));
+    let role = given(&target["role"]).unwrap_or_else(|| "target".to_owned());
+    page.line(&role, &format!("{name} at {provider} as {model}, {key}"));
     if let Some(reason) = given(&target["reason"]) {
         page.line("", &reason);
     }

@@ -77,8 +77,6 @@ pub use self::{
     },
 };
 
-pub(super) use self::validate::NOT_YET;
-
 /// A resource, decoded.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

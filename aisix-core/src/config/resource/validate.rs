@@ -20,7 +20,7 @@ use super::{
 /// How many left-out fields of one document are reported.
 const MAX_UNKNOWN: usize = 64;
 
-pub(in crate::config) const NOT_YET: &str = "is not supported yet";
+const NOT_YET: &str = "is not supported yet";
 
 /// What is said of a document that fits its schema and yet cannot be read.
 pub(super) const UNREADABLE: &str = "cannot be read as this kind of resource";

@@ -116,6 +116,7 @@ impl Asker {
             limits: self.limits.clone(),
             router: self.router.clone(),
             prompt_caching: None,
+            draw: aisix_wire::chat::Draw::default(),
             expense: Expense::default(),
             beyond: None,
         };

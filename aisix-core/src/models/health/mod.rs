@@ -9,7 +9,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use self::json::to_json;
 pub(crate) use self::log::log;
-use super::{Model, Routing, Serves, Target};
+use super::{Ensemble, Model, Routing, Serves, Target};
 use crate::{balance::health, config::Snapshot, replicas::Replica};
 
 /// How a model fares.
@@ -126,6 +126,7 @@ impl Health {
     fn of(model: &Arc<Model>, moment: Moment) -> Self {
         match &model.serves {
             Serves::Direct(target) => Self::direct(model, target, moment),
+            Serves::Ensemble(ensemble) => Self::ensemble(model, ensemble, moment),
             serves => {
                 let members = serves.groups().iter().flat_map(members);
                 let mut health = Self::group(model, members, moment);
@@ -201,6 +202,30 @@ impl Health {
             members,
             ..Self::new(model, HealthStatus::NotApplicable, grade)
         }
+    }
+}
+
+impl Health {
+    /// One that asks several is as good as its judge, and as the last of the panel that it needs.
+    fn ensemble(model: &Arc<Model>, ensemble: &Ensemble, moment: Moment) -> Self {
+        let voices = ensemble.voices();
+        let told = voices.map(|voice| (&voice.name, &voice.member.target));
+        let mut health = Self::group(model, told, moment);
+        let mut names = HashSet::new();
+        health.members.retain(|it| names.insert(it.name.clone()));
+        let panel = ensemble.panel.iter();
+        let mut panel: Vec<_> = panel.map(|it| Grade::of(&it.member.target)).collect();
+        panel.sort_unstable();
+        let last = panel.get(ensemble.least.saturating_sub(1)).copied();
+        let judge = ensemble.judge.as_ref();
+        let judge = judge.map(|judge| Grade::of(&judge.member.target));
+        health.grade = last.zip(judge).map_or(Grade::Down, |(a, b)| a.max(b));
+        if judge.is_none() {
+            health.reason = Some("the model does not exist that judges".into());
+        } else if last.is_none() {
+            health.reason = Some("fewer models of the panel exist than must answer".into());
+        }
+        health
     }
 }
 

@@ -261,11 +261,6 @@ async fn what_cannot_be_served_is_refused_by_name_and_the_rest_goes_on() {
         message.contains("routing.strategy") && message.contains("did you mean `round_robin`?"),
         "{message}"
     );
-    let ensemble = put(
-        "x",
-        json!({"ensemble": {"panel": [{"model": "a"}], "judge": {"model": "b"}}}),
-    );
-    assert!(told(ensemble).contains("`ensemble` is not supported yet"));
     let examples = vec!["e"; 600];
     let route = |name: &str| json!({"name": name, "target": "c", "examples": examples});
     let semantic = put(

@@ -6,6 +6,7 @@ mod checks;
 mod choice;
 mod continued;
 mod dialects;
+mod ensemble;
 mod failover;
 mod faults;
 mod health;
