@@ -809,9 +809,9 @@ fn policy() -> impl Strategy<Value = Value> {
 }
 
 fn store() -> impl Strategy<Value = Vec<Entry>> {
-    let names = proptest::collection::hash_set(text(), 5);
+    let names = proptest::collection::btree_set(text(), 5).prop_map(Vec::from_iter);
     (
-        names,
+        names.prop_shuffle(),
         vec(provider_key(), 2),
         vec(model(), 0..3),
         vec(api_key(), 0..4),
@@ -819,7 +819,6 @@ fn store() -> impl Strategy<Value = Vec<Entry>> {
         vec(policy(), 0..3),
     )
         .prop_map(|(names, keys, models, callers, guardrails, policies)| {
-            let names: Vec<String> = names.into_iter().collect();
             let mut entries = Vec::new();
             for (index, mut document) in keys.into_iter().enumerate() {
                 document["display_name"] = names[index].clone().into();
