@@ -63,12 +63,16 @@ impl Bearer {
         body: Bytes,
     ) -> Result<http::Request<Body>, Error> {
         let address = self
-            .addresses
-            .iter()
-            .find(|(form, _)| *form == operation.form)
-            .map(|(_, address)| address.clone())
+            .address(operation.form)
+            .cloned()
             .ok_or_else(|| Error::new(ErrorKind::NotImplemented, "operation not supported"))?;
         Ok(self.request_to(address, body))
+    }
+
+    /// The address for a kind of work.
+    pub(crate) fn address(&self, form: Form) -> Option<&Uri> {
+        let found = self.addresses.iter().find(|(known, _)| *known == form);
+        found.map(|(_, address)| address)
     }
 
     pub(crate) fn request_to(&self, address: Uri, body: Bytes) -> http::Request<Body> {

@@ -17,6 +17,7 @@ use aisix_wire::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Uri;
 
 use crate::bearer::Bearer;
 
@@ -32,6 +33,8 @@ pub(crate) const BASE: &str = "https://api.deepseek.com";
 ///   in a system message.
 /// - While it thinks, which is the default, it wants `reasoning_content` back on assistant messages
 ///   with tool calls: an empty one is added where the client has lost it.
+///
+/// At its beta, whose base ends in `/beta`, it goes on with an answer of which it is given the beginning.
 #[derive(Clone, Copy, Debug)]
 pub struct DeepSeek;
 
@@ -72,6 +75,11 @@ impl Endpoint for Quirky {
     fn adapt(&self, options: &mut WriteOptions<'_>) {
         options.limit_name = LimitName::MaxTokens;
         options.replay_thinking = true;
+    }
+
+    fn continues(&self, operation: &Operation) -> bool {
+        let address = self.0.address(Form::Chat).map_or("", Uri::path);
+        operation.form == Form::Chat && address.ends_with("/beta/chat/completions")
     }
 
     async fn prepare(&self, attempt: &Attempt, body: Bytes) -> Result<http::Request<Body>, Error> {

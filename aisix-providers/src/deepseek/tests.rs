@@ -1,6 +1,9 @@
 //! What reaches DeepSeek, byte for byte, through the gateway.
 
-use aisix_core::testing::{self, Answer, MODEL, Setup, Upstream};
+use aisix_core::{
+    config::Kind,
+    testing::{self, Answer, MODEL, Setup, Upstream},
+};
 use proptest::prelude::*;
 use serde_json::json;
 use tower::ServiceExt;
@@ -260,5 +263,49 @@ proptest! {
     #[test]
     fn everything_outside_of_the_deviations_is_untouched((client, upstream) in body()) {
         prop_assert_eq!(sent(&client), upstream);
+    }
+}
+
+/// What DeepSeek at this address gets when the stream of another one has broken, if it is asked.
+async fn continued(base: &str) -> Option<String> {
+    let upstream = Upstream::new();
+    let begun = Answer::stream().content("The quick brown fox");
+    upstream.answer_for("one", begun.cut());
+    upstream.always("two", Answer::stream().content(" jumps").finish().done());
+    let key = json!({"display_name": "beta", "api_key": "k", "api_base": base});
+    let model = |name: &str, key: &str| json!({"display_name": name, "provider": "deepseek", "model_name": name, "provider_key_id": key});
+    let targets = json!([{"model": "one"}, {"model": "two"}]);
+    let routing = json!({"targets": targets, "continue_on_break": true});
+    let gateway = Setup::new()
+        .providers(crate::registry())
+        .add(Kind::ProviderKey, "beta", key)
+        .add(Kind::Model, "one", model("one", "key"))
+        .add(Kind::Model, "two", model("two", "beta"))
+        .add(
+            Kind::Model,
+            "group",
+            json!({"display_name": "group", "routing": routing}),
+        )
+        .gateway(&upstream);
+    let body =
+        json!({"model": "group", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let request = testing::request("/v1/chat/completions", body.to_string());
+    let told = testing::text(gateway.oneshot(request).await.unwrap()).await;
+    let asked = upstream.requests().len() == 2;
+    assert_eq!(told.contains("[DONE]"), asked, "{told}");
+    asked.then(|| upstream.last_request().json()["messages"][1].to_string())
+}
+
+#[tokio::test]
+async fn its_beta_goes_on_with_a_stream_that_has_broken() {
+    let given = json!({"role": "assistant", "content": "The quick brown fox", "prefix": true});
+    for base in ["https://api.deepseek.com/beta", "http://here.test/x/beta/"] {
+        assert_eq!(continued(base).await, Some(given.to_string()), "{base}");
+    }
+    for base in [
+        "https://api.deepseek.com",
+        "https://api.deepseek.com/beta/v1",
+    ] {
+        assert_eq!(continued(base).await, None, "{base}");
     }
 }
