@@ -128,6 +128,57 @@ async fn the_judge_makes_one_answer_of_what_the_panel_says() {
 }
 
 #[tokio::test]
+async fn models_that_reason_are_told_no_temperature() {
+    for request in in_every_dialect(false) {
+        let path = request.uri().path().to_owned();
+        let upstream = upstream();
+        upstream.always("o3-mini", Answer::chat("red"));
+        upstream.always("openai/gpt-5", Answer::chat("purple"));
+        let mut setup = setup(json!({}));
+        for (name, model) in [("thinker", "o3-mini"), ("judge", "openai/gpt-5")] {
+            let model = json!({"display_name": name, "provider": "plain", "model_name": model,
+                "provider_key_id": "key"});
+            setup = setup.add(Kind::Model, name, model);
+        }
+        let panel = json!({"panel": [{"model": "thinker", "temperature": 0.7}, {"model": "b", "temperature": 0.7}],
+            "judge": {"model": "judge"}});
+        let group = json!({"display_name": testing::MODEL, "ensemble": panel});
+        let gateway = setup.add(Kind::Model, "model", group).gateway(&upstream);
+        let status = send(&gateway, request).await.status();
+        assert_eq!(status, 200, "{path}");
+        for (model, temperature) in [
+            ("o3-mini", Value::Null),
+            ("up-b", json!(0.7)),
+            ("openai/gpt-5", Value::Null),
+        ] {
+            let asked = asked_of(&upstream, model);
+            assert_eq!(asked["temperature"], temperature, "{path}: {model}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_panel_gives_one_answer_each_where_gemini_wants_several() {
+    for (config, count) in [
+        ("generationConfig", "candidateCount"),
+        ("generation_config", "candidate_count"),
+    ] {
+        let upstream = upstream();
+        let gateway = ensemble(json!({})).gateway(&upstream);
+        let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+        let body = json!({"contents": contents, config: {count: 2}});
+        let path = format!("/v1beta/models/{GROUP}:generateContent");
+        let request = testing::request(&path, body.to_string());
+        assert_eq!(send(&gateway, request).await.status(), 200);
+        for model in ["up-a", "up-b"] {
+            let n = &asked_of(&upstream, model)["n"];
+            assert!(n.is_null() || n == 1, "{model}: {n}");
+        }
+        assert_eq!(asked_of(&upstream, "up-c")["n"], 2);
+    }
+}
+
+#[tokio::test]
 async fn the_judge_is_told_what_the_configuration_says() {
     let upstream = upstream();
     let judge =
