@@ -247,6 +247,91 @@ async fn callers_of_every_dialect_are_answered_in_theirs() {
     }
 }
 
+#[tokio::test]
+async fn a_panel_may_speak_every_dialect() {
+    for (place, request) in in_every_dialect(false).into_iter().enumerate() {
+        let upstream = upstream();
+        let of_b = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "up-b",
+            "content": [{"type": "text", "text": "blue"}], "stop_reason": "end_turn",
+            "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 7}});
+        upstream.always("up-b", Answer::json(200, &of_b));
+        let content = json!({"role": "model", "parts": [{"text": "green"}]});
+        let of_d = json!({"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}});
+        upstream.always("", Answer::json(200, &of_d));
+        let others = |name: &str| match name {
+            "b" => json!({"provider": "messages", "provider_key_id": "messages"}),
+            _ => json!({}),
+        };
+        let mut setup = setup_with(json!({}), others).providers(dialects::registry());
+        for name in ["messages", "contents"] {
+            let key = json!({"display_name": name, "secret": "s", "provider": name});
+            setup = setup.add(Kind::ProviderKey, name, key);
+        }
+        let of_d = json!({"display_name": "d", "provider": "contents", "model_name": "up-d",
+            "provider_key_id": "contents"});
+        let drawn = |name: &str| json!({"model": name, "temperature": 0.5, "seed": 7});
+        let panel = ["d", "b", "a"].map(drawn);
+        let group = json!({"display_name": testing::MODEL,
+            "ensemble": {"panel": panel, "judge": {"model": "c"}, "min_responses": 3}});
+        let setup = setup.add(Kind::Model, "d", of_d);
+        let setup = setup.add(Kind::Model, "model", group);
+        let (gateway, config, endings) = watched(setup, &upstream);
+        let response = send(&gateway, request).await;
+        let (status, text) = (response.status(), testing::text(response).await);
+        assert!(
+            status == 200 && text.contains("purple"),
+            "dialect {place}: {text}"
+        );
+        let told = asked_of(&upstream, "up-c")["messages"].to_string();
+        let candidates = "Candidate 1:\\ngreen\\n\\nCandidate 2:\\nblue\\n\\nCandidate 3:\\nred";
+        assert!(told.contains(candidates), "dialect {place}: {told}");
+        for model in ["up-a", "up-b"] {
+            assert_eq!(asked_of(&upstream, model)["temperature"], 0.5);
+        }
+        let requests = upstream.requests();
+        let mut bodies = requests.iter().map(|it| it.json());
+        let of_d = bodies.find(|body| body["contents"].is_array()).unwrap();
+        let drawn = &of_d["generationConfig"];
+        assert_eq!(
+            (&drawn["temperature"], &drawn["seed"]),
+            (&json!(0.5), &json!(7))
+        );
+        assert_eq!(endings.only().usage, Some(used(4)), "dialect {place}");
+        assert_eq!(under_way(&config), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_judge_that_fails_fails_the_call_in_the_callers_dialect() {
+    for (place, request) in in_every_dialect(false).into_iter().enumerate() {
+        let upstream = upstream();
+        upstream.always("up-c", Answer::refusal(500, "down"));
+        let once = |name: &str| match name {
+            "c" => json!({"retries": 0}),
+            _ => json!({}),
+        };
+        let panel = json!({"panel": [{"model": "a"}, {"model": "b"}], "judge": {"model": "c"}});
+        let group = json!({"display_name": testing::MODEL, "ensemble": panel});
+        let setup = setup_with(json!({}), once).add(Kind::Model, "model", group);
+        let (gateway, config, endings) = watched(setup, &upstream);
+        let response = send(&gateway, request).await;
+        assert_eq!(header(&response, "x-aisix-attempts"), "3");
+        let (status, body) = refusal(response).await;
+        assert!(status >= 500, "{status}: {body}");
+        // Only Anthropic's dialect says so, and only Gemini's has a number for a code.
+        let error = &body["error"];
+        assert!(error["message"].is_string(), "{body}");
+        assert_eq!(body["type"] == "error", place == 2, "{body}");
+        assert_eq!(error["code"].is_number(), place == 3, "{body}");
+        let records = endings.records();
+        let usages: Vec<_> = records.iter().map(|it| it.usage).collect();
+        assert_eq!(usages[..2], [Some(used(1)), Some(used(1))]);
+        assert_eq!(usages.len(), 3);
+        assert_eq!((endings.only().word, under_way(&config)), ("refused", 0));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn with_too_few_answers_nobody_judges() {
     let upstream = Upstream::new();
