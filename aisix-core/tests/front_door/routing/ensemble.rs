@@ -412,7 +412,19 @@ async fn each_answer_has_its_own_time() {
     assert!(message.ends_with("timed out after 100ms"), "{message}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn candidates_stand_in_the_panels_order_not_in_that_of_their_coming() {
+    let upstream = upstream();
+    let late = Answer::chat("red").head_after(Duration::from_millis(50));
+    upstream.answer_for("up-a", late);
+    let gateway = ensemble(json!({})).gateway(&upstream);
+    assert_eq!(send(&gateway, ask_group()).await.status(), 200);
+    let told = asked_of(&upstream, "up-c")["messages"].to_string();
+    let candidates = "Candidate 1:\\nred\\n\\nCandidate 2:\\nblue";
+    assert!(told.contains(candidates), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_panel_is_asked_all_at_once() {
     let upstream = upstream();
     let gate = Gate::new();
@@ -420,10 +432,11 @@ async fn the_panel_is_asked_all_at_once() {
         let answer = Answer::chat(model).head_gate(&gate);
         upstream.answer_for(model, answer)
     });
-    let gateway = ensemble(json!({})).gateway(&upstream);
+    let gateway = ensemble(json!({"min_responses": 1})).gateway(&upstream);
     let asking = tokio::spawn(async move { send(&gateway, ask_group()).await });
     for exchange in &mut exchanges {
-        exchange.request().await;
+        let asked = tokio::time::timeout(Duration::from_secs(1), exchange.request()).await;
+        assert!(asked.is_ok(), "one waits for the other");
     }
     gate.open();
     assert_eq!(asking.await.unwrap().status(), 200);
