@@ -244,11 +244,20 @@ fn request(call: &Call) -> Result<Request, Error> {
 fn question(call: &Call) -> Result<Call, Error> {
     let mut edits = Edits::new();
     let gone: &[&'static str] = match call.inbound.operation.dialect {
-        Dialect::OpenAi => &["stream", "stream_options", "n"],
+        Dialect::OpenAi => &["stream", "stream_options"],
         _ => &["stream", "stream_options", "background"],
     };
     for name in gone {
         edits.remove(*name);
+    }
+    for path in call.inbound.operation.answers {
+        match path.split_once('.') {
+            None => edits.remove(*path),
+            Some((object, count)) if call.inbound.payload.u64_at(path).is_some() => {
+                edits.set_in(object, count, &b"1"[..]);
+            }
+            Some(_) => {}
+        }
     }
     let mut question = edited(call, &edits)?;
     if question.inbound.operation.dialect == Dialect::Gemini {

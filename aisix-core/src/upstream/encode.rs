@@ -112,7 +112,7 @@ fn translated(
         request.model = call.requested_model().to_string();
         request.stream = call.streams();
     }
-    call.draw.apply(&mut request);
+    call.draw.apply(&attempt.upstream_model, &mut request);
     let mut options = WriteOptions::new(&attempt.upstream_model);
     options.on_unsupported = attempt.target.on_unsupported;
     endpoint.adapt(&mut options);

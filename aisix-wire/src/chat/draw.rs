@@ -3,7 +3,7 @@
 use serde_json::to_string;
 
 use super::{Number, Request};
-use crate::{Dialect, Edits, Envelope, anthropic::takes_temperature, json::Object};
+use crate::{Dialect, Edits, Envelope, anthropic, json::Object, openai};
 
 /// How an answer is drawn, in place of what the request says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,7 +28,8 @@ impl Draw {
     ) {
         if dialect == Dialect::Anthropic {
             let temperature = self.temperature.map(|it| it.min(1.0));
-            let Some(temperature) = temperature.filter(|_| takes_temperature(model)) else {
+            let Some(temperature) = temperature.filter(|_| anthropic::takes_temperature(model))
+            else {
                 return;
             };
             let thinking = Object::scan(bytes).ok();
@@ -48,7 +49,7 @@ impl Draw {
             Dialect::Gemini => edits.set_in(config, name, value),
             _ => edits.set(name, value),
         };
-        if let Some(temperature) = self.temperature() {
+        if let Some(temperature) = self.temperature(model) {
             set("temperature", temperature);
         }
         if let Some(seed) = self.seed
@@ -58,10 +59,10 @@ impl Draw {
         }
     }
 
-    /// Says so in a request that is translated.
-    pub fn apply(self, request: &mut Request) {
+    /// Says so in a request that is translated for the model of this name, a temperature only where the model takes one.
+    pub fn apply(self, model: &str, request: &mut Request) {
         let sampling = &mut request.sampling;
-        if let Some(temperature) = self.temperature() {
+        if let Some(temperature) = self.temperature(model) {
             sampling.temperature = Number::parse(&temperature);
         }
         if let Some(seed) = self.seed {
@@ -69,8 +70,10 @@ impl Draw {
         }
     }
 
-    fn temperature(self) -> Option<String> {
-        to_string(&self.temperature?).ok()
+    fn temperature(self, model: &str) -> Option<String> {
+        let temperature = self.temperature?;
+        let takes_it = openai::takes_temperature(model);
+        takes_it.then(|| to_string(&temperature).ok()).flatten()
     }
 }
 
@@ -121,6 +124,25 @@ mod tests {
             draw.edit(dialect, "claude-sonnet-4-5", (&body, &envelope), &mut edits);
             let drawn = edits.apply(&body, &envelope);
             assert_eq!(String::from_utf8_lossy(&drawn), expected, "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn models_that_take_no_temperature_are_told_none() {
+        let draw = Draw {
+            temperature: Some(0.2),
+            seed: None,
+        };
+        for (dialect, model) in [
+            (Dialect::OpenAi, "o3-mini"),
+            (Dialect::Responses, "gpt-5"),
+            (Dialect::Anthropic, "claude-opus-4-7"),
+        ] {
+            let body = Bytes::from_static(b"{}");
+            let envelope = Envelope::scan(&body, &[]).expect("it is JSON");
+            let mut edits = Edits::new();
+            draw.edit(dialect, model, (&body, &envelope), &mut edits);
+            assert_eq!(edits.apply(&body, &envelope), "{}", "{model}");
         }
     }
 }

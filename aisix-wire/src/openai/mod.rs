@@ -2,6 +2,7 @@
 
 mod chat;
 mod meter;
+mod models;
 mod response;
 pub mod responses;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod usage;
 
 pub use self::chat::ChatCompletions;
 pub use self::meter::{Mark, Meter};
+pub(crate) use self::models::takes_temperature;
 pub use self::response::{ResponseFacts, read_response};
 pub use self::responses::Responses;
 pub use self::usage::usage;

@@ -22,6 +22,11 @@ struct Messages;
 
 struct MessagesEndpoint;
 
+/// A provider of Gemini's dialect, called `contents`. Its requests name no model.
+struct Contents;
+
+struct ContentsEndpoint;
+
 /// A provider of OpenAI's dialect that goes on with an answer, called `prefix`.
 struct Prefix;
 
@@ -83,8 +88,35 @@ impl Endpoint for MessagesEndpoint {
     }
 }
 
+impl Provider for Contents {
+    fn kind(&self) -> &'static str {
+        "contents"
+    }
+
+    fn has_default_base(&self) -> bool {
+        true
+    }
+
+    fn endpoint(&self, _: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
+        Ok(Arc::new(ContentsEndpoint))
+    }
+}
+
+#[async_trait::async_trait]
+impl Endpoint for ContentsEndpoint {
+    fn dialect(&self, _: &Operation) -> Option<Dialect> {
+        Some(Dialect::Gemini)
+    }
+
+    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
+        let request = Request::post("http://upstream.test/generateContent").body(body.into());
+        Ok(request.unwrap())
+    }
+}
+
 pub(super) fn registry() -> Registry {
-    Registry::new().provider(Messages).provider(Prefix)
+    let registry = Registry::new().provider(Messages).provider(Prefix);
+    registry.provider(Contents)
 }
 
 /// Who speaks: OpenAI's dialect or Anthropic's.

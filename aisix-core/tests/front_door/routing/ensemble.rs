@@ -128,6 +128,57 @@ async fn the_judge_makes_one_answer_of_what_the_panel_says() {
 }
 
 #[tokio::test]
+async fn models_that_reason_are_told_no_temperature() {
+    for request in in_every_dialect(false) {
+        let path = request.uri().path().to_owned();
+        let upstream = upstream();
+        upstream.always("o3-mini", Answer::chat("red"));
+        upstream.always("openai/gpt-5", Answer::chat("purple"));
+        let mut setup = setup(json!({}));
+        for (name, model) in [("thinker", "o3-mini"), ("judge", "openai/gpt-5")] {
+            let model = json!({"display_name": name, "provider": "plain", "model_name": model,
+                "provider_key_id": "key"});
+            setup = setup.add(Kind::Model, name, model);
+        }
+        let panel = json!({"panel": [{"model": "thinker", "temperature": 0.7}, {"model": "b", "temperature": 0.7}],
+            "judge": {"model": "judge"}});
+        let group = json!({"display_name": testing::MODEL, "ensemble": panel});
+        let gateway = setup.add(Kind::Model, "model", group).gateway(&upstream);
+        let status = send(&gateway, request).await.status();
+        assert_eq!(status, 200, "{path}");
+        for (model, temperature) in [
+            ("o3-mini", Value::Null),
+            ("up-b", json!(0.7)),
+            ("openai/gpt-5", Value::Null),
+        ] {
+            let asked = asked_of(&upstream, model);
+            assert_eq!(asked["temperature"], temperature, "{path}: {model}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_panel_gives_one_answer_each_where_gemini_wants_several() {
+    for (config, count) in [
+        ("generationConfig", "candidateCount"),
+        ("generation_config", "candidate_count"),
+    ] {
+        let upstream = upstream();
+        let gateway = ensemble(json!({})).gateway(&upstream);
+        let contents = json!([{"role": "user", "parts": [{"text": "hi"}]}]);
+        let body = json!({"contents": contents, config: {count: 2}});
+        let path = format!("/v1beta/models/{GROUP}:generateContent");
+        let request = testing::request(&path, body.to_string());
+        assert_eq!(send(&gateway, request).await.status(), 200);
+        for model in ["up-a", "up-b"] {
+            let n = &asked_of(&upstream, model)["n"];
+            assert!(n.is_null() || n == 1, "{model}: {n}");
+        }
+        assert_eq!(asked_of(&upstream, "up-c")["n"], 2);
+    }
+}
+
+#[tokio::test]
 async fn the_judge_is_told_what_the_configuration_says() {
     let upstream = upstream();
     let judge =
@@ -193,6 +244,91 @@ async fn callers_of_every_dialect_are_answered_in_theirs() {
             assert_eq!(asked_of(&upstream, "up-c")["temperature"], 0.2, "{path}");
             assert_eq!(endings.only().usage, Some(used(3)), "{path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_panel_may_speak_every_dialect() {
+    for (place, request) in in_every_dialect(false).into_iter().enumerate() {
+        let upstream = upstream();
+        let of_b = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "up-b",
+            "content": [{"type": "text", "text": "blue"}], "stop_reason": "end_turn",
+            "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 7}});
+        upstream.always("up-b", Answer::json(200, &of_b));
+        let content = json!({"role": "model", "parts": [{"text": "green"}]});
+        let of_d = json!({"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}});
+        upstream.always("", Answer::json(200, &of_d));
+        let others = |name: &str| match name {
+            "b" => json!({"provider": "messages", "provider_key_id": "messages"}),
+            _ => json!({}),
+        };
+        let mut setup = setup_with(json!({}), others).providers(dialects::registry());
+        for name in ["messages", "contents"] {
+            let key = json!({"display_name": name, "secret": "s", "provider": name});
+            setup = setup.add(Kind::ProviderKey, name, key);
+        }
+        let of_d = json!({"display_name": "d", "provider": "contents", "model_name": "up-d",
+            "provider_key_id": "contents"});
+        let drawn = |name: &str| json!({"model": name, "temperature": 0.5, "seed": 7});
+        let panel = ["d", "b", "a"].map(drawn);
+        let group = json!({"display_name": testing::MODEL,
+            "ensemble": {"panel": panel, "judge": {"model": "c"}, "min_responses": 3}});
+        let setup = setup.add(Kind::Model, "d", of_d);
+        let setup = setup.add(Kind::Model, "model", group);
+        let (gateway, config, endings) = watched(setup, &upstream);
+        let response = send(&gateway, request).await;
+        let (status, text) = (response.status(), testing::text(response).await);
+        assert!(
+            status == 200 && text.contains("purple"),
+            "dialect {place}: {text}"
+        );
+        let told = asked_of(&upstream, "up-c")["messages"].to_string();
+        let candidates = "Candidate 1:\\ngreen\\n\\nCandidate 2:\\nblue\\n\\nCandidate 3:\\nred";
+        assert!(told.contains(candidates), "dialect {place}: {told}");
+        for model in ["up-a", "up-b"] {
+            assert_eq!(asked_of(&upstream, model)["temperature"], 0.5);
+        }
+        let requests = upstream.requests();
+        let mut bodies = requests.iter().map(|it| it.json());
+        let of_d = bodies.find(|body| body["contents"].is_array()).unwrap();
+        let drawn = &of_d["generationConfig"];
+        assert_eq!(
+            (&drawn["temperature"], &drawn["seed"]),
+            (&json!(0.5), &json!(7))
+        );
+        assert_eq!(endings.only().usage, Some(used(4)), "dialect {place}");
+        assert_eq!(under_way(&config), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_judge_that_fails_fails_the_call_in_the_callers_dialect() {
+    for (place, request) in in_every_dialect(false).into_iter().enumerate() {
+        let upstream = upstream();
+        upstream.always("up-c", Answer::refusal(500, "down"));
+        let once = |name: &str| match name {
+            "c" => json!({"retries": 0}),
+            _ => json!({}),
+        };
+        let panel = json!({"panel": [{"model": "a"}, {"model": "b"}], "judge": {"model": "c"}});
+        let group = json!({"display_name": testing::MODEL, "ensemble": panel});
+        let setup = setup_with(json!({}), once).add(Kind::Model, "model", group);
+        let (gateway, config, endings) = watched(setup, &upstream);
+        let response = send(&gateway, request).await;
+        assert_eq!(header(&response, "x-aisix-attempts"), "3");
+        let (status, body) = refusal(response).await;
+        assert!(status >= 500, "{status}: {body}");
+        // Only Anthropic's dialect says so, and only Gemini's has a number for a code.
+        let error = &body["error"];
+        assert!(error["message"].is_string(), "{body}");
+        assert_eq!(body["type"] == "error", place == 2, "{body}");
+        assert_eq!(error["code"].is_number(), place == 3, "{body}");
+        let records = endings.records();
+        let usages: Vec<_> = records.iter().map(|it| it.usage).collect();
+        assert_eq!(usages[..2], [Some(used(1)), Some(used(1))]);
+        assert_eq!(usages.len(), 3);
+        assert_eq!((endings.only().word, under_way(&config)), ("refused", 0));
     }
 }
 
@@ -276,7 +412,19 @@ async fn each_answer_has_its_own_time() {
     assert!(message.ends_with("timed out after 100ms"), "{message}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn candidates_stand_in_the_panels_order_not_in_that_of_their_coming() {
+    let upstream = upstream();
+    let late = Answer::chat("red").head_after(Duration::from_millis(50));
+    upstream.answer_for("up-a", late);
+    let gateway = ensemble(json!({})).gateway(&upstream);
+    assert_eq!(send(&gateway, ask_group()).await.status(), 200);
+    let told = asked_of(&upstream, "up-c")["messages"].to_string();
+    let candidates = "Candidate 1:\\nred\\n\\nCandidate 2:\\nblue";
+    assert!(told.contains(candidates), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_panel_is_asked_all_at_once() {
     let upstream = upstream();
     let gate = Gate::new();
@@ -284,10 +432,11 @@ async fn the_panel_is_asked_all_at_once() {
         let answer = Answer::chat(model).head_gate(&gate);
         upstream.answer_for(model, answer)
     });
-    let gateway = ensemble(json!({})).gateway(&upstream);
+    let gateway = ensemble(json!({"min_responses": 1})).gateway(&upstream);
     let asking = tokio::spawn(async move { send(&gateway, ask_group()).await });
     for exchange in &mut exchanges {
-        exchange.request().await;
+        let asked = tokio::time::timeout(Duration::from_secs(1), exchange.request()).await;
+        assert!(asked.is_ok(), "one waits for the other");
     }
     gate.open();
     assert_eq!(asking.await.unwrap().status(), 200);
