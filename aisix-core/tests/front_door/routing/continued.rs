@@ -22,6 +22,17 @@ const TEXTS: [&str; 3] = ["The quick ", "brown fox", " "];
 
 /// A gateway whose first target speaks this dialect, and whose others go on with what was said.
 fn gateway(first: Speaks, second: Speaks, upstream: &Upstream) -> (Gateway, Config, Endings) {
+    gateway_with(json!({}), first, second, upstream)
+}
+
+/// The same, with members added to the routing.
+fn gateway_with(
+    mut routing: Value,
+    first: Speaks,
+    second: Speaks,
+    upstream: &Upstream,
+) -> (Gateway, Config, Endings) {
+    routing["continue_on_break"] = json!(true);
     let members = |name: &str| {
         let provider = match (name, second) {
             ("a", _) => first.provider(),
@@ -31,7 +42,7 @@ fn gateway(first: Speaks, second: Speaks, upstream: &Upstream) -> (Gateway, Conf
         json!({"provider": provider, "stream_timeout": 30_000})
     };
     let endings = Endings::new();
-    let setup = setup_with(json!({"continue_on_break": true}), members);
+    let setup = setup_with(routing, members);
     let config = setup.providers(registry()).config();
     let builder = Gateway::builder(config.clone()).transport(upstream.clone());
     let gateway = builder.observe(endings.clone()).build().unwrap();
@@ -348,5 +359,56 @@ async fn a_client_may_leave_at_the_seam() {
         drop(body);
         assert_eq!(under_way(&config), 0);
         assert_eq!(endings.all().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_target_goes_on_with_who_was_faster() {
+    let broken = |speaks: Speaks, answer: Answer| {
+        let events = speaks.events("one", &TEXTS);
+        let begun = events.into_iter().take(speaks.preamble() + 2);
+        begun.fold(answer, Answer::send).cut()
+    };
+    let next = Speaks::Messages;
+    let goes_on = || next.stream("two", &["The quick brown fox", " jumps"]);
+    let routing = json!({"hedging": {"max_extra_share": 1}});
+    for caller in BOTH {
+        for is_silent in [true, false] {
+            let case = format!("{caller:?} {is_silent}");
+            let upstream = Upstream::new();
+            let late = || Answer::stream().head_after(90 * SECOND);
+            let (who, kinds) = match is_silent {
+                // The answer begins with heartbeats, then the first is faster, and breaks.
+                true => {
+                    let silent = Answer::stream().wait(20 * SECOND);
+                    upstream.answer_for("up-a", broken(Speaks::Chat, silent));
+                    upstream.answer_for("up-b", late());
+                    upstream.answer_for("up-b", goes_on());
+                    (["a", "b", "b"], ["hedge", "initial", "fallback"])
+                }
+                // The second is faster, and breaks.
+                false => {
+                    upstream.answer_for("up-a", late());
+                    upstream.answer_for("up-b", broken(next, Answer::stream()));
+                    upstream.answer_for("up-c", goes_on());
+                    (["a", "b", "c"], ["initial", "hedge", "fallback"])
+                }
+            };
+            let (gateway, config, endings) =
+                gateway_with(routing.clone(), Speaks::Chat, next, &upstream);
+            let (read, text) = read(&gateway, caller).await;
+            assert_eq!(read.text, "The quick brown fox jumps", "{case}: {text}");
+            assert!(read.is_done && !read.has_failed, "{case}: {text}");
+            assert_eq!((read.begun, read.finish.len()), (1, 1), "{case}: {text}");
+            assert_eq!(text.starts_with(":\n\n"), is_silent, "{case}: {text}");
+            assert_eq!(asked(&upstream), who, "{case}");
+            let records = endings.records();
+            let ended: Vec<_> = records.iter().map(|it| it.kind.as_str()).collect();
+            assert_eq!(ended, kinds, "{case}");
+            let abandoned: Vec<_> = records.iter().map(|it| it.abandoned).collect();
+            assert_eq!(abandoned, [true, false, false], "{case}");
+            assert_eq!(endings.only().word, "success", "{case}");
+            assert_eq!(under_way(&config), 0, "{case}");
+        }
     }
 }

@@ -457,3 +457,33 @@ async fn the_time_of_the_next_one_counts_where_it_is_less_and_that_of_streams_ap
     let hedges = kinds(&endings);
     assert_eq!(hedges.iter().filter(|it| it.0 == "hedge").count(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn behind_heartbeats_what_is_no_stream_has_failed() {
+    let second = Duration::from_secs(1);
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", Answer::stream().role().wait(60 * second).cut());
+    upstream.answer_for("up-b", late("no stream", 20_000));
+    upstream.answer_for("up-c", Answer::stream().content("from c").finish().done());
+    let (gateway, ..) = gateway(json!({"hedging": {"max_extra_share": 1}}), &upstream);
+    let text = testing::text(send(&gateway, ask_stream()).await).await;
+    assert!(
+        text.contains("from c") && !text.contains("no stream"),
+        "{text}"
+    );
+    assert_eq!(asked(&upstream), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_explained_allows_no_second_attempt() {
+    let upstream = Upstream::new();
+    upstream.always("up-a", late("slow", 900));
+    let (gateway, config, endings) = gateway(hedging(0.5), &upstream);
+    for _ in 0..3 {
+        let builder = Gateway::builder(config.clone()).transport(upstream.clone());
+        let question = Question::new().key(testing::API_KEY).model(GROUP);
+        Explainer::new(builder).explain(question).await.unwrap();
+    }
+    testing::text(send(&gateway, ask_group()).await).await;
+    assert_eq!(kinds(&endings), [("initial", false)]);
+}
