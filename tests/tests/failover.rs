@@ -6,10 +6,10 @@ use aisix_tests::{
     client::Client,
     gateway::{Gateway, Setup},
     tls::{Certificate, Front},
-    upstream::{self, Flavour, RawUpstream, Step, Upstream},
+    upstream::{self, Answer, Flavour, Message, RawUpstream, Step, Upstream},
     within,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A gateway with a group for each address: the target there comes first, and one that is well behind it.
@@ -125,4 +125,59 @@ async fn who_breaks_off_in_any_phase_before_its_content_is_taken_over() {
     }
     let (_well, gateway) = house(&groups).await;
     are_taken_over(&gateway, &groups).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_content_is_gone_on_with() {
+    let first = Upstream::start(Flavour::OpenAi).await;
+    first.on(
+        "text",
+        Answer::text(["Once upon a time ", "there was"]).after(3, Step::Cut),
+    );
+    let second = Upstream::start(Flavour::Anthropic).await;
+    second.on("claude", Message::text(&["a time there was", " a king"]));
+    let key = json!({
+        "display_name": "second",
+        "provider": "anthropic",
+        "api_base": second.base_url(),
+        "api_key": upstream::KEY,
+    });
+    let claude = json!({"provider": "anthropic", "model_name": "claude", "provider_key": "second"});
+    let routing =
+        json!({"targets": [{"model": "text"}, {"model": "claude"}], "continue_on_break": true});
+    let setup = Setup::new()
+        .provider(&first)
+        .models(["text"])
+        .entry("provider_keys", key)
+        .model("claude", claude)
+        .entry(
+            "models",
+            json!({"display_name": "chat", "routing": routing}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::new(gateway.proxy()).header("x-aisix-request-id", "broken");
+    let text = client.chat_stream("chat", "hi").await.text().await;
+    assert!(text.contains("\n: continued\n"), "{text}");
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    let events = text.lines().filter_map(|line| line.strip_prefix("data: {"));
+    let pieces = events.map(|event| {
+        let event: Value = serde_json::from_str(&format!("{{{event}")).expect("JSON");
+        let piece = event["choices"][0]["delta"]["content"].as_str();
+        piece.unwrap_or_default().to_owned()
+    });
+    let said: String = pieces.collect();
+    assert_eq!(said, "Once upon a time there was a king", "{text}");
+
+    let asked = second.exchange_for("claude").await.request.json();
+    let messages = asked["messages"].as_array().expect("a list");
+    let last = messages.last().expect("there are two");
+    assert_eq!(last["role"], "assistant", "{asked}");
+    assert!(
+        last.to_string().contains("Once upon a time there was"),
+        "{asked}"
+    );
+    let line = gateway.access_log("broken").await;
+    assert_eq!(line["marks"]["stream_continued"], "claude", "{line}");
+    let attempts = line["attempts"].as_array().map_or(0, Vec::len);
+    assert_eq!(attempts, 2, "{line}");
 }
