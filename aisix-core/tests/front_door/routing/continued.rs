@@ -263,11 +263,12 @@ async fn nothing_is_continued_where_it_is_not_safe_or_not_wanted() {
     ] {
         let upstream = Upstream::new();
         upstream.answer_for("up-a", answer.cut());
-        for target in ["up-b", "up-c"] {
-            upstream.always(target, Speaks::Messages.stream("two", &["unwanted"]));
-        }
+        // Either could go on.
+        upstream.always("up-b", Speaks::Chat.stream("two", &["unwanted"]));
+        upstream.always("up-c", Speaks::Messages.stream("three", &["unwanted"]));
         let provider = |name: &str| match name {
             "a" => json!({}),
+            "b" => json!({"provider": "prefix"}),
             _ => json!({"provider": "messages"}),
         };
         let setup = setup_with(routing, provider).providers(registry());
@@ -278,6 +279,91 @@ async fn nothing_is_continued_where_it_is_not_safe_or_not_wanted() {
             "{why}: {text}"
         );
         assert_eq!(asked(&upstream), ["a"], "{why}");
+    }
+}
+
+fn event(event: &Value) -> String {
+    format!(
+        "event: {}\ndata: {event}\n\n",
+        event["type"].as_str().unwrap()
+    )
+}
+
+fn block(index: u32, kind: &str) -> String {
+    let block = match kind {
+        "text" => json!({"type": "text", "text": ""}),
+        _ => json!({"type": "thinking", "thinking": "", "signature": ""}),
+    };
+    event(&json!({"type": "content_block_start", "index": index, "content_block": block}))
+}
+
+fn delta(index: u32, delta: &Value) -> String {
+    event(&json!({"type": "content_block_delta", "index": index, "delta": delta}))
+}
+
+fn stop(index: u32) -> String {
+    event(&json!({"type": "content_block_stop", "index": index}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_goes_on_in_its_block_and_a_second_one_is_not_continued() {
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", begun(Speaks::Messages, 5, false).cut());
+    upstream.answer_for("up-b", Speaks::Messages.stream("two", &["jumps"]));
+    let (gateway, ..) = gateway(Speaks::Messages, Speaks::Messages, &upstream);
+    let (told, text) = read(&gateway, Speaks::Messages).await;
+    assert_eq!((told.is_done, told.blocks), (true, 1), "{text}");
+
+    let upstream = Upstream::new();
+    let second = [stop(0), block(1, "text")].into_iter();
+    let answer = second.fold(begun(Speaks::Messages, 5, false), Answer::send);
+    upstream.answer_for("up-a", answer.cut());
+    let (gateway, ..) = self::gateway(Speaks::Messages, Speaks::Messages, &upstream);
+    let (told, text) = read(&gateway, Speaks::Messages).await;
+    assert!(told.has_failed, "{text}");
+    assert_eq!(asked(&upstream), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_repeated_behind_thoughts_is_left_out_too() {
+    let upstream = Upstream::new();
+    upstream.answer_for("up-a", begun(Speaks::Messages, 5, false).cut());
+    let events = Speaks::Messages.events("two", &["unused"]);
+    let thoughts = json!({"type": "thinking_delta", "thinking": "Where was I?"});
+    let text = json!({"type": "text_delta", "text": "quick brown fox jumps"});
+    let body = [block(0, "thinking"), delta(0, &thoughts), stop(0)];
+    let body = body
+        .into_iter()
+        .chain([block(1, "text"), delta(1, &text), stop(1)]);
+    let (head, tail) = (events[..1].iter().cloned(), events[5..].iter().cloned());
+    let answer = head.chain(body).chain(tail);
+    upstream.answer_for("up-b", answer.fold(Answer::stream(), Answer::send));
+    let (gateway, ..) = gateway(Speaks::Messages, Speaks::Messages, &upstream);
+    let (told, text) = read(&gateway, Speaks::Chat).await;
+    assert_eq!(
+        (told.text.as_str(), told.is_done),
+        ("The quick brown fox jumps", true),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_go_on_is_not_asked_again_either() {
+    for (provider, by) in [("plain", vec!["a", "b"]), ("prefix", vec!["a", "a"])] {
+        let upstream = Upstream::new();
+        upstream.answer_for("up-a", begun(Speaks::Chat, 3, false).cut());
+        upstream.answer_for("up-a", Speaks::Chat.stream("two", &["jumps"]));
+        upstream.answer_for("up-b", Speaks::Messages.stream("two", &["jumps"]));
+        let members = |name: &str| match name {
+            "a" => json!({"provider": provider, "retries": 1}),
+            _ => json!({"provider": "messages"}),
+        };
+        let routing = json!({"continue_on_break": true});
+        let setup = setup_with(routing, members).providers(registry());
+        let (told, text) = read(&setup.gateway(&upstream), Speaks::Chat).await;
+        assert!(told.is_done, "{text}");
+        assert_eq!(told.text, "The quick brown foxjumps");
+        assert_eq!(asked(&upstream), by);
     }
 }
 

@@ -340,7 +340,8 @@ pub(super) struct Read {
     pub(super) comments: Vec<String>,
     /// Tokens of the prompt and of the answer.
     pub(super) usage: (u64, u64),
-    blocks: u64,
+    /// Blocks that have ended, of messages.
+    pub(super) blocks: u64,
 }
 
 impl Read {
