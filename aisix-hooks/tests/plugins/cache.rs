@@ -660,21 +660,32 @@ async fn a_stream_that_is_under_way_is_not_held_up() {
 async fn what_an_ensemble_is_made_of_is_part_of_the_key() {
     let upstream = Upstream::new();
     upstream.always(testing::UPSTREAM_MODEL, Answer::chat("hello"));
-    let group = |temperature: f64, prompt: &str| {
-        let judge = json!({"model": MODEL, "synthesis_prompt": prompt});
-        let panel = json!([{"model": MODEL, "temperature": temperature}]);
-        json!({"display_name": "group", "ensemble": {"panel": panel, "judge": judge},
-            "plugins": cache(json!({}))})
+    let group = |(temperature, judge, prompt, least): (f64, &str, &str, u32)| {
+        let judge = json!({"model": judge, "synthesis_prompt": prompt});
+        let panel = json!([{"model": MODEL, "temperature": temperature}, {"model": MODEL}]);
+        let ensemble = json!({"panel": panel, "judge": judge, "min_responses": least});
+        json!({"display_name": "group", "ensemble": ensemble, "plugins": cache(json!({}))})
     };
+    let first = (0.1, MODEL, "a", 1);
     let setup = Setup::new().hooks(aisix_hooks::hooks());
-    let config = setup.add(Kind::Model, "group", group(0.1, "a")).config();
+    let other = json!({"display_name": "other", "provider": "plain", "provider_key_id": "key",
+        "model_name": testing::UPSTREAM_MODEL});
+    let setup = setup.add(Kind::Model, "other", other);
+    let config = setup.add(Kind::Model, "group", group(first)).config();
     let gateway = Gateway::builder(config.clone()).transport(upstream.clone());
     let gateway = gateway.build().unwrap();
     let mut told = Vec::new();
-    for (temperature, prompt) in [(0.1, "a"), (0.1, "a"), (0.2, "a"), (0.2, "b"), (0.1, "a")] {
-        let entry = Entry::new(Kind::Model, "group", group(temperature, prompt));
+    let each = [
+        (0.2, MODEL, "a", 1),
+        (0.1, "other", "a", 1),
+        (0.1, MODEL, "b", 1),
+        (0.1, MODEL, "a", 2),
+    ];
+    for made_of in [first, first].into_iter().chain(each).chain([first]) {
+        let entry = Entry::new(Kind::Model, "group", group(made_of));
         assert!(config.apply([Change::Put(entry)]).into_result().is_ok());
         told.push(asked(&gateway, chat(json!({"model": "group"}))).await.0);
     }
-    assert_eq!(told, ["miss", "hit", "miss", "miss", "hit"]);
+    let expected = ["miss", "hit", "miss", "miss", "miss", "miss", "hit"];
+    assert_eq!(told, expected);
 }

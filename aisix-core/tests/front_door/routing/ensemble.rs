@@ -542,6 +542,11 @@ async fn an_ensemble_follows_its_models() {
     upstream.always("up-d", Answer::chat("green"));
     let answer = testing::json(send(&gateway, ask_group()).await).await;
     assert_eq!(answer["choices"][0]["message"]["content"], "green");
+    let moved = json!({"display_name": "a", "provider": "plain", "model_name": "up-e", "provider_key_id": "key"});
+    config.apply([Change::Put(Entry::new(Kind::Model, "a", moved))]);
+    upstream.always("up-e", Answer::chat("red"));
+    assert_eq!(send(&gateway, ask_group()).await.status(), 200);
+    assert_eq!((upstream.count("up-a"), upstream.count("up-e")), (1, 1));
     let routes = json!({"display_name": "c", "routing": {"targets": [{"model": "a"}]}});
     config.apply([Change::Put(Entry::new(Kind::Model, "c", routes))]);
     assert_eq!(send(&gateway, ask_group()).await.status(), 503);
