@@ -6,7 +6,6 @@ use aisix_core::{
     Gateway,
     config::Config,
     explain::{Explainer, Question},
-    models::health,
     testing::{self, Answer, Endings, Upstream, next_text},
     wire::Usage,
 };
@@ -47,12 +46,6 @@ fn gateway_with(
     let builder = Gateway::builder(config.clone()).transport(upstream.clone());
     let gateway = builder.observe(endings.clone()).build().unwrap();
     (gateway, config, endings)
-}
-
-fn under_way(config: &Config) -> u32 {
-    let config = config.current();
-    let counts = health::all(&config).filter_map(|health| health.in_flight);
-    counts.sum()
 }
 
 async fn read(gateway: &Gateway, caller: Speaks) -> (Read, String) {

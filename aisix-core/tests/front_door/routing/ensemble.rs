@@ -58,13 +58,6 @@ fn asked_of(upstream: &Upstream, model: &str) -> Value {
     requests.find(|body| body["model"] == model).unwrap()
 }
 
-/// How many attempts are under way, at whatever model.
-fn under_way(config: &Config) -> u32 {
-    let config = config.current();
-    let counts = health::all(&config).filter_map(|health| health.in_flight);
-    counts.sum()
-}
-
 /// So many answers as `Answer::chat` counts them.
 fn used(answers: u64) -> Usage {
     Usage {

@@ -6,7 +6,6 @@ use aisix_core::{
     Gateway,
     config::Config,
     explain::{Explainer, Question},
-    models::health,
     testing::{self, Answer, Ended, Endings, Gate, Upstream, next_text},
     wire::Usage,
 };
@@ -32,13 +31,6 @@ fn gateway_with(routing: Value, members: Value, upstream: &Upstream) -> (Gateway
 
 fn gateway(routing: Value, upstream: &Upstream) -> (Gateway, Config, Endings) {
     gateway_with(routing, json!({}), upstream)
-}
-
-/// How many attempts are under way, at whatever model.
-fn under_way(config: &Config) -> u32 {
-    let config = config.current();
-    let counts = health::all(&config).filter_map(|health| health.in_flight);
-    counts.sum()
 }
 
 /// What kinds of attempts there were, in the order of their ends, and whether nobody waited for them.

@@ -82,3 +82,10 @@ pub(crate) fn header<'r>(response: &'r Response<aisix_core::body::Body>, name: &
         .get(name)
         .map_or("", |value| value.to_str().unwrap())
 }
+
+/// How many attempts are under way, at whatever model.
+fn under_way(config: &aisix_core::config::Config) -> u32 {
+    let config = config.current();
+    let counts = aisix_core::models::health::all(&config).filter_map(|health| health.in_flight);
+    counts.sum()
+}

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aisix_core::{
     ErrorKind, Gateway,
     config::Config,
-    models::health,
     testing::{self, Answer, Ended, Ending, Endings, Gate, Setup, Upstream, chunk, next_text},
     upstream::Settings,
     wire::Usage,
@@ -39,13 +38,6 @@ fn watched(setup: Setup, upstream: &Upstream) -> (Gateway, Config, Endings) {
     let builder = Gateway::builder(config.clone()).transport(upstream.clone());
     let gateway = builder.observe(endings.clone()).build().unwrap();
     (gateway, config, endings)
-}
-
-/// How many attempts are under way, at whatever model.
-fn under_way(config: &Config) -> u32 {
-    let config = config.current();
-    let counts = health::all(&config).filter_map(|health| health.in_flight);
-    counts.sum()
 }
 
 fn kinds(endings: &Endings) -> Vec<Option<ErrorKind>> {
