@@ -17,24 +17,19 @@ use serde_json::{Value, json};
 use super::GROUP;
 use crate::ask::{CHAT, chat_body};
 
-/// A provider of Anthropic's dialect, called `messages`.
-struct Messages;
+/// A provider that speaks one dialect, and its endpoint.
+#[derive(Clone, Copy)]
+struct Native {
+    name: &'static str,
+    dialect: Dialect,
+    address: &'static str,
+    /// Whether it goes on with an answer.
+    continues: bool,
+}
 
-struct MessagesEndpoint;
-
-/// A provider of Gemini's dialect, called `contents`. Its requests name no model.
-struct Contents;
-
-struct ContentsEndpoint;
-
-/// A provider of OpenAI's dialect that goes on with an answer, called `prefix`.
-struct Prefix;
-
-struct PrefixEndpoint;
-
-impl Provider for Prefix {
+impl Provider for Native {
     fn kind(&self) -> &'static str {
-        "prefix"
+        self.name
     }
 
     fn has_default_base(&self) -> bool {
@@ -42,81 +37,43 @@ impl Provider for Prefix {
     }
 
     fn endpoint(&self, _: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
-        Ok(Arc::new(PrefixEndpoint))
+        Ok(Arc::new(*self))
     }
 }
 
 #[async_trait::async_trait]
-impl Endpoint for PrefixEndpoint {
+impl Endpoint for Native {
     fn dialect(&self, _: &Operation) -> Option<Dialect> {
-        Some(Dialect::OpenAi)
+        Some(self.dialect)
     }
 
     fn continues(&self, _: &Operation) -> bool {
-        true
+        self.continues
     }
 
     async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
-        let request = Request::post("http://upstream.test/chat/completions").body(body.into());
-        Ok(request.unwrap())
+        Ok(Request::post(self.address).body(body.into()).unwrap())
     }
 }
 
-impl Provider for Messages {
-    fn kind(&self) -> &'static str {
-        "messages"
-    }
-
-    fn has_default_base(&self) -> bool {
-        true
-    }
-
-    fn endpoint(&self, _: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
-        Ok(Arc::new(MessagesEndpoint))
-    }
-}
-
-#[async_trait::async_trait]
-impl Endpoint for MessagesEndpoint {
-    fn dialect(&self, _: &Operation) -> Option<Dialect> {
-        Some(Dialect::Anthropic)
-    }
-
-    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
-        let request = Request::post("http://upstream.test/v1/messages").body(body.into());
-        Ok(request.unwrap())
-    }
-}
-
-impl Provider for Contents {
-    fn kind(&self) -> &'static str {
-        "contents"
-    }
-
-    fn has_default_base(&self) -> bool {
-        true
-    }
-
-    fn endpoint(&self, _: &Spec<'_>) -> Result<Arc<dyn Endpoint>, Error> {
-        Ok(Arc::new(ContentsEndpoint))
-    }
-}
-
-#[async_trait::async_trait]
-impl Endpoint for ContentsEndpoint {
-    fn dialect(&self, _: &Operation) -> Option<Dialect> {
-        Some(Dialect::Gemini)
-    }
-
-    async fn prepare(&self, _: &Attempt, body: Bytes) -> Result<Request<Body>, Error> {
-        let request = Request::post("http://upstream.test/generateContent").body(body.into());
-        Ok(request.unwrap())
-    }
-}
-
+/// `messages` is of Anthropic's dialect, `prefix` of OpenAI's and goes on with an answer, `contents` of Gemini's: its requests
+/// name no model.
 pub(super) fn registry() -> Registry {
-    let registry = Registry::new().provider(Messages).provider(Prefix);
-    registry.provider(Contents)
+    let native = |name, dialect, address, continues| Native {
+        name,
+        dialect,
+        address,
+        continues,
+    };
+    let (messages, chats) = (
+        "http://upstream.test/v1/messages",
+        "http://upstream.test/chat/completions",
+    );
+    let contents = "http://upstream.test/generateContent";
+    Registry::new()
+        .provider(native("messages", Dialect::Anthropic, messages, true))
+        .provider(native("prefix", Dialect::OpenAi, chats, true))
+        .provider(native("contents", Dialect::Gemini, contents, false))
 }
 
 /// Who speaks: OpenAI's dialect or Anthropic's.
